@@ -4,12 +4,12 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A secret of exactly `N` bytes, kept on the heap so that moving it leaves no copy behind.
-pub struct Secret<const N: usize>(Zeroizing<Box<[u8; N]>>);
+pub struct Secret<const N: usize>(Box<Zeroizing<[u8; N]>>);
 
 impl<const N: usize> Secret<N> {
     /// Makes a secret that `fill` writes in place; starts as zeroes.
     pub fn init_with(fill: impl FnOnce(&mut [u8; N])) -> Self {
-        let mut secret = Self(Zeroizing::new(Box::new([0; N])));
+        let mut secret = Self(Box::new(Zeroizing::new([0; N])));
         fill(&mut secret.0);
         secret
     }
@@ -19,7 +19,7 @@ impl<const N: usize> Secret<N> {
     /// # Errors
     /// Whatever `fill` returns.
     pub fn try_init_with<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
-        let mut secret = Self(Zeroizing::new(Box::new([0; N])));
+        let mut secret = Self(Box::new(Zeroizing::new([0; N])));
         fill(&mut secret.0)?;
         Ok(secret)
     }

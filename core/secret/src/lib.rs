@@ -6,5 +6,5 @@
 mod arena;
 mod bytes;
 
-pub use arena::{Arena, ArenaError, ArenaSecret};
+pub use arena::{Arena, ArenaError, ArenaSecret, SLOT_BYTES};
 pub use bytes::{Secret, SecretBytes};

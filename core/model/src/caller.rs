@@ -1,0 +1,65 @@
+//! Who asks: what a front end has proved, apart from what a request claims.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::id::{CredentialId, PrincipalId, TenantId};
+
+/// A caller as proved by a front end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The tenant that the caller belongs to; [`TenantId::INSTALLATION`] for operators and for the product itself.
+    pub tenant: TenantId,
+    /// The tenant's account number, as policies name it; empty for the installation.
+    pub account: Arc<str>,
+    /// Who.
+    pub principal: Principal,
+    /// The credential that proved it, if one did.
+    pub credential: Option<CredentialRef>,
+}
+
+/// A credential as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialRef {
+    /// Identity.
+    pub id: CredentialId,
+    /// The public half, e.g. an access key id.
+    pub shown: Arc<str>,
+}
+
+/// Who a caller is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// Whoever owns the tenant: may do everything in it that its guardrails allow.
+    TenantRoot,
+    /// A user of the tenant.
+    User {
+        /// Identity.
+        id: PrincipalId,
+        /// The name that policies know the user by, e.g. an ARN.
+        policy_name: Arc<str>,
+        /// The name within the tenant.
+        name: Arc<str>,
+    },
+    /// An operator of the installation, proved by the operating system.
+    Operator {
+        /// User id at the far end of the Unix socket.
+        uid: u32,
+    },
+    /// A part of the product acting by itself.
+    Internal {
+        /// Which part, e.g. `scheduler`.
+        service: &'static str,
+    },
+}
+
+/// Where a request came from, for the record. Proved by the listener, never taken from the request's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Source {
+    /// True peer behind PROXY protocol or trusted proxies; `None` for a Unix socket or the product itself.
+    pub address: Option<SocketAddr>,
+    /// Name of the listener.
+    pub listener: Arc<str>,
+    /// Version of TLS and cipher suite, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty without TLS.
+    pub tls: Arc<str>,
+}

@@ -1,0 +1,16 @@
+//! Bounds that every room shares.
+
+/// Longest name of a region, in bytes.
+pub const REGION_BYTES: usize = 64;
+/// Longest name in a binding, in bytes.
+pub const NAME_BYTES: usize = 512;
+/// Longest row key in a store, in bytes.
+pub const ROW_KEY_BYTES: usize = 1024;
+/// Longest row value in a store, in bytes.
+pub const ROW_VALUE_BYTES: usize = 256 * 1024;
+/// Most rows that one read of a store returns.
+pub const SCAN_ROWS: usize = 1000;
+/// Most changes in one commit.
+pub const BATCH_CHANGES: usize = 10_000;
+/// Longest wrapped domain key that a root may return, in bytes.
+pub const ROOT_WRAPPED_BYTES: usize = 1024;

@@ -1,0 +1,216 @@
+//! The port to a store: ordered rows in a few tables, consistent reads, all-or-nothing commits.
+//!
+//! A store knows nothing of what it keeps: keys and values are opaque bytes, at most [`limits::ROW_KEY_BYTES`] and
+//! [`limits::ROW_VALUE_BYTES`] long, and rows of a table are ordered by their key's bytes. Indexes are rows too.
+
+use crate::limits;
+use crate::spec::coded;
+
+coded! {
+    /// The tables. The codes stand in databases and backups; the rows' contents are described in docs/formats/rows.md.
+    Table {
+        /// What there is one of: installation identity, schema, audit head.
+        Installation = 1,
+        /// Roots of trust that wrap the domain keys.
+        Root = 2,
+        /// Tenants, by id.
+        Tenant = 3,
+        /// Tenants, by account number.
+        TenantByAccount = 4,
+        /// Domain key versions, by tenant and id.
+        DomainKey = 5,
+        /// Principals, by tenant and id.
+        Principal = 6,
+        /// Principals, by tenant and name.
+        PrincipalByName = 7,
+        /// Credentials, by the public half of what is shown (an access key id).
+        Credential = 8,
+        /// Identity policies, by tenant, principal and name.
+        IdentityPolicy = 9,
+        /// Keys, by id.
+        Key = 10,
+        /// Key versions, by key id and ordinal.
+        KeyVersion = 11,
+        /// Key versions, by lineage and material id.
+        VersionByMaterial = 12,
+        /// Bindings, by tenant, region, kind and name.
+        Binding = 13,
+        /// Bindings, by the key they lead to.
+        BindingByKey = 14,
+        /// Grants, by key and id.
+        Grant = 15,
+        /// Grants, by tenant and whoever may retire them.
+        GrantByRetiring = 16,
+        /// What the scheduler owes, by due time.
+        Schedule = 17,
+        /// Finished audit records that the log may lack, by record id.
+        Outbox = 18,
+        /// Usage counts, by key version, operation, algorithm and caller.
+        Usage = 19,
+        /// Guardrails, by tenant and key.
+        Guardrail = 20,
+        /// Credentials, by tenant and principal.
+        CredentialByPrincipal = 21,
+    }
+}
+
+/// A count of commits, growing by one with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, minicbor::Encode, minicbor::Decode)]
+#[cbor(transparent)]
+pub struct Revision(#[n(0)] pub u64);
+
+/// A row as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key, unique in its table.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// The commit that last wrote it.
+    pub revision: Revision,
+}
+
+/// What must hold for a batch to be committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// The row does not exist.
+    Absent(Table, Vec<u8>),
+    /// The row exists and was last written by this commit.
+    Unchanged(Table, Vec<u8>, Revision),
+}
+
+/// One change of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Writes the row, whether or not it exists.
+    Put(Table, Vec<u8>, Vec<u8>),
+    /// Removes the row, whether or not it exists.
+    Delete(Table, Vec<u8>),
+}
+
+/// Changes that happen together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// What must hold first.
+    pub preconditions: Vec<Precondition>,
+    /// The changes, in order; at most [`limits::BATCH_CHANGES`].
+    pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Adds a row that must not exist yet.
+    pub fn insert(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.preconditions.push(Precondition::Absent(table, key.clone()));
+        self.changes.push(Change::Put(table, key, value));
+    }
+
+    /// Replaces a row that must still be as it was read.
+    pub fn replace(&mut self, table: Table, read: &Row, value: Vec<u8>) {
+        self.preconditions.push(Precondition::Unchanged(table, read.key.clone(), read.revision));
+        self.changes.push(Change::Put(table, read.key.clone(), value));
+    }
+
+    /// Writes a row, whatever it was.
+    pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.push(Change::Put(table, key, value));
+    }
+
+    /// Removes a row, if it is there.
+    pub fn delete(&mut self, table: Table, key: Vec<u8>) {
+        self.changes.push(Change::Delete(table, key));
+    }
+}
+
+/// Why a store could not serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A precondition did not hold; nothing was changed.
+    #[error("a {table:?} row was changed by someone else")]
+    Conflict {
+        /// The table of the first precondition that failed.
+        table: Table,
+    },
+    /// A key, value or batch is over its limit; nothing was changed.
+    #[error("{what} of {actual} is over the limit of {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        actual: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// No free place in the queue; nothing was changed.
+    #[error("the store's queue is full")]
+    Busy,
+    /// No space left; nothing was changed.
+    #[error("the store's disk is full")]
+    Full,
+    /// It cannot be read or written now. For a commit, whether it happened is unknown until the store is reopened.
+    #[error("the store is unavailable: {cause}")]
+    Unavailable {
+        /// What happened, for the operator.
+        cause: String,
+    },
+    /// What is stored cannot be right.
+    #[error("the store is damaged: {cause}")]
+    Corrupt {
+        /// What was found.
+        cause: String,
+    },
+}
+
+/// A consistent view of the store at one revision. Calls may read a disk, so they belong on worker threads.
+pub trait Snapshot {
+    /// The newest commit that is seen.
+    fn revision(&self) -> Revision;
+
+    /// One row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError>;
+
+    /// Rows whose keys begin with `prefix` and lie behind `after`, in order, at most `limit` and never more than
+    /// [`limits::SCAN_ROWS`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn scan(&self, table: Table, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError>;
+}
+
+/// A store. Calls block, so they belong on worker threads.
+pub trait Store: Send + Sync {
+    /// A consistent view, at or after every commit that was answered before.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StoreError>;
+
+    /// Commits a batch durably: on return it will be seen by every later snapshot and survives a crash.
+    ///
+    /// # Errors
+    /// When nothing was changed, except as [`StoreError::Unavailable`] says.
+    fn commit(&self, batch: Batch) -> Result<Revision, StoreError>;
+}
+
+/// Checks a batch against the limits.
+///
+/// # Errors
+/// [`StoreError::TooLarge`], naming the first thing over its limit.
+pub fn check(batch: &Batch) -> Result<(), StoreError> {
+    let within = |what, actual, limit| match actual <= limit {
+        true => Ok(()),
+        false => Err(StoreError::TooLarge { what, actual, limit }),
+    };
+    within("a batch", batch.changes.len(), limits::BATCH_CHANGES)?;
+    for change in &batch.changes {
+        let (key, value) = match change {
+            Change::Put(_, key, value) => (key, value.len()),
+            Change::Delete(_, key) => (key, 0),
+        };
+        within("a row key", key.len(), limits::ROW_KEY_BYTES)?;
+        within("a row value", value, limits::ROW_VALUE_BYTES)?;
+    }
+    Ok(())
+}
