@@ -91,7 +91,7 @@ pub enum Change {
 /// Changes that happen together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// What must hold first.
+    /// What must hold first, before any of the changes; at most [`limits::BATCH_CHANGES`].
     pub preconditions: Vec<Precondition>,
     /// The changes, in order; at most [`limits::BATCH_CHANGES`].
     pub changes: Vec<Change>,
@@ -140,8 +140,8 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
-    /// No free place in the queue; nothing was changed.
-    #[error("the store's queue is full")]
+    /// No free place in the queue or among the snapshots; nothing was changed.
+    #[error("the store has more work than it takes")]
     Busy,
     /// No space left; nothing was changed.
     #[error("the store's disk is full")]
@@ -160,7 +160,8 @@ pub enum StoreError {
     },
 }
 
-/// A consistent view of the store at one revision. Calls may read a disk, so they belong on worker threads.
+/// A consistent view of the store at one revision, to be dropped soon: it may hold one of few places, and the store's
+/// log can't shrink behind it. Calls may read a disk, so they belong on worker threads.
 pub trait Snapshot {
     /// The newest commit that is seen.
     fn revision(&self) -> Revision;
@@ -172,7 +173,7 @@ pub trait Snapshot {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError>;
 
     /// Rows whose keys begin with `prefix` and lie behind `after`, in order, at most `limit` and never more than
-    /// [`limits::SCAN_ROWS`].
+    /// [`limits::SCAN_ROWS`]. Only an empty answer (to a `limit` above zero) says that there are no more.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -181,10 +182,10 @@ pub trait Snapshot {
 
 /// A store. Calls block, so they belong on worker threads.
 pub trait Store: Send + Sync {
-    /// A consistent view, at or after every commit that was answered before.
+    /// A consistent view, at or after every commit that was answered before. Waits a bounded time for a free place.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// [`StoreError::Busy`] when no place came free, else when the store cannot be read.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StoreError>;
 
     /// Commits a batch durably: on return it will be seen by every later snapshot and survives a crash.
@@ -194,23 +195,28 @@ pub trait Store: Send + Sync {
     fn commit(&self, batch: Batch) -> Result<Revision, StoreError>;
 }
 
-/// Checks a batch against the limits.
+/// Checks a batch against the limits, and tells how many bytes of keys and values it has.
 ///
 /// # Errors
 /// [`StoreError::TooLarge`], naming the first thing over its limit.
-pub fn check(batch: &Batch) -> Result<(), StoreError> {
+pub fn check(batch: &Batch) -> Result<usize, StoreError> {
     let within = |what, actual, limit| match actual <= limit {
-        true => Ok(()),
+        true => Ok(actual),
         false => Err(StoreError::TooLarge { what, actual, limit }),
     };
-    within("a batch", batch.changes.len(), limits::BATCH_CHANGES)?;
-    for change in &batch.changes {
-        let (key, value) = match change {
-            Change::Put(_, key, value) => (key, value.len()),
-            Change::Delete(_, key) => (key, 0),
-        };
-        within("a row key", key.len(), limits::ROW_KEY_BYTES)?;
-        within("a row value", value, limits::ROW_VALUE_BYTES)?;
+    within("the number of a batch's preconditions", batch.preconditions.len(), limits::BATCH_CHANGES)?;
+    within("the number of a batch's changes", batch.changes.len(), limits::BATCH_CHANGES)?;
+    let preconditions = batch.preconditions.iter().map(|precondition| match precondition {
+        Precondition::Absent(_, key) | Precondition::Unchanged(_, key, _) => (key, 0),
+    });
+    let changes = batch.changes.iter().map(|change| match change {
+        Change::Put(_, key, value) => (key, value.len()),
+        Change::Delete(_, key) => (key, 0),
+    });
+    let mut bytes: usize = 0;
+    for (key, value) in preconditions.chain(changes) {
+        bytes += within("a row key", key.len(), limits::ROW_KEY_BYTES)?;
+        bytes += within("a row value", value, limits::ROW_VALUE_BYTES)?;
     }
-    Ok(())
+    within("the size of a batch", bytes, limits::BATCH_BYTES)
 }
