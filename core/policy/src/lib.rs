@@ -1,1 +1,62 @@
-//! Being laid.
+//! Deciding requests by IAM policies: pure, without IO, clock or randomness.
+//!
+//! A policy text is read with [`Document::parse`], strictly and when it is written, then compiled once with
+//! [`Document::compile`] and kept. [`evaluate`] holds a [`Request`] against a [`PolicySet`] and returns a [`Decision`] with
+//! the statements that made it; [`explain`] reports on every statement. Condition keys are answered by the caller's
+//! [`Attributes`] when a condition asks. ARNs, actions and condition keys are strings here: which of them exist is the
+//! front ends' to know.
+//!
+//! # The order of evaluation
+//!
+//! 1. **Guardrails** of key and tenant: a matching statement denies, whoever asks. They only ever deny.
+//!    [`Principal::Internal`], the installation's own machinery, is held by nothing else and is allowed here.
+//! 2. **Explicit denials** in the key policy and the identity policies win over every allowance (IAM User Guide,
+//!    "Determining whether a request is allowed or denied within an account").
+//! 3. **Key policy.** A statement that names the principal itself, or everyone, allows alone within the key's account. One that
+//!    names the account (its root's ARN or its twelve digits) allows the account's root, and delegates to identity
+//!    policies for its users and roles (KMS Developer Guide, "Default key policy"). Without such a statement identity
+//!    policies can't allow anything on the key, though their denials hold.
+//! 4. **Identity policies** allow what the key policy delegates. For a principal of another account both sides must allow, however
+//!    the key policy names it (KMS Developer Guide, "Allowing users in other accounts to use a KMS key"). The root of an
+//!    account needs no identity policy. Where there is no key policy (`CreateKey`, `ListKeys`, an alias) they
+//!    decide alone, within their account.
+//! 5. **Grants** of the key allow by themselves, in any account; their constraints hold where the request says that they apply.
+//! 6. What nothing allows is denied, and [`Missing`] says which side lacked the allowance.
+//!
+//! Session policies, permissions boundaries and organisations are absent: nothing here issues them yet.
+//!
+//! # Where AWS leaves room
+//!
+//! - A value that a variable brings into a pattern is plain text: its wildcards are characters.
+//! - A variable without a value in `NotResource` makes an `Allow` void and leaves a `Deny` in force.
+//! - Several values under an operator without a set operator: one that matches is enough (none may, when negated).
+//! - `IgnoreCase` operators ignore the case of ASCII letters.
+//! - `NotPrincipal` with `Allow`, patterns in principals and repeated JSON names are refused.
+
+pub mod limits;
+
+mod attributes;
+mod condition;
+mod document;
+mod error;
+mod evaluate;
+mod explain;
+mod grant;
+mod json;
+mod members;
+mod pattern;
+mod principal;
+mod scalar;
+mod statement;
+
+pub use attributes::{Attributes, ConditionKey, NoAttributes, Value};
+pub use document::{CompiledPolicy, Document, Kind, Version};
+pub use error::{GrantError, PolicyError};
+pub use evaluate::{
+    Combining, Decision, DeniedBy, Missing, Outcome, PolicySet, Request, Source, StatementRef, allows_future_put,
+    evaluate,
+};
+pub use explain::{Explanation, StatementReport, Verdict, explain};
+pub use grant::{Constraints, Grant, GrantMismatch, Grantee};
+pub use principal::Principal;
+pub use statement::Effect;
