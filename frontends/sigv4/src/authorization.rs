@@ -1,0 +1,316 @@
+//! Reading what a request says about its signature, from the `Authorization` header or from presigning parameters.
+//! Nothing here is proved yet.
+
+use std::borrow::Cow;
+use std::str;
+
+use crate::canonical::{ALGORITHM, decode, parameters, unhex};
+use crate::error::{Part, ScopeField, SigV4Error, quoted};
+use crate::key::{Scope, TERMINATOR};
+use crate::limits;
+use crate::request::{Headers, Request};
+use crate::signing_time::{ScopeDate, SigningTime};
+
+/// The query parameter that a presigned request's own signature does not cover.
+pub(crate) const PRESIGNED_SIGNATURE: &str = "X-Amz-Signature";
+
+/// What a request claims: who signed, when, for which region and service, and over which headers.
+///
+/// Parsing checks form alone. Route by [`service`](Self::service), then [`check`](Self::check), then look the access
+/// key up, then [`verify`](crate::Checked::verify).
+pub struct ParsedAuthorization<'a> {
+    access_key_id: Cow<'a, str>,
+    date: ScopeDate,
+    region: Cow<'a, str>,
+    service: Cow<'a, str>,
+    pub(crate) signed_headers: Cow<'a, str>,
+    pub(crate) signature: [u8; 32],
+    pub(crate) signed_at: SigningTime,
+    /// The header that `signed_at` was read from; `None` when presigned.
+    pub(crate) date_header: Option<&'static str>,
+    /// Seconds of life that a presigned request gives itself.
+    pub(crate) expires: Option<u32>,
+    session_token: Option<Cow<'a, str>>,
+}
+
+impl<'a> ParsedAuthorization<'a> {
+    /// Reads the claim.
+    ///
+    /// # Errors
+    /// [`SigV4Error::MissingAuthorization`], [`SigV4Error::SeveralAuthorizations`],
+    /// [`SigV4Error::UnsupportedAlgorithm`], [`SigV4Error::Missing`], [`SigV4Error::Malformed`], or
+    /// [`SigV4Error::ScopeMismatch`] for the terminator.
+    pub fn parse(request: &Request<'a, impl Headers<'a>>) -> Result<Self, SigV4Error> {
+        let found = FoundHeaders::find(request.headers.clone())?;
+        let parameters = PresignedParameters::find(request.query)?;
+        match (found.authorization, parameters) {
+            (None, None) => Err(SigV4Error::MissingAuthorization),
+            (Some(_), Some(_)) => Err(SigV4Error::SeveralAuthorizations),
+            (Some(authorization), None) => Self::from_header(authorization, &found),
+            (None, Some(parameters)) => Self::from_parameters(parameters),
+        }
+    }
+
+    fn from_header(authorization: &'a [u8], found: &FoundHeaders<'a>) -> Result<Self, SigV4Error> {
+        let malformed = |part| SigV4Error::Malformed { part };
+        let text = ascii(authorization, Part::Authorization)?;
+        let (algorithm, fields) = text.split_once(' ').unwrap_or((text, ""));
+        check_algorithm(algorithm)?;
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
+            let (name, value) = field.split_once('=').ok_or(malformed(Part::Authorization))?;
+            let (slot, part) = match name {
+                "Credential" => (&mut credential, Part::Credential),
+                "SignedHeaders" => (&mut signed_headers, Part::SignedHeaders),
+                "Signature" => (&mut signature, Part::Signature),
+                _ => return Err(malformed(Part::Authorization)),
+            };
+            if slot.replace(value).is_some() {
+                return Err(malformed(part));
+            }
+        }
+        let missing = |part| SigV4Error::Missing { part };
+        let credential = Credential::read(credential.ok_or(missing(Part::Credential))?, Cow::Borrowed)?;
+        let signed_headers = signed_headers.ok_or(missing(Part::SignedHeaders))?;
+        let signature = signature.ok_or(missing(Part::Signature))?;
+        let (date_header, date) = found.date.ok_or(missing(Part::Date))?;
+        Ok(Self {
+            access_key_id: credential.access_key_id,
+            date: credential.date,
+            region: credential.region,
+            service: credential.service,
+            signed_headers: Cow::Borrowed(signed_headers),
+            signature: unhex(signature.as_bytes()).ok_or(malformed(Part::Signature))?,
+            signed_at: SigningTime::parse(date).ok_or(malformed(Part::Date))?,
+            date_header: Some(date_header),
+            expires: None,
+            session_token: found.session_token.map(session_token).transpose()?.map(Cow::Borrowed),
+        })
+    }
+
+    fn from_parameters(parameters: PresignedParameters) -> Result<Self, SigV4Error> {
+        let malformed = |part| SigV4Error::Malformed { part };
+        let missing = |part| SigV4Error::Missing { part };
+        check_algorithm(&parameters.algorithm.ok_or(missing(Part::Authorization))?)?;
+        let credential = parameters.credential.ok_or(missing(Part::Credential))?;
+        let credential = Credential::read(&credential, |part| Cow::Owned(part.to_owned()))?;
+        let signature = parameters.signature.ok_or(missing(Part::Signature))?;
+        let date = parameters.date.ok_or(missing(Part::Date))?;
+        let expires = parameters.expires.ok_or(missing(Part::Expires))?;
+        let token = parameters.session_token.map(|token| session_token(token.as_bytes()).map(str::to_owned));
+        Ok(Self {
+            access_key_id: credential.access_key_id,
+            date: credential.date,
+            region: credential.region,
+            service: credential.service,
+            signed_headers: Cow::Owned(parameters.signed_headers.ok_or(missing(Part::SignedHeaders))?),
+            signature: unhex(signature.as_bytes()).ok_or(malformed(Part::Signature))?,
+            signed_at: SigningTime::parse(date.as_bytes()).ok_or(malformed(Part::Date))?,
+            date_header: None,
+            expires: Some(seconds(&expires).ok_or(malformed(Part::Expires))?),
+            session_token: token.transpose()?.map(Cow::Owned),
+        })
+    }
+
+    /// Whose key signed, as the request says.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// Day, region and service of the signature: what the signing key must be derived for.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'_> {
+        Scope { date: self.date, region: &self.region, service: &self.service }
+    }
+
+    /// The region of the scope.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The service of the scope: what a listener with several front ends routes by.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// When the request was signed, by the signer's clock.
+    #[must_use]
+    pub fn signed_at(&self) -> SigningTime {
+        self.signed_at
+    }
+
+    /// The session token of temporary credentials, if the request has one.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&str> {
+        self.session_token.as_deref()
+    }
+
+    /// The names of the signed headers, in order; whether they are well formed shows in [`Self::check`].
+    pub fn signed_headers(&self) -> impl Iterator<Item = &str> {
+        self.signed_headers.split(';')
+    }
+
+    /// Whether the signature came in the query string.
+    #[must_use]
+    pub fn is_presigned(&self) -> bool {
+        self.expires.is_some()
+    }
+}
+
+/// Without the signature and the token: they could be replayed.
+impl std::fmt::Debug for ParsedAuthorization<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ParsedAuthorization")
+            .field("access_key_id", &self.access_key_id)
+            .field("scope", &self.scope())
+            .field("signed_at", &self.signed_at)
+            .field("signed_headers", &self.signed_headers)
+            .field("presigned", &self.is_presigned())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The headers that parsing reads, each at most once.
+#[derive(Default)]
+struct FoundHeaders<'a> {
+    authorization: Option<&'a [u8]>,
+    date: Option<(&'static str, &'a [u8])>,
+    session_token: Option<&'a [u8]>,
+}
+
+impl<'a> FoundHeaders<'a> {
+    fn find(headers: impl Headers<'a>) -> Result<Self, SigV4Error> {
+        let mut found = Self::default();
+        let (mut amz_date, mut date) = (None, None);
+        for (name, value) in headers {
+            let (slot, twice) = if name.eq_ignore_ascii_case("authorization") {
+                (&mut found.authorization, SigV4Error::SeveralAuthorizations)
+            } else if name.eq_ignore_ascii_case("x-amz-date") {
+                (&mut amz_date, SigV4Error::Malformed { part: Part::Date })
+            } else if name.eq_ignore_ascii_case("date") {
+                (&mut date, SigV4Error::Malformed { part: Part::Date })
+            } else if name.eq_ignore_ascii_case("x-amz-security-token") {
+                (&mut found.session_token, SigV4Error::Malformed { part: Part::SecurityToken })
+            } else {
+                continue;
+            };
+            if slot.replace(value.trim_ascii()).is_some() {
+                return Err(twice);
+            }
+        }
+        found.date = amz_date.map(|value| ("x-amz-date", value)).or(date.map(|value| ("date", value)));
+        Ok(found)
+    }
+}
+
+/// The parameters of a presigned request, decoded, each at most once.
+#[derive(Default)]
+struct PresignedParameters {
+    algorithm: Option<String>,
+    credential: Option<String>,
+    date: Option<String>,
+    expires: Option<String>,
+    signed_headers: Option<String>,
+    signature: Option<String>,
+    session_token: Option<String>,
+}
+
+impl PresignedParameters {
+    /// `None` when the query string has none of those that mark a presigned request.
+    fn find(query: &str) -> Result<Option<Self>, SigV4Error> {
+        let mut found = Self::default();
+        for (name, value) in parameters(query) {
+            let (slot, part) = match name {
+                "X-Amz-Algorithm" => (&mut found.algorithm, Part::Authorization),
+                "X-Amz-Credential" => (&mut found.credential, Part::Credential),
+                "X-Amz-Date" => (&mut found.date, Part::Date),
+                "X-Amz-Expires" => (&mut found.expires, Part::Expires),
+                "X-Amz-SignedHeaders" => (&mut found.signed_headers, Part::SignedHeaders),
+                PRESIGNED_SIGNATURE => (&mut found.signature, Part::Signature),
+                "X-Amz-Security-Token" => (&mut found.session_token, Part::SecurityToken),
+                _ => continue,
+            };
+            let decoded = decode(value).and_then(|bytes| String::from_utf8(bytes).ok());
+            if slot.replace(decoded.ok_or(SigV4Error::Malformed { part })?).is_some() {
+                return Err(SigV4Error::Malformed { part });
+            }
+        }
+        let presigned = found.algorithm.is_some() || found.credential.is_some() || found.signature.is_some();
+        Ok(presigned.then_some(found))
+    }
+}
+
+/// `access key id / date / region / service / aws4_request`.
+struct Credential<'a> {
+    access_key_id: Cow<'a, str>,
+    date: ScopeDate,
+    region: Cow<'a, str>,
+    service: Cow<'a, str>,
+}
+
+impl<'a> Credential<'a> {
+    fn read<'t>(text: &'t str, keep: impl Fn(&'t str) -> Cow<'a, str>) -> Result<Self, SigV4Error> {
+        let malformed = SigV4Error::Malformed { part: Part::Credential };
+        let mut parts = text.split('/');
+        let (Some(access_key_id), Some(date), Some(region), Some(service), Some(terminator), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed);
+        };
+        if terminator != TERMINATOR {
+            return Err(SigV4Error::ScopeMismatch {
+                field: ScopeField::Terminator,
+                expected: Some(TERMINATOR.to_owned()),
+                actual: quoted(terminator),
+            });
+        }
+        if !is_name(access_key_id, limits::MAX_ACCESS_KEY_ID)
+            || !is_name(region, limits::MAX_SCOPE_PART)
+            || !is_name(service, limits::MAX_SCOPE_PART)
+        {
+            return Err(malformed);
+        }
+        Ok(Self {
+            access_key_id: keep(access_key_id),
+            date: ScopeDate::parse(date).ok_or(malformed)?,
+            region: keep(region),
+            service: keep(service),
+        })
+    }
+}
+
+/// Whether a text can be an access key id, a region or a service: letters, digits, `-`, `_` and `.`.
+pub(crate) fn is_name(text: &str, longest: usize) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=longest).contains(&text.len()) && text.bytes().all(is_name)
+}
+
+fn check_algorithm(algorithm: &str) -> Result<(), SigV4Error> {
+    if algorithm == ALGORITHM {
+        return Ok(());
+    }
+    Err(SigV4Error::UnsupportedAlgorithm { algorithm: quoted(algorithm) })
+}
+
+fn ascii(bytes: &[u8], part: Part) -> Result<&str, SigV4Error> {
+    str::from_utf8(bytes).ok().filter(|text| text.is_ascii()).ok_or(SigV4Error::Malformed { part })
+}
+
+/// A session token: visible ASCII, bounded.
+pub(crate) fn session_token(token: &[u8]) -> Result<&str, SigV4Error> {
+    let malformed = SigV4Error::Malformed { part: Part::SecurityToken };
+    let text = ascii(token, Part::SecurityToken)?;
+    let fits =
+        (1..=limits::MAX_SESSION_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text) } else { Err(malformed) }
+}
+
+/// A positive number of seconds, in digits alone.
+fn seconds(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|seconds| digits && *seconds > 0)
+}
