@@ -1,1 +1,31 @@
-//! Being laid.
+//! Algorithms, key derivation, and the formats of what is sealed: ciphertext, wrapped material, backups, shares.
+//!
+//! Every primitive comes from AWS-LC; here are only their fixed combinations, each with one layout that never changes
+//! (docs/formats/). Absent on purpose: key lookup, state, policy, IO other than the streams handed in, and any choice
+//! of algorithm, nonce or parameter left to a caller who could choose badly.
+
+pub mod backup;
+mod capability;
+mod checkpoint;
+pub mod ciphertext;
+mod context;
+mod derive;
+mod error;
+pub mod limits;
+mod mac;
+mod material;
+mod oaep;
+mod public;
+pub mod random;
+mod sealed;
+pub mod shares;
+mod signature;
+pub mod wrapped;
+
+pub use capability::{Capability, Module, capabilities, module};
+pub use checkpoint::{CheckpointSigner, verify_checkpoint};
+pub use context::EncryptionContext;
+pub use error::CryptoError;
+pub use material::{DataKeyPair, KeyMaterial};
+pub use public::PublicKey;
+pub use random::{Random, SystemRandom};

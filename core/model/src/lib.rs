@@ -4,6 +4,7 @@
 //! of a wire protocol: the front ends translate theirs to these.
 
 pub mod action;
+pub mod algorithm;
 pub mod caller;
 pub mod clock;
 pub mod id;

@@ -1,0 +1,215 @@
+//! Ciphertexts that leave with the caller: format version 1, for ever (docs/formats/ciphertext.md).
+//!
+//! The header names lineage and material, never tenant, region or ordinal, so a ciphertext opens wherever its key
+//! lives. Absent on purpose: finding the key, and telling one fault of a ciphertext from another.
+
+use strongroom_model::algorithm::EncryptionAlgorithm;
+use strongroom_model::id::{LineageId, MaterialId};
+use strongroom_secret::SecretBytes;
+
+use crate::context::EncryptionContext;
+use crate::derive::Label;
+use crate::error::CryptoError;
+use crate::limits::PLAINTEXT_BYTES;
+use crate::material::KeyMaterial;
+use crate::random::Random;
+use crate::sealed;
+
+const MAGIC: [u8; 3] = *b"SRC";
+const AES_256_GCM_COMMITTED: u8 = 1;
+/// Magic, version, algorithm, purpose, lineage, material.
+const HEADER_BYTES: usize = 3 + 1 + 1 + 1 + 16 + 16;
+
+/// Bytes that a ciphertext has more than its plaintext.
+pub const OVERHEAD_BYTES: usize = HEADER_BYTES + sealed::OVERHEAD_BYTES;
+
+/// A version of the ciphertext format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Format {
+    /// AES-256-GCM under a key derived for each ciphertext, with a commitment to that key.
+    V1 = 1,
+}
+
+impl Format {
+    const fn from_version(version: u8) -> Option<Self> {
+        match version {
+            1 => Some(Self::V1),
+            _ => None,
+        }
+    }
+}
+
+/// The format versions that a key accepts when it opens. Data of the key, so that none can be forced down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedFormats(u32);
+
+impl AcceptedFormats {
+    /// What a key accepts that is made today.
+    pub const NEWEST: Self = Self::of(&[Format::V1]);
+
+    /// A set of formats.
+    #[must_use]
+    pub const fn of(formats: &[Format]) -> Self {
+        let mut bits = 0;
+        let mut rest = formats;
+        while let [format, tail @ ..] = rest {
+            bits |= 1 << *format as u8;
+            rest = tail;
+        }
+        Self(bits)
+    }
+
+    /// Takes bits as they were stored: bit `n` stands for version `n`. Versions unknown here are never met.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The bits, to be stored.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether `format` is accepted.
+    #[must_use]
+    pub const fn contains(self, format: Format) -> bool {
+        self.0 & 1 << format as u8 != 0
+    }
+}
+
+/// What a ciphertext holds; each purpose derives its keys under a label of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Purpose {
+    /// What a caller encrypted, or a data key made for one: given back to whoever may decrypt.
+    Data = 1,
+    /// A secret kept here: opened only by what keeps secrets.
+    Secret = 2,
+}
+
+impl Purpose {
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Data),
+            2 => Some(Self::Secret),
+            _ => None,
+        }
+    }
+
+    const fn label(self) -> Label {
+        match self {
+            Self::Data => Label::Ciphertext,
+            Self::Secret => Label::Secret,
+        }
+    }
+}
+
+/// What a ciphertext is sealed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// What it holds.
+    pub purpose: Purpose,
+    /// The key, wherever it lives.
+    pub lineage: LineageId,
+    /// The key material of the version that sealed it.
+    pub material: MaterialId,
+}
+
+/// What a ciphertext says of itself. Nobody has vouched for it until [`open`] has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Version of the format.
+    pub format: Format,
+    /// What it claims to be sealed under.
+    pub subject: Subject,
+}
+
+impl Header {
+    /// Reads the header of a ciphertext, to find the key that may open it.
+    ///
+    /// # Errors
+    /// [`CryptoError::InvalidCiphertext`] for anything that is not a whole ciphertext of a known format.
+    pub fn parse(ciphertext: &[u8]) -> Result<Self, CryptoError> {
+        Self::read(ciphertext).ok_or(CryptoError::InvalidCiphertext)
+    }
+
+    fn read(ciphertext: &[u8]) -> Option<Self> {
+        if !(OVERHEAD_BYTES..=OVERHEAD_BYTES + PLAINTEXT_BYTES).contains(&ciphertext.len()) {
+            return None;
+        }
+        let (magic, rest) = ciphertext.split_first_chunk::<3>()?;
+        let (&[version, algorithm, purpose], rest) = rest.split_first_chunk::<3>()?;
+        let (lineage, rest) = rest.split_first_chunk::<16>()?;
+        let (material, _) = rest.split_first_chunk::<16>()?;
+        let format = Format::from_version(version)?;
+        let purpose = Purpose::from_code(purpose)?;
+        let known = *magic == MAGIC && algorithm == AES_256_GCM_COMMITTED;
+        let subject =
+            Subject { purpose, lineage: LineageId::from_bytes(*lineage), material: MaterialId::from_bytes(*material) };
+        known.then_some(Self { format, subject })
+    }
+}
+
+/// Encrypts `plaintext` under a key derived from `material` for this ciphertext alone. Allocates the result only.
+///
+/// # Errors
+/// [`CryptoError::PlaintextTooLong`] over [`PLAINTEXT_BYTES`]; [`CryptoError::UnfitEncryption`] for material other
+/// than AES; [`CryptoError::Random`]; [`CryptoError::Module`].
+pub fn seal(
+    material: &KeyMaterial,
+    subject: &Subject,
+    context: &EncryptionContext<'_>,
+    plaintext: &[u8],
+    random: &dyn Random,
+) -> Result<Vec<u8>, CryptoError> {
+    if plaintext.len() > PLAINTEXT_BYTES {
+        return Err(CryptoError::PlaintextTooLong { limit: PLAINTEXT_BYTES, actual: plaintext.len() });
+    }
+    let key = material.aes()?;
+    sealed::seal(subject.purpose.label(), key, &header(subject), context, plaintext, random)
+}
+
+/// Opens a ciphertext that [`seal`] made with the same material, subject and context, in a format that is accepted.
+///
+/// # Errors
+/// [`CryptoError::InvalidCiphertext`] for every fault of the ciphertext; [`CryptoError::UnfitEncryption`] for material
+/// other than AES.
+pub fn open(
+    material: &KeyMaterial,
+    subject: &Subject,
+    accepted: AcceptedFormats,
+    context: &EncryptionContext<'_>,
+    ciphertext: &[u8],
+) -> Result<SecretBytes, CryptoError> {
+    let key = material.aes()?;
+    let header = Header::parse(ciphertext)?;
+    if header.subject != *subject || !accepted.contains(header.format) {
+        return Err(CryptoError::InvalidCiphertext);
+    }
+    sealed::open(subject.purpose.label(), key, HEADER_BYTES, context, ciphertext).ok_or(CryptoError::InvalidCiphertext)
+}
+
+fn header(subject: &Subject) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    let fields = MAGIC
+        .into_iter()
+        .chain([Format::V1 as u8, AES_256_GCM_COMMITTED, subject.purpose as u8])
+        .chain(*subject.lineage.as_bytes())
+        .chain(*subject.material.as_bytes());
+    header.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
+    header
+}
+
+impl KeyMaterial {
+    /// The raw AES key, for this module alone.
+    fn aes(&self) -> Result<&[u8], CryptoError> {
+        let algorithm = EncryptionAlgorithm::DerivedAes256Gcm;
+        let unfit = CryptoError::UnfitEncryption(algorithm, self.spec());
+        if algorithm.fits(self.spec()) { self.symmetric().ok_or(unfit) } else { Err(unfit) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Bounds of what this crate takes in.
+
+/// Longest plaintext that one ciphertext holds, in bytes. Front ends set lower bounds of their own.
+pub const PLAINTEXT_BYTES: usize = 64 * 1024;
+/// Most pairs in an encryption context.
+pub const CONTEXT_PAIRS: usize = 1024;
+/// Most bytes of an encryption context, keys and values together.
+pub const CONTEXT_BYTES: usize = 8192;
+/// Longest plaintext sealed under a wrapping key, in bytes: ample for the PKCS#8 encoding of any key.
+pub const WRAPPED_PLAINTEXT_BYTES: usize = 64 * 1024;
+/// Plaintext bytes in a chunk of a backup.
+pub const BACKUP_CHUNK_BYTES: usize = 256 * 1024;
+/// Most recovery shares in a set.
+pub const SHARES: u8 = 255;
+/// Longest text of a recovery share that is read, in bytes, separators included.
+pub const SHARE_TEXT_BYTES: usize = 512;

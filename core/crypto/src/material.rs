@@ -1,0 +1,223 @@
+//! Key material, parsed once and ready for use.
+//!
+//! Its secret encoding, which is what gets wrapped: for symmetric keys the raw bytes; for key pairs an unencrypted
+//! PKCS#8 version 1 `PrivateKeyInfo` in DER (RFC 5208; RSA as in RFC 8017, elliptic curves as in RFC 5915 with the
+//! public key). Absent on purpose: `Debug`, `Clone`, and any way to the private half but [`KeyMaterial::encode`].
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair, RsaKeyPair};
+use strongroom_model::spec::KeySpec;
+use strongroom_secret::{Arena, ArenaSecret, Secret, SecretBytes};
+
+use crate::error::CryptoError;
+use crate::public::{PublicKey, ecdsa_signing};
+use crate::random::Random;
+
+/// The material of one key version.
+pub struct KeyMaterial {
+    spec: KeySpec,
+    pub(crate) form: Form,
+}
+
+pub(crate) enum Form {
+    Symmetric(SymmetricKey),
+    Rsa(Box<RsaMaterial>),
+    Elliptic(Box<EcMaterial>),
+}
+
+pub(crate) struct RsaMaterial {
+    pub(crate) signer: RsaKeyPair,
+    decrypter: OnceLock<OaepPrivateDecryptingKey>,
+    public: PublicKey,
+}
+
+pub(crate) struct EcMaterial {
+    pub(crate) signer: EcdsaKeyPair,
+    public: PublicKey,
+}
+
+/// A data key pair, made to leave with the caller.
+pub struct DataKeyPair {
+    /// The private half: PKCS#8 version 1 in DER.
+    pub private: SecretBytes,
+    /// The public half: `SubjectPublicKeyInfo` in DER (RFC 5280).
+    pub public: Vec<u8>,
+}
+
+impl DataKeyPair {
+    /// Makes a key pair.
+    ///
+    /// # Errors
+    /// [`CryptoError::NoPublicKey`] for symmetric specs; [`CryptoError::Module`].
+    pub fn generate(spec: KeySpec) -> Result<Self, CryptoError> {
+        let material = KeyMaterial::generate_pair(spec)?;
+        Ok(Self { private: material.encode()?, public: material.public_key()?.der().to_vec() })
+    }
+}
+
+impl KeyMaterial {
+    /// Makes material: symmetric keys from `random`, into `arena` where one is given and has room; key pairs inside
+    /// the cryptographic module, which tests them pairwise. RSA takes tenths of a second.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`]; [`CryptoError::Module`].
+    pub fn generate(spec: KeySpec, random: &dyn Random, arena: Option<&Arena>) -> Result<Self, CryptoError> {
+        match spec.symmetric_bytes() {
+            Some(length) => {
+                let fresh = Secret::<64>::try_init_with(|bytes| random.fill(bytes))?;
+                let raw = fresh.expose().get(..length).ok_or(CryptoError::MaterialRejected(spec))?;
+                Self::parse(spec, raw, arena)
+            }
+            None => Self::generate_pair(spec),
+        }
+    }
+
+    fn generate_pair(spec: KeySpec) -> Result<Self, CryptoError> {
+        const FAILED: CryptoError = CryptoError::Module("generate a key pair");
+        let rsa = |size| RsaKeyPair::generate(size).map_err(|_| FAILED);
+        match spec {
+            KeySpec::Rsa2048 => Self::from_rsa(spec, rsa(KeySize::Rsa2048)?),
+            KeySpec::Rsa3072 => Self::from_rsa(spec, rsa(KeySize::Rsa3072)?),
+            KeySpec::Rsa4096 => Self::from_rsa(spec, rsa(KeySize::Rsa4096)?),
+            _ => {
+                let algorithm = ecdsa_signing(spec).ok_or(CryptoError::NoPublicKey(spec))?;
+                Self::from_ec(spec, EcdsaKeyPair::generate(algorithm).map_err(|_| FAILED)?)
+            }
+        }
+    }
+
+    /// Reads the secret encoding, checking that it is material of `spec`: length, modulus size, public exponent 65537,
+    /// curve, and that both halves of a key pair belong together. The source is the caller's to erase.
+    ///
+    /// # Errors
+    /// [`CryptoError::MaterialRejected`].
+    pub fn parse(spec: KeySpec, encoded: &[u8], arena: Option<&Arena>) -> Result<Self, CryptoError> {
+        let rejected = CryptoError::MaterialRejected(spec);
+        if let Some(length) = spec.symmetric_bytes() {
+            let form = Form::Symmetric(SymmetricKey::store(encoded, arena));
+            return if encoded.len() == length { Ok(Self { spec, form }) } else { Err(rejected) };
+        }
+        match ecdsa_signing(spec) {
+            Some(algorithm) => Self::from_ec(spec, EcdsaKeyPair::from_pkcs8(algorithm, encoded).map_err(|_| rejected)?),
+            None => Self::from_rsa(spec, RsaKeyPair::from_pkcs8(encoded).map_err(|_| rejected)?),
+        }
+    }
+
+    fn from_rsa(spec: KeySpec, signer: RsaKeyPair) -> Result<Self, CryptoError> {
+        // The exponent is the last field of `RSAPublicKey`: an INTEGER of three bytes, 65537.
+        const EXPONENT: [u8; 5] = [2, 3, 1, 0, 1];
+        let rejected = CryptoError::MaterialRejected(spec);
+        let der = signer.public_key().as_der().map_err(|_| rejected)?;
+        if !signer.public_key().as_ref().ends_with(&EXPONENT) {
+            return Err(rejected);
+        }
+        let public = PublicKey::parse(spec, der.as_ref())?;
+        let rsa = RsaMaterial { signer, decrypter: OnceLock::new(), public };
+        Ok(Self { spec, form: Form::Rsa(Box::new(rsa)) })
+    }
+
+    fn from_ec(spec: KeySpec, signer: EcdsaKeyPair) -> Result<Self, CryptoError> {
+        let der = signer.public_key().as_der().map_err(|_| CryptoError::MaterialRejected(spec))?;
+        let public = PublicKey::parse(spec, der.as_ref())?;
+        Ok(Self { spec, form: Form::Elliptic(Box::new(EcMaterial { signer, public })) })
+    }
+
+    /// Kind and size.
+    #[must_use]
+    pub const fn spec(&self) -> KeySpec {
+        self.spec
+    }
+
+    /// Whether the secret lies in locked memory. Never for key pairs, which the cryptographic module keeps.
+    #[must_use]
+    pub const fn is_in_arena(&self) -> bool {
+        match &self.form {
+            Form::Symmetric(key) => key.is_in_arena(),
+            Form::Rsa(_) | Form::Elliptic(_) => false,
+        }
+    }
+
+    /// The secret encoding.
+    ///
+    /// # Errors
+    /// [`CryptoError::Module`].
+    pub fn encode(&self) -> Result<SecretBytes, CryptoError> {
+        const FAILED: CryptoError = CryptoError::Module("encode a private key");
+        match &self.form {
+            Form::Symmetric(key) => Ok(SecretBytes::copy_from(key.expose())),
+            Form::Rsa(rsa) => {
+                let der: Pkcs8V1Der<'_> = rsa.signer.as_der().map_err(|_| FAILED)?;
+                Ok(SecretBytes::copy_from(der.as_ref()))
+            }
+            Form::Elliptic(ec) => {
+                let der = ec.signer.to_pkcs8v1().map_err(|_| FAILED)?;
+                Ok(SecretBytes::copy_from(der.as_ref()))
+            }
+        }
+    }
+
+    /// The public half.
+    ///
+    /// # Errors
+    /// [`CryptoError::NoPublicKey`] for symmetric material.
+    pub const fn public_key(&self) -> Result<&PublicKey, CryptoError> {
+        match &self.form {
+            Form::Symmetric(_) => Err(CryptoError::NoPublicKey(self.spec)),
+            Form::Rsa(rsa) => Ok(&rsa.public),
+            Form::Elliptic(ec) => Ok(&ec.public),
+        }
+    }
+
+    /// The raw bytes of symmetric material.
+    pub(crate) fn symmetric(&self) -> Option<&[u8]> {
+        match &self.form {
+            Form::Symmetric(key) => Some(key.expose()),
+            Form::Rsa(_) | Form::Elliptic(_) => None,
+        }
+    }
+}
+
+impl RsaMaterial {
+    /// The key as the module wants it for decryption; made on first use, since most RSA keys only sign.
+    pub(crate) fn decrypter(&self) -> Result<&OaepPrivateDecryptingKey, CryptoError> {
+        const FAILED: CryptoError = CryptoError::Module("prepare an RSA key");
+        if let Some(ready) = self.decrypter.get() {
+            return Ok(ready);
+        }
+        let der: Pkcs8V1Der<'_> = self.signer.as_der().map_err(|_| FAILED)?;
+        let key = PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| FAILED)?;
+        let key = OaepPrivateDecryptingKey::new(key).map_err(|_| FAILED)?;
+        Ok(self.decrypter.get_or_init(|| key))
+    }
+}
+
+/// A symmetric key: in the locked arena, or on the heap where there is none or it is full.
+pub(crate) enum SymmetricKey {
+    Locked(ArenaSecret),
+    Heap(SecretBytes),
+}
+
+impl SymmetricKey {
+    pub(crate) fn store(bytes: &[u8], arena: Option<&Arena>) -> Self {
+        arena
+            .and_then(|arena| arena.store(bytes))
+            .map_or_else(|| Self::Heap(SecretBytes::copy_from(bytes)), Self::Locked)
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        match self {
+            Self::Locked(secret) => secret.expose(),
+            Self::Heap(secret) => secret.expose(),
+        }
+    }
+
+    pub(crate) const fn is_in_arena(&self) -> bool {
+        matches!(self, Self::Locked(_))
+    }
+}
+
+#[cfg(test)]
+mod tests;

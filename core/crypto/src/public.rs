@@ -1,0 +1,94 @@
+//! Public keys: what anybody may do without the private half.
+
+use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1, ECDSA_P256K1_SHA256_ASN1_SIGNING,
+    ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, ParsedPublicKey,
+};
+use strongroom_model::spec::KeySpec;
+
+use crate::error::CryptoError;
+
+/// The public half of a key pair, parsed.
+pub struct PublicKey {
+    spec: KeySpec,
+    der: Vec<u8>,
+    pub(crate) form: Form,
+}
+
+pub(crate) enum Form {
+    Rsa(OaepPublicEncryptingKey),
+    Elliptic(ParsedPublicKey),
+}
+
+impl PublicKey {
+    /// Reads a `SubjectPublicKeyInfo` in DER (RFC 5280), checking that it is a key of `spec`: algorithm, modulus size,
+    /// curve, and that the point lies on it.
+    ///
+    /// # Errors
+    /// [`CryptoError::MaterialRejected`]; [`CryptoError::NoPublicKey`] for symmetric specs.
+    pub fn parse(spec: KeySpec, der: &[u8]) -> Result<Self, CryptoError> {
+        let rejected = CryptoError::MaterialRejected(spec);
+        let form = match (modulus_bits(spec), ecdsa_verification(spec)) {
+            (Some(bits), _) => {
+                let key = PublicEncryptingKey::from_der(der).map_err(|_| rejected)?;
+                let key = OaepPublicEncryptingKey::new(key).map_err(|_| rejected)?;
+                if key.key_size_bits() != bits {
+                    return Err(rejected);
+                }
+                Form::Rsa(key)
+            }
+            // A bare point would be taken for a key too; an info is a SEQUENCE.
+            (None, Some(algorithm)) if der.first() == Some(&0x30) => {
+                Form::Elliptic(ParsedPublicKey::new(algorithm, der).map_err(|_| rejected)?)
+            }
+            (None, Some(_)) => return Err(rejected),
+            (None, None) => return Err(CryptoError::NoPublicKey(spec)),
+        };
+        Ok(Self { spec, der: der.to_vec(), form })
+    }
+
+    /// Kind and size.
+    #[must_use]
+    pub const fn spec(&self) -> KeySpec {
+        self.spec
+    }
+
+    /// The `SubjectPublicKeyInfo` in DER (RFC 5280).
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+}
+
+const fn modulus_bits(spec: KeySpec) -> Option<usize> {
+    match spec {
+        KeySpec::Rsa2048 => Some(2048),
+        KeySpec::Rsa3072 => Some(3072),
+        KeySpec::Rsa4096 => Some(4096),
+        _ => None,
+    }
+}
+
+/// ECDSA with the hash that matches the curve; signatures are DER.
+const fn ecdsa_verification(spec: KeySpec) -> Option<&'static EcdsaVerificationAlgorithm> {
+    match spec {
+        KeySpec::EcP256 => Some(&ECDSA_P256_SHA256_ASN1),
+        KeySpec::EcP384 => Some(&ECDSA_P384_SHA384_ASN1),
+        KeySpec::EcP521 => Some(&ECDSA_P521_SHA512_ASN1),
+        KeySpec::EcSecp256k1 => Some(&ECDSA_P256K1_SHA256_ASN1),
+        _ => None,
+    }
+}
+
+/// As [`ecdsa_verification`], for signing.
+pub(crate) const fn ecdsa_signing(spec: KeySpec) -> Option<&'static EcdsaSigningAlgorithm> {
+    match spec {
+        KeySpec::EcP256 => Some(&ECDSA_P256_SHA256_ASN1_SIGNING),
+        KeySpec::EcP384 => Some(&ECDSA_P384_SHA384_ASN1_SIGNING),
+        KeySpec::EcP521 => Some(&ECDSA_P521_SHA512_ASN1_SIGNING),
+        KeySpec::EcSecp256k1 => Some(&ECDSA_P256K1_SHA256_ASN1_SIGNING),
+        _ => None,
+    }
+}
