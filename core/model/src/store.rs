@@ -173,7 +173,7 @@ pub trait Snapshot {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError>;
 
     /// Rows whose keys begin with `prefix` and lie behind `after`, in order, at most `limit` and never more than
-    /// [`limits::SCAN_ROWS`]. Only an empty answer (to a `limit` above zero) says that there are no more.
+    /// [`limits::SCAN_ROWS`]. Fewer than both only when there are no more.
     ///
     /// # Errors
     /// When the store cannot be read.

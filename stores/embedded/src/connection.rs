@@ -1,0 +1,130 @@
+//! Connections to the database, and the migrations of its schema.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use strongroom_model::store::{Revision, StoreError};
+
+use crate::error::{OpenError, store_error};
+use crate::limits;
+
+/// Marks the file as ours: "Strm" in ASCII.
+pub(crate) const APPLICATION_ID: i32 = 0x5374_726d;
+
+/// The steps from an empty database to the newest schema. A released step never changes; new ones are added behind.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_rows.sql")];
+
+/// A connection that writes.
+pub(crate) fn writer(database: &Path, bytes_max: u64) -> Result<Connection, StoreError> {
+    let connect = || -> rusqlite::Result<Connection> {
+        let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE, limits::WRITER_CACHE_KIB)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // What is deleted may be wrapped key material: its bytes must not stay in free pages.
+        connection.pragma_update(None, "secure_delete", true)?;
+        // The writer itself decides when, so that nobody waits for it before being answered.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::try_from(bytes_max).unwrap_or(i64::MAX) / page_bytes.max(1);
+        connection.pragma_update(None, "max_page_count", pages.clamp(1, i64::from(u32::MAX) - 1))?;
+        Ok(connection)
+    };
+    connect().map_err(store_error)
+}
+
+/// A connection that reads.
+pub(crate) fn reader(database: &Path) -> Result<Connection, StoreError> {
+    let connect = || -> rusqlite::Result<Connection> {
+        let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY, limits::READER_CACHE_KIB)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    connect().map_err(store_error)
+}
+
+fn connect(database: &Path, access: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(database, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(limits::BUSY_WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // SQLite's own temporary files must not carry rows out of the directory.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    Ok(connection)
+}
+
+/// How many migrations the database has seen: zero when it is empty.
+///
+/// # Errors
+/// Refuses a database of another program, and one of a later release.
+pub(crate) fn schema(connection: &Connection, database: &Path) -> Result<usize, OpenError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(store_error);
+    let (application_id, version) = (number("application_id")?, number("user_version")?);
+    let objects: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(store_error)?;
+    if application_id == 0 && version == 0 && objects == 0 {
+        return Ok(0);
+    }
+    let application_id = i32::try_from(application_id).unwrap_or_default();
+    if application_id != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: database.to_owned(), application_id });
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        _ => Err(OpenError::Newer { found: version, known: i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX) }),
+    }
+}
+
+/// Runs the migrations that the database lacks, all or none.
+pub(crate) fn migrate(connection: &mut Connection, from: usize) -> Result<(), StoreError> {
+    run(connection, from, MIGRATIONS, |_| Ok(())).map_err(store_error)
+}
+
+/// Makes the schema in an empty database, as after the commit `head`.
+pub(crate) fn create(connection: &mut Connection, head: Revision) -> Result<(), StoreError> {
+    let head = stored(head)?;
+    let set_head = |transaction: &Connection| transaction.execute("UPDATE head SET revision = ?1", [head]).map(drop);
+    run(connection, 0, MIGRATIONS, set_head).map_err(store_error)
+}
+
+fn run(
+    connection: &mut Connection,
+    from: usize,
+    migrations: &[&str],
+    finish: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    if from >= migrations.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for migration in migrations.iter().skip(from) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(migrations.len()).unwrap_or(i64::MAX))?;
+    finish(&transaction)?;
+    transaction.commit()
+}
+
+/// The newest commit that the connection sees.
+pub(crate) fn head(connection: &Connection) -> Result<Revision, StoreError> {
+    let head = connection
+        .prepare_cached("SELECT revision FROM head")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+    revision(head.map_err(store_error)?)
+}
+
+/// A revision as stored.
+pub(crate) fn revision(stored: i64) -> Result<Revision, StoreError> {
+    match u64::try_from(stored) {
+        Ok(number) => Ok(Revision(number)),
+        Err(_) => Err(StoreError::Corrupt { cause: format!("a revision is {stored}") }),
+    }
+}
+
+/// A revision as it is stored.
+pub(crate) fn stored(revision: Revision) -> Result<i64, StoreError> {
+    i64::try_from(revision.0).map_err(|_| StoreError::Corrupt { cause: format!("{} can't be a revision", revision.0) })
+}
