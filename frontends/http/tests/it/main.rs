@@ -1,0 +1,8 @@
+//! What the HTTP layer promises, shown over real sockets and real TLS on loopback.
+
+mod connections;
+mod lifecycle;
+mod peers;
+mod requests;
+mod support;
+mod tls;
