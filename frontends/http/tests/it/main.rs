@@ -1,4 +1,5 @@
 //! What the HTTP layer promises, shown over real sockets and real TLS on loopback.
+#![cfg(test)]
 
 mod connections;
 mod lifecycle;
