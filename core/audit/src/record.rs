@@ -39,6 +39,8 @@ pub struct Record<'a> {
     pub tenant: Option<TenantId>,
     /// The tenant's account number; empty when there is none.
     pub account: Text<'a>,
+    /// The name that policies know the caller by; empty for the product itself and when nobody was proved.
+    pub policy_name: Text<'a>,
     /// Who asked, as proved.
     pub principal: Principal<'a>,
     /// The credential that proved it, or that was shown and did not prove it.
@@ -120,8 +122,8 @@ pub enum Principal<'a> {
     User {
         /// Identity.
         id: PrincipalId,
-        /// The name that policies know the user by.
-        policy_name: Text<'a>,
+        /// Identity as policies and answers show it.
+        unique_id: Text<'a>,
         /// The name within the tenant.
         name: Text<'a>,
     },
@@ -253,6 +255,7 @@ impl<'a> Record<'a> {
             duration_micros: 0,
             tenant: None,
             account: Text::default(),
+            policy_name: Text::default(),
             principal: Principal::Unproved,
             credential: Credential::default(),
             source: Source::default(),

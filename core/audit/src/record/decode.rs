@@ -98,22 +98,23 @@ impl<'a> Reader<'a> {
                 3 => duration = Some(self.unsigned()?),
                 4 => record.tenant = Some(self.id()?),
                 5 => record.account = self.text()?,
-                6 => record.principal = self.principal()?,
-                7 => record.credential = self.credential()?,
-                8 => record.source = self.source()?,
-                9 => record.request = self.request()?,
-                10 => action = Some(self.action()?),
-                11 => record.mode = self.mode()?,
-                12 => record.demands = self.list(Self::demand)?,
-                13 => record.decision = Some(self.decision()?),
-                14 => record.outcome = self.outcome()?,
-                15 => record.algorithm = self.text()?,
-                16 => record.details = self.list(Self::detail)?,
-                17 => record.results = self.list(Self::detail)?,
-                18 => record.changes = self.list(Self::text)?,
-                19 => record.revision = Some(Revision(self.unsigned()?)),
-                20 => record.count = self.unsigned()?,
-                21 => record.left_out = Some(self.left_out()?),
+                6 => record.policy_name = self.text()?,
+                7 => record.principal = self.principal()?,
+                8 => record.credential = self.credential()?,
+                9 => record.source = self.source()?,
+                10 => record.request = self.request()?,
+                11 => action = Some(self.action()?),
+                12 => record.mode = self.mode()?,
+                13 => record.demands = self.list(Self::demand)?,
+                14 => record.decision = Some(self.decision()?),
+                15 => record.outcome = self.outcome()?,
+                16 => record.algorithm = self.text()?,
+                17 => record.details = self.list(Self::detail)?,
+                18 => record.results = self.list(Self::detail)?,
+                19 => record.changes = self.list(Self::text)?,
+                20 => record.revision = Some(Revision(self.unsigned()?)),
+                21 => record.count = self.unsigned()?,
+                22 => record.left_out = Some(self.left_out()?),
                 key => return Err(DecodeError::UnknownField(key)),
             }
         }
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
         let items = self.array()?;
         match (self.unsigned()?, items) {
             (1, 1) => Ok(Principal::TenantRoot),
-            (2, 4) => Ok(Principal::User { id: self.id()?, policy_name: self.text()?, name: self.text()? }),
+            (2, 4) => Ok(Principal::User { id: self.id()?, unique_id: self.text()?, name: self.text()? }),
             (3, 2) => {
                 let uid = self.unsigned()?;
                 let uid = u32::try_from(uid).map_err(|_| DecodeError::UnknownCode { what: "user id", code: uid })?;

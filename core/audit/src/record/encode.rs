@@ -67,31 +67,32 @@ fn write_record(writer: &mut Writer<'_>, record: &Record<'_>, left_out: Option<&
         bytes(writer, map, 4, tenant.as_bytes());
     }
     text(writer, map, 5, &record.account);
+    text(writer, map, 6, &record.policy_name);
     write_principal(writer, map, &record.principal);
     write_credential(writer, map, &record.credential);
     write_source(writer, map, &record.source);
     write_request(writer, map, &record.request);
-    unsigned(writer, map, 10, u64::from(record.action.code()));
+    unsigned(writer, map, 11, u64::from(record.action.code()));
     match record.mode {
         Mode::Run => {}
-        Mode::DryRun => unsigned(writer, map, 11, 1),
-        Mode::Internal => unsigned(writer, map, 11, 2),
+        Mode::DryRun => unsigned(writer, map, 12, 1),
+        Mode::Internal => unsigned(writer, map, 12, 2),
     }
-    list(writer, map, 12, &record.demands, limits::DEMANDS, write_demand);
+    list(writer, map, 13, &record.demands, limits::DEMANDS, write_demand);
     write_decision(writer, map, record.decision.as_ref());
     write_outcome(writer, map, &record.outcome);
-    text(writer, map, 15, &record.algorithm);
-    list(writer, map, 16, &record.details, limits::DETAILS, write_detail);
-    list(writer, map, 17, &record.results, limits::RESULTS, write_detail);
-    list(writer, map, 18, &record.changes, limits::CHANGES, |writer, change| writer.text(change));
+    text(writer, map, 16, &record.algorithm);
+    list(writer, map, 17, &record.details, limits::DETAILS, write_detail);
+    list(writer, map, 18, &record.results, limits::RESULTS, write_detail);
+    list(writer, map, 19, &record.changes, limits::CHANGES, |writer, change| writer.text(change));
     if let Some(revision) = record.revision {
-        unsigned(writer, map, 19, revision.0);
+        unsigned(writer, map, 20, revision.0);
     }
     if record.count != 1 {
-        unsigned(writer, map, 20, record.count);
+        unsigned(writer, map, 21, record.count);
     }
     if let Some(LeftOut { items, sha256 }) = left_out {
-        writer.key(map, 21);
+        writer.key(map, 22);
         writer.array(2);
         writer.unsigned(*items);
         writer.bytes(sha256.as_bytes());
@@ -103,18 +104,18 @@ fn write_principal(writer: &mut Writer<'_>, map: &mut Map, principal: &Principal
     if matches!(principal, Principal::Unproved) {
         return;
     }
-    writer.key(map, 6);
+    writer.key(map, 7);
     match principal {
         Principal::Unproved => {}
         Principal::TenantRoot => {
             writer.array(1);
             writer.unsigned(1);
         }
-        Principal::User { id, policy_name, name } => {
+        Principal::User { id, unique_id, name } => {
             writer.array(4);
             writer.unsigned(2);
             writer.bytes(id.as_bytes());
-            writer.text(policy_name);
+            writer.text(unique_id);
             writer.text(name);
         }
         Principal::Operator { uid } => {
@@ -134,7 +135,7 @@ fn write_credential(writer: &mut Writer<'_>, map: &mut Map, Credential { id, sho
     if id.is_none() && shown.is_empty() {
         return;
     }
-    writer.key(map, 7);
+    writer.key(map, 8);
     let inner = &mut writer.begin();
     if let Some(id) = id {
         bytes(writer, inner, 0, id.as_bytes());
@@ -148,7 +149,7 @@ fn write_source(writer: &mut Writer<'_>, map: &mut Map, source: &Source<'_>) {
     if address.is_none() && listener.is_empty() && tls.is_empty() && user_agent.is_empty() {
         return;
     }
-    writer.key(map, 8);
+    writer.key(map, 9);
     let inner = &mut writer.begin();
     if let Some(address) = address {
         match address.ip() {
@@ -169,7 +170,7 @@ fn write_request(writer: &mut Writer<'_>, map: &mut Map, request: &Request<'_>) 
     if fields.iter().all(|field| field.is_empty()) {
         return;
     }
-    writer.key(map, 9);
+    writer.key(map, 10);
     let inner = &mut writer.begin();
     for (key, field) in (0..).zip(fields) {
         text(writer, inner, key, field);
@@ -198,7 +199,7 @@ fn write_demand(writer: &mut Writer<'_>, demand: &Demand<'_>) {
 
 fn write_decision(writer: &mut Writer<'_>, map: &mut Map, decision: Option<&Decision<'_>>) {
     let Some(Decision { allowed, statements, missing }) = decision else { return };
-    writer.key(map, 13);
+    writer.key(map, 14);
     let inner = &mut writer.begin();
     writer.key(inner, 0);
     writer.boolean(*allowed);
@@ -211,7 +212,7 @@ fn write_outcome(writer: &mut Writer<'_>, map: &mut Map, outcome: &Outcome<'_>) 
     match outcome {
         Outcome::Done => {}
         Outcome::Failed { code, message, engine } => {
-            writer.key(map, 14);
+            writer.key(map, 15);
             writer.array(4);
             writer.unsigned(1);
             writer.text(code);
@@ -219,7 +220,7 @@ fn write_outcome(writer: &mut Writer<'_>, map: &mut Map, outcome: &Outcome<'_>) 
             writer.unsigned(u64::from(*engine));
         }
         Outcome::Abandoned => {
-            writer.key(map, 14);
+            writer.key(map, 15);
             writer.array(1);
             writer.unsigned(2);
         }

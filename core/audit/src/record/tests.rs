@@ -12,9 +12,10 @@ pub(crate) fn sample() -> Record<'static> {
         duration_micros: 184,
         tenant: Some(TenantId::from_bytes([2; 16])),
         account: "111122223333".into(),
+        policy_name: "arn:aws:iam::111122223333:user/ada".into(),
         principal: Principal::User {
             id: PrincipalId::from_bytes([3; 16]),
-            policy_name: "arn:aws:iam::111122223333:user/ada".into(),
+            unique_id: "AIDAEXAMPLE".into(),
             name: "ada".into(),
         },
         credential: Credential { id: Some(CredentialId::from_bytes([4; 16])), shown: "AKIDEXAMPLE".into() },
@@ -89,8 +90,9 @@ fn the_largest_record_is_within_the_limit_and_tells_what_it_left_out() {
     let detail = Detail { group: long.clone(), name: long.clone(), value: long.clone() };
     let mut record = sample();
     record.account = long.clone();
+    record.policy_name = long.clone();
     record.principal =
-        Principal::User { id: PrincipalId::from_bytes([3; 16]), policy_name: long.clone(), name: long.clone() };
+        Principal::User { id: PrincipalId::from_bytes([3; 16]), unique_id: long.clone(), name: long.clone() };
     record.credential.shown = long.clone();
     record.source.listener = long.clone();
     record.source.tls = long.clone();
@@ -159,8 +161,8 @@ fn unknown_fields_and_numbers_are_refused() {
     let bare = Record::new(RecordId::from_bytes([1; 16]), Timestamp(1), Action::Encrypt);
     let mut field = encoded(&bare);
     field[0] = 0xa6;
-    field.extend([22, 0]);
-    assert_eq!(Record::decode(&field), Err(DecodeError::UnknownField(22)));
+    field.extend([23, 0]);
+    assert_eq!(Record::decode(&field), Err(DecodeError::UnknownField(23)));
     let mut action = encoded(&bare);
     *action.last_mut().unwrap() = 0;
     assert_eq!(Record::decode(&action), Err(DecodeError::UnknownCode { what: "action", code: 0 }));
