@@ -1,3 +1,4 @@
 //! Real components for tests: never shipped.
 
 pub mod root_suite;
+pub mod store_suite;
