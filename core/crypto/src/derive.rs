@@ -45,10 +45,10 @@ impl Label {
 
 /// Room for the longest label, the longest header and the two fixed parts.
 const FIXED_INPUT_BYTES: usize = 160;
+const FAILED: CryptoError = CryptoError::Module("derive a key");
 
 /// Derives `output.len()` bytes from `key` for `label` and `context`.
 pub(crate) fn derive(key: &[u8], label: Label, context: &[u8], output: &mut [u8]) -> Result<(), CryptoError> {
-    const FAILED: CryptoError = CryptoError::Module("derive a key");
     let bits = u32::try_from(output.len()).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(FAILED)?;
     let mut input = [0; FIXED_INPUT_BYTES];
     let mut room = input.as_mut_slice();
@@ -56,9 +56,12 @@ pub(crate) fn derive(key: &[u8], label: Label, context: &[u8], output: &mut [u8]
         room.write_all(part).map_err(|_| FAILED)?;
     }
     let unused = room.len();
-    let input = input.get(..FIXED_INPUT_BYTES - unused).ok_or(FAILED)?;
+    expand(key, input.get(..FIXED_INPUT_BYTES - unused).ok_or(FAILED)?, output)
+}
+
+fn expand(key: &[u8], fixed_input: &[u8], output: &mut [u8]) -> Result<(), CryptoError> {
     let algorithm = get_kbkdf_ctr_hmac_algorithm(KbkdfCtrHmacAlgorithmId::Sha256).ok_or(FAILED)?;
-    kbkdf_ctr_hmac(algorithm, key, input, output).map_err(|_| FAILED)
+    kbkdf_ctr_hmac(algorithm, key, fixed_input, output).map_err(|_| FAILED)
 }
 
 #[cfg(test)]
@@ -75,6 +78,23 @@ mod tests {
             message.extend_from_slice(b"strongroom ciphertext\0context\0\0\x02\0");
             assert_eq!(aws_lc_rs::hmac::sign(&key, &message).as_ref(), block);
         }
+    }
+
+    /// NIST CAVP, SP 800-108 counter mode (KDFCTR_gen.rsp): PRF HMAC_SHA256, counter before the fixed input, 32 bits,
+    /// count 0, L = 128.
+    #[test]
+    fn the_counter_mode_gives_the_answer_that_nist_published() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        };
+        let key = hex("dd1d91b7d90b2bd3138533ce92b272fbf8a369316aefe242e659cc0ae238afe0");
+        let fixed_input = hex(concat!(
+            "01322b96b30acd197979444e468e1c5c6859bf1b1cf951b7e725303e237e46b8",
+            "64a145fab25e517b08f8683d0315bb2911d80a0e8aba17f3b413faac"
+        ));
+        let mut derived = [0; 16];
+        expand(&key, &fixed_input, &mut derived).unwrap();
+        assert_eq!(derived.as_slice(), hex("10621342bfb0fd40046c0e29f2cfdbf0"));
     }
 
     #[test]

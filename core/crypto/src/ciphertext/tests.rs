@@ -1,1 +1,175 @@
+use proptest::prelude::*;
+use strongroom_model::spec::KeySpec;
 
+use super::*;
+use crate::random::SystemRandom;
+use crate::random::tests::Counting;
+use crate::sealed::COMMITMENT_BYTES;
+
+/// Opens for ever. Made once by [`make_the_golden_file`].
+const GOLDEN: &[u8] = include_bytes!("../../../../vectors/ciphertext/v1.bin");
+const GOLDEN_PLAINTEXT: &[u8] = b"format version 1 opens for ever";
+
+fn golden_material() -> KeyMaterial {
+    let key: Vec<u8> = (0..32).collect();
+    KeyMaterial::parse(KeySpec::Aes256, &key, None).unwrap()
+}
+
+fn golden_subject() -> Subject {
+    Subject {
+        purpose: Purpose::Data,
+        lineage: LineageId::from_bytes([0xa1; 16]),
+        material: MaterialId::from_bytes([0xb2; 16]),
+    }
+}
+
+fn golden_context() -> EncryptionContext<'static> {
+    EncryptionContext::new([("tenant", "blue"), ("app", "payroll")]).unwrap()
+}
+
+fn open_golden(ciphertext: &[u8]) -> Result<SecretBytes, CryptoError> {
+    open(&golden_material(), &golden_subject(), AcceptedFormats::NEWEST, &golden_context(), ciphertext)
+}
+
+#[test]
+#[ignore = "writes the golden file, once"]
+fn make_the_golden_file() {
+    assert!(GOLDEN.is_empty(), "a released golden file is never made again");
+    let sealed =
+        seal(&golden_material(), &golden_subject(), &golden_context(), GOLDEN_PLAINTEXT, &Counting(0x40)).unwrap();
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/ciphertext/v1.bin"), sealed).unwrap();
+}
+
+#[test]
+fn the_golden_ciphertext_of_version_1_opens() {
+    assert!(open_golden(GOLDEN).unwrap().equals(GOLDEN_PLAINTEXT));
+}
+
+#[test]
+fn the_golden_ciphertext_of_version_1_has_every_field_where_it_belongs() {
+    assert_eq!(GOLDEN.len(), OVERHEAD_BYTES + GOLDEN_PLAINTEXT.len());
+    assert_eq!(OVERHEAD_BYTES, 130);
+    assert_eq!(&GOLDEN[..6], b"SRC\x01\x01\x01");
+    assert_eq!(GOLDEN[6..22], [0xa1; 16]);
+    assert_eq!(GOLDEN[22..38], [0xb2; 16]);
+    assert_eq!(GOLDEN[38..70], (0x40..0x60).collect::<Vec<u8>>());
+    // The commitment, from the layout of the key derivation alone (SP 800-108r1): the second block of HMAC-SHA256.
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &(0..32).collect::<Vec<u8>>());
+    let message = [b"\0\0\0\x02strongroom ciphertext\0", &GOLDEN[..70], b"\0\0\x02\0"].concat();
+    assert_eq!(&GOLDEN[70..70 + COMMITMENT_BYTES], aws_lc_rs::hmac::sign(&key, &message).as_ref());
+    assert_eq!(Header::parse(GOLDEN), Ok(Header { format: Format::V1, subject: golden_subject() }));
+}
+
+#[test]
+fn the_golden_ciphertext_of_version_1_is_what_the_layout_says_down_to_the_tag() {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &(0..32).collect::<Vec<u8>>());
+    let message = [b"\0\0\0\x01strongroom ciphertext\0", &GOLDEN[..70], b"\0\0\x02\0"].concat();
+    let derived = aws_lc_rs::hmac::sign(&key, &message);
+    let context = b"\0\0\0\x02\0\0\0\x03app\0\0\0\x07payroll\0\0\0\x06tenant\0\0\0\x04blue";
+    let additional = [&GOLDEN[..102], context].concat();
+    let mut text = GOLDEN_PLAINTEXT.to_vec();
+    let iv = Nonce::try_assume_unique_for_key(&GOLDEN[102..114]).unwrap();
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, derived.as_ref()).unwrap())
+        .seal_in_place_append_tag(iv, Aad::from(additional), &mut text)
+        .unwrap();
+    assert_eq!(text, GOLDEN[114..]);
+}
+
+#[test]
+fn a_flip_of_any_bit_anywhere_is_refused() {
+    let mut damaged = GOLDEN.to_vec();
+    for bit in 0..8 * GOLDEN.len() {
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(open_golden(&damaged).err(), Some(CryptoError::InvalidCiphertext), "bit {bit}");
+        damaged[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+#[test]
+fn a_ciphertext_cut_or_lengthened_anywhere_is_refused() {
+    for length in 0..GOLDEN.len() {
+        assert_eq!(open_golden(&GOLDEN[..length]).err(), Some(CryptoError::InvalidCiphertext), "{length} bytes");
+    }
+    let longer = [GOLDEN, &[0]].concat();
+    assert_eq!(open_golden(&longer).err(), Some(CryptoError::InvalidCiphertext));
+}
+
+#[test]
+fn another_context_lineage_material_or_purpose_does_not_open_it() {
+    let (material, subject, context) = (golden_material(), golden_subject(), golden_context());
+    let accepted = AcceptedFormats::NEWEST;
+    let refused = Some(CryptoError::InvalidCiphertext);
+    for pairs in [&[("app", "payroll"), ("tenant", "green")][..], &[("app", "payroll")], &[]] {
+        let other = EncryptionContext::new(pairs.iter().copied()).unwrap();
+        assert_eq!(open(&material, &subject, accepted, &other, GOLDEN).err(), refused);
+    }
+    let others = [
+        Subject { lineage: LineageId::from_bytes([0; 16]), ..subject },
+        Subject { material: MaterialId::from_bytes([0; 16]), ..subject },
+        Subject { purpose: Purpose::Secret, ..subject },
+    ];
+    for other in others {
+        assert_eq!(open(&material, &other, accepted, &context, GOLDEN).err(), refused);
+    }
+    let other = KeyMaterial::generate(KeySpec::Aes256, &SystemRandom, None).unwrap();
+    assert_eq!(open(&other, &subject, accepted, &context, GOLDEN).err(), refused);
+}
+
+#[test]
+fn a_format_that_the_key_does_not_accept_is_refused() {
+    let opened = open(&golden_material(), &golden_subject(), AcceptedFormats::of(&[]), &golden_context(), GOLDEN);
+    assert_eq!(opened.err(), Some(CryptoError::InvalidCiphertext));
+    assert_eq!(AcceptedFormats::from_bits(AcceptedFormats::NEWEST.bits()), AcceptedFormats::NEWEST);
+    assert_eq!(AcceptedFormats::NEWEST.bits(), 0b10);
+}
+
+#[test]
+fn plaintexts_up_to_the_limit_are_sealed_and_no_longer_ones() {
+    let (material, subject, context) = (golden_material(), golden_subject(), EncryptionContext::default());
+    for length in [0, PLAINTEXT_BYTES] {
+        let sealed = seal(&material, &subject, &context, &vec![7; length], &SystemRandom).unwrap();
+        assert_eq!(sealed.len(), length + OVERHEAD_BYTES);
+        let opened = open(&material, &subject, AcceptedFormats::NEWEST, &context, &sealed).unwrap();
+        assert!(opened.equals(&vec![7; length]));
+    }
+    let refused = seal(&material, &subject, &context, &vec![7; PLAINTEXT_BYTES + 1], &SystemRandom);
+    assert!(matches!(refused, Err(CryptoError::PlaintextTooLong { .. })));
+    let oversized = [GOLDEN, &[0; PLAINTEXT_BYTES]].concat();
+    assert_eq!(Header::parse(&oversized), Err(CryptoError::InvalidCiphertext));
+}
+
+#[test]
+fn material_that_is_not_aes_neither_seals_nor_opens() {
+    let other = KeyMaterial::generate(KeySpec::Hmac256, &SystemRandom, None).unwrap();
+    let (subject, context) = (golden_subject(), golden_context());
+    let unfit = CryptoError::UnfitEncryption(EncryptionAlgorithm::DerivedAes256Gcm, KeySpec::Hmac256);
+    assert_eq!(seal(&other, &subject, &context, b"", &SystemRandom), Err(unfit));
+    assert_eq!(open(&other, &subject, AcceptedFormats::NEWEST, &context, GOLDEN).err(), Some(unfit));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_header_or_refused_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Header::parse(&bytes);
+        prop_assert!(open_golden(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_right_header_before_any_bytes_is_refused(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(open_golden(&[&GOLDEN[..38], &body].concat()).is_err());
+    }
+
+    #[test]
+    fn whatever_is_sealed_opens_to_itself(
+        plaintext in proptest::collection::vec(any::<u8>(), 0..200),
+        pairs in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..5),
+    ) {
+        let context =
+            EncryptionContext::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).unwrap();
+        let (material, subject) = (golden_material(), golden_subject());
+        let sealed = seal(&material, &subject, &context, &plaintext, &SystemRandom).unwrap();
+        let opened = open(&material, &subject, AcceptedFormats::NEWEST, &context, &sealed).unwrap();
+        prop_assert!(opened.equals(&plaintext));
+    }
+}

@@ -1,0 +1,4 @@
+//! The algorithms through the crate's public door.
+
+mod algorithms;
+mod wycheproof;
