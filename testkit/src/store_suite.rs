@@ -316,7 +316,7 @@ fn scans_answer_every_prefix_and_place_in_order(place: &dyn Place) {
     let store = place.open();
     let keys = edge_keys();
     let mut batch = Batch::default();
-    // Those of one or two bytes, so that places between rows are asked for too; neighbours that must not show.
+    // Not all, so that places between rows are asked for too; and neighbours that must not show.
     let mut rows = BTreeMap::new();
     for key in keys.iter().filter(|key| key.len() != 3 || key[0] == 0xff).rev() {
         batch.put(Table::KeyVersion, key.clone(), key.clone());
@@ -429,9 +429,9 @@ fn a_snapshot_never_sees_half_a_batch(place: &dyn Place) {
                 }
             });
         }
-        let wrote: Result<Vec<Revision>, StoreError> = (1..500).map(|number| store.commit(pair(number))).collect();
+        let wrote: Result<Vec<Revision>, StoreError> = (1..200).map(|number| store.commit(pair(number))).collect();
         done.store(true, Ordering::Relaxed);
-        assert_eq!(wrote.unwrap().len(), 499);
+        assert_eq!(wrote.unwrap().len(), 199);
     });
 }
 

@@ -1,4 +1,6 @@
 //! The embedded store against the port's promises, against damage and against sudden death.
 
+mod crash;
 mod opening;
+mod running;
 mod suite;
