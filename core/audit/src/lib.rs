@@ -6,8 +6,11 @@
 mod cbor;
 pub mod checkpoint;
 pub mod durable;
+pub mod frame;
 pub mod gate;
 pub mod hash;
 pub mod limits;
+pub mod note;
 pub mod port;
 pub mod record;
+pub mod tree;
