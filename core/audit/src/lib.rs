@@ -14,3 +14,4 @@ pub mod note;
 pub mod port;
 pub mod record;
 pub mod tree;
+pub mod verify;

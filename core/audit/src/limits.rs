@@ -22,3 +22,5 @@ pub const NOTE_BYTES: usize = 8 * 1024;
 pub const NOTE_SIGNATURES: usize = 16;
 /// Leaves that a verification holds back for checkpoints that are written later than they were made; 32 bytes each.
 pub const VERIFY_WINDOW_LEAVES: usize = 1 << 21;
+/// Most findings that a verification lists.
+pub const FINDINGS: usize = 1000;
