@@ -236,7 +236,7 @@ impl<'a> Frame<'a> {
         }
         check_magic(magic, FRAME_MAGIC)?;
         let length = cursor.length()?;
-        if length < FRAME_OVERHEAD || length > limits::FRAME_BYTES || length > bytes.len() {
+        if !(FRAME_OVERHEAD..=limits::FRAME_BYTES.min(bytes.len())).contains(&length) {
             return Err(FrameError::Malformed);
         }
         let kind = match cursor.array()? {

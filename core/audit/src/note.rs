@@ -332,7 +332,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(key));
             let (name, rest) = text.split_once('+').unwrap();
             let other = if rest.starts_with('0') { '1' } else { '0' };
-            assert_eq!(format!("{name}+{other}{}", &rest[1..]).parse::<VerifierKey>(), Err(NoteError::Key));
+            assert_eq!(format!("{name}+{other}{}", rest.get(1..).unwrap()).parse::<VerifierKey>(), Err(NoteError::Key));
             assert_eq!(text.replacen('+', " ", 1).parse::<VerifierKey>(), Err(NoteError::Key));
         }
         assert_eq!("a+00000000+BA==".parse::<VerifierKey>(), Err(NoteError::KeyType(4)));
