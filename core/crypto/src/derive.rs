@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn the_counter_mode_gives_the_answer_that_nist_published() {
         let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+            let nibbles: Vec<_> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
+            nibbles.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
         };
         let key = hex("dd1d91b7d90b2bd3138533ce92b272fbf8a369316aefe242e659cc0ae238afe0");
         let fixed_input = hex(concat!(

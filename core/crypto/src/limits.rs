@@ -10,7 +10,5 @@ pub const CONTEXT_BYTES: usize = 8192;
 pub const WRAPPED_PLAINTEXT_BYTES: usize = 64 * 1024;
 /// Plaintext bytes in a chunk of a backup.
 pub const BACKUP_CHUNK_BYTES: usize = 256 * 1024;
-/// Most recovery shares in a set.
-pub const SHARES: u8 = 255;
 /// Longest text of a recovery share that is read, in bytes, separators included.
 pub const SHARE_TEXT_BYTES: usize = 512;

@@ -1,0 +1,74 @@
+//! Nanoseconds an operation takes on one core: `cargo run --release -p strongroom-crypto --example speed`.
+#![expect(clippy::print_stdout, reason = "a table is what this example is for")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use strongroom_crypto::ciphertext::{self, AcceptedFormats, Purpose, Subject};
+use strongroom_crypto::wrapped::{Kind, WrappingKey};
+use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial, SystemRandom};
+use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::id::{LineageId, MaterialId};
+use strongroom_model::spec::KeySpec;
+use strongroom_secret::{Arena, Secret};
+
+fn time<T>(name: &str, rounds: u32, mut operation: impl FnMut() -> Result<T, CryptoError>) -> Result<(), CryptoError> {
+    for _ in 0..rounds / 10 {
+        black_box(operation()?);
+    }
+    let start = Instant::now();
+    for _ in 0..rounds {
+        black_box(operation()?);
+    }
+    println!("{name:<44} {:>9.0} ns", start.elapsed().as_secs_f64() * 1e9 / f64::from(rounds));
+    Ok(())
+}
+
+fn main() -> Result<(), CryptoError> {
+    let arena = Arena::new(64).ok();
+    let make = |spec| KeyMaterial::generate(spec, &SystemRandom, arena.as_ref());
+    let subject = Subject {
+        purpose: Purpose::Data,
+        lineage: LineageId::from_bytes([1; 16]),
+        material: MaterialId::from_bytes([2; 16]),
+    };
+    let aes = make(KeySpec::Aes256)?;
+    let accepted = AcceptedFormats::NEWEST;
+    let none = EncryptionContext::default();
+    let pairs = [("tenant", "blue"), ("app", "payroll")];
+    for length in [32, 4096] {
+        let plaintext = vec![7; length];
+        let sealed = ciphertext::seal(&aes, &subject, &none, &plaintext, &SystemRandom)?;
+        time(&format!("seal {length} B"), 200_000, || {
+            ciphertext::seal(&aes, &subject, &none, &plaintext, &SystemRandom)
+        })?;
+        time(&format!("open {length} B"), 200_000, || ciphertext::open(&aes, &subject, accepted, &none, &sealed))?;
+    }
+    let sealed = ciphertext::seal(&aes, &subject, &EncryptionContext::new(pairs)?, &[7; 32], &SystemRandom)?;
+    time("seal 32 B, context of two pairs", 200_000, || {
+        ciphertext::seal(&aes, &subject, &EncryptionContext::new(pairs)?, &[7; 32], &SystemRandom)
+    })?;
+    time("open 32 B, context of two pairs", 200_000, || {
+        ciphertext::open(&aes, &subject, accepted, &EncryptionContext::new(pairs)?, &sealed)
+    })?;
+    let domain = WrappingKey::new([3; 16], &Secret::init_with(|key| key.fill(4)), arena.as_ref());
+    let cursor = domain.seal(Kind::PageCursor, b"tenant", &[7; 40], &SystemRandom)?;
+    time("open a page cursor", 200_000, || domain.open(Kind::PageCursor, b"tenant", &cursor))?;
+
+    let mac = make(KeySpec::Hmac256)?;
+    time("HMAC-SHA256 over 64 B", 200_000, || mac.generate_mac(MacAlgorithm::HmacSha256, &[7; 64]))?;
+    for (name, spec, algorithm, rounds) in [
+        ("P-256", KeySpec::EcP256, SigningAlgorithm::EcdsaSha256, 20_000),
+        ("P-384", KeySpec::EcP384, SigningAlgorithm::EcdsaSha384, 2_000),
+        ("RSA-2048 PSS", KeySpec::Rsa2048, SigningAlgorithm::RsaPssSha256, 1_000),
+    ] {
+        let key = make(spec)?;
+        let public = key.public_key()?;
+        let signature = key.sign(algorithm, MessageKind::Raw, b"message")?;
+        time(&format!("{name} sign"), rounds, || key.sign(algorithm, MessageKind::Raw, b"message"))?;
+        time(&format!("{name} verify"), rounds, || public.verify(algorithm, MessageKind::Raw, b"message", &signature))?;
+        let encoded = key.encode()?;
+        time(&format!("{name} parse"), rounds / 10, || KeyMaterial::parse(spec, encoded.expose(), None))?;
+    }
+    Ok(())
+}
