@@ -333,7 +333,7 @@ mod tests {
             let (name, rest) = text.split_once('+').unwrap();
             let other = if rest.starts_with('0') { '1' } else { '0' };
             assert_eq!(format!("{name}+{other}{}", rest.get(1..).unwrap()).parse::<VerifierKey>(), Err(NoteError::Key));
-            assert_eq!(text.replacen('+', " ", 1).parse::<VerifierKey>(), Err(NoteError::Key));
+            assert!(text.replacen('+', " ", 1).parse::<VerifierKey>().is_err());
         }
         assert_eq!("a+00000000+BA==".parse::<VerifierKey>(), Err(NoteError::KeyType(4)));
     }
