@@ -52,36 +52,34 @@ impl<'a> ParsedAuthorization<'a> {
     }
 
     fn from_header(authorization: &'a [u8], found: &FoundHeaders<'a>) -> Result<Self, SigV4Error> {
-        let malformed = |part| SigV4Error::Malformed { part };
         let text = ascii(authorization, Part::Authorization)?;
         let (algorithm, fields) = text.split_once(' ').unwrap_or((text, ""));
         check_algorithm(algorithm)?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
-            let (name, value) = field.split_once('=').ok_or(malformed(Part::Authorization))?;
+            let (name, value) = Part::Authorization.formed(field.split_once('='))?;
             let (slot, part) = match name {
                 "Credential" => (&mut credential, Part::Credential),
                 "SignedHeaders" => (&mut signed_headers, Part::SignedHeaders),
                 "Signature" => (&mut signature, Part::Signature),
-                _ => return Err(malformed(Part::Authorization)),
+                _ => return Err(SigV4Error::Malformed { part: Part::Authorization }),
             };
             if slot.replace(value).is_some() {
-                return Err(malformed(part));
+                return Err(SigV4Error::Malformed { part });
             }
         }
-        let missing = |part| SigV4Error::Missing { part };
-        let credential = Credential::read(credential.ok_or(missing(Part::Credential))?, Cow::Borrowed)?;
-        let signed_headers = signed_headers.ok_or(missing(Part::SignedHeaders))?;
-        let signature = signature.ok_or(missing(Part::Signature))?;
-        let (date_header, date) = found.date.ok_or(missing(Part::Date))?;
+        let credential = Credential::read(Part::Credential.required(credential)?, Cow::Borrowed)?;
+        let signed_headers = Part::SignedHeaders.required(signed_headers)?;
+        let signature = Part::Signature.required(signature)?;
+        let (date_header, date) = Part::Date.required(found.date)?;
         Ok(Self {
             access_key_id: credential.access_key_id,
             date: credential.date,
             region: credential.region,
             service: credential.service,
             signed_headers: Cow::Borrowed(signed_headers),
-            signature: unhex(signature.as_bytes()).ok_or(malformed(Part::Signature))?,
-            signed_at: SigningTime::parse(date).ok_or(malformed(Part::Date))?,
+            signature: Part::Signature.formed(unhex(signature.as_bytes()))?,
+            signed_at: Part::Date.formed(SigningTime::parse(date))?,
             date_header: Some(date_header),
             expires: None,
             session_token: found.session_token.map(session_token).transpose()?.map(Cow::Borrowed),
@@ -89,25 +87,23 @@ impl<'a> ParsedAuthorization<'a> {
     }
 
     fn from_parameters(parameters: PresignedParameters) -> Result<Self, SigV4Error> {
-        let malformed = |part| SigV4Error::Malformed { part };
-        let missing = |part| SigV4Error::Missing { part };
-        check_algorithm(&parameters.algorithm.ok_or(missing(Part::Authorization))?)?;
-        let credential = parameters.credential.ok_or(missing(Part::Credential))?;
+        check_algorithm(&Part::Authorization.required(parameters.algorithm)?)?;
+        let credential = Part::Credential.required(parameters.credential)?;
         let credential = Credential::read(&credential, |part| Cow::Owned(part.to_owned()))?;
-        let signature = parameters.signature.ok_or(missing(Part::Signature))?;
-        let date = parameters.date.ok_or(missing(Part::Date))?;
-        let expires = parameters.expires.ok_or(missing(Part::Expires))?;
+        let signature = Part::Signature.required(parameters.signature)?;
+        let date = Part::Date.required(parameters.date)?;
+        let expires = Part::Expires.required(parameters.expires)?;
         let token = parameters.session_token.map(|token| session_token(token.as_bytes()).map(str::to_owned));
         Ok(Self {
             access_key_id: credential.access_key_id,
             date: credential.date,
             region: credential.region,
             service: credential.service,
-            signed_headers: Cow::Owned(parameters.signed_headers.ok_or(missing(Part::SignedHeaders))?),
-            signature: unhex(signature.as_bytes()).ok_or(malformed(Part::Signature))?,
-            signed_at: SigningTime::parse(date.as_bytes()).ok_or(malformed(Part::Date))?,
+            signed_headers: Cow::Owned(Part::SignedHeaders.required(parameters.signed_headers)?),
+            signature: Part::Signature.formed(unhex(signature.as_bytes()))?,
+            signed_at: Part::Date.formed(SigningTime::parse(date.as_bytes()))?,
             date_header: None,
-            expires: Some(seconds(&expires).ok_or(malformed(Part::Expires))?),
+            expires: Some(Part::Expires.formed(seconds(&expires))?),
             session_token: token.transpose()?.map(Cow::Owned),
         })
     }
@@ -202,7 +198,7 @@ impl<'a> FoundHeaders<'a> {
                 return Err(twice);
             }
         }
-        found.date = amz_date.map(|value| ("x-amz-date", value)).or(date.map(|value| ("date", value)));
+        found.date = amz_date.map(|value| ("x-amz-date", value)).or_else(|| date.map(|value| ("date", value)));
         Ok(found)
     }
 }
@@ -234,8 +230,8 @@ impl PresignedParameters {
                 "X-Amz-Security-Token" => (&mut found.session_token, Part::SecurityToken),
                 _ => continue,
             };
-            let decoded = decode(value).and_then(|bytes| String::from_utf8(bytes).ok());
-            if slot.replace(decoded.ok_or(SigV4Error::Malformed { part })?).is_some() {
+            let decoded = part.formed(decode(value).and_then(|bytes| String::from_utf8(bytes).ok()))?;
+            if slot.replace(decoded).is_some() {
                 return Err(SigV4Error::Malformed { part });
             }
         }
@@ -254,12 +250,11 @@ struct Credential<'a> {
 
 impl<'a> Credential<'a> {
     fn read<'t>(text: &'t str, keep: impl Fn(&'t str) -> Cow<'a, str>) -> Result<Self, SigV4Error> {
-        let malformed = SigV4Error::Malformed { part: Part::Credential };
         let mut parts = text.split('/');
         let (Some(access_key_id), Some(date), Some(region), Some(service), Some(terminator), None) =
             (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(malformed);
+            return Err(SigV4Error::Malformed { part: Part::Credential });
         };
         if terminator != TERMINATOR {
             return Err(SigV4Error::ScopeMismatch {
@@ -272,11 +267,11 @@ impl<'a> Credential<'a> {
             || !is_name(region, limits::MAX_SCOPE_PART)
             || !is_name(service, limits::MAX_SCOPE_PART)
         {
-            return Err(malformed);
+            return Err(SigV4Error::Malformed { part: Part::Credential });
         }
         Ok(Self {
             access_key_id: keep(access_key_id),
-            date: ScopeDate::parse(date).ok_or(malformed)?,
+            date: Part::Credential.formed(ScopeDate::parse(date))?,
             region: keep(region),
             service: keep(service),
         })
@@ -297,16 +292,15 @@ fn check_algorithm(algorithm: &str) -> Result<(), SigV4Error> {
 }
 
 fn ascii(bytes: &[u8], part: Part) -> Result<&str, SigV4Error> {
-    str::from_utf8(bytes).ok().filter(|text| text.is_ascii()).ok_or(SigV4Error::Malformed { part })
+    part.formed(str::from_utf8(bytes).ok().filter(|text| text.is_ascii()))
 }
 
 /// A session token: visible ASCII, bounded.
 pub(crate) fn session_token(token: &[u8]) -> Result<&str, SigV4Error> {
-    let malformed = SigV4Error::Malformed { part: Part::SecurityToken };
     let text = ascii(token, Part::SecurityToken)?;
     let fits =
         (1..=limits::MAX_SESSION_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(text) } else { Err(malformed) }
+    Part::SecurityToken.formed(fits.then_some(text))
 }
 
 /// A positive number of seconds, in digits alone.

@@ -47,6 +47,18 @@ impl Part {
     }
 }
 
+impl Part {
+    /// What must be there, or [`SigV4Error::Missing`].
+    pub(crate) fn required<T>(self, value: Option<T>) -> Result<T, SigV4Error> {
+        value.ok_or(SigV4Error::Missing { part: self })
+    }
+
+    /// What could be read, or [`SigV4Error::Malformed`].
+    pub(crate) fn formed<T>(self, value: Option<T>) -> Result<T, SigV4Error> {
+        value.ok_or(SigV4Error::Malformed { part: self })
+    }
+}
+
 impl std::fmt::Display for Part {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.name())

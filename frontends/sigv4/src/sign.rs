@@ -76,6 +76,7 @@ pub fn sign<'a>(
     let added = [("x-amz-date", time.as_slice())].into_iter();
     let added = added.chain(token.map(|token| ("x-amz-security-token", token.as_bytes())));
     let mut headers = SignedHeaders::parse(&list)?;
+    #[expect(clippy::map_identity, reason = "makes the lifetime of the items shorter, so that ours can be chained")]
     let with_added = request.headers.clone().map(|header| -> (&str, &[u8]) { header }).chain(added);
     let Request { method, path, query, authority, .. } = *request;
     headers.collect(&Request { method, path, query, authority, headers: with_added })?;

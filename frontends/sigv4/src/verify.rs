@@ -163,14 +163,13 @@ impl ParsedAuthorization<'_> {
 }
 
 fn payload_claim<'a>(headers: impl Headers<'a>) -> Result<PayloadClaim, SigV4Error> {
-    let malformed = SigV4Error::Malformed { part: Part::ContentSha256 };
     let mut values = headers.filter(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256"));
     let claim = match values.next() {
         None => return Ok(PayloadClaim::Absent),
         Some((_, value)) if value.trim_ascii() == UNSIGNED_PAYLOAD => PayloadClaim::Unsigned,
-        Some((_, value)) => PayloadClaim::Hash(unhex(value.trim_ascii()).ok_or(malformed.clone())?),
+        Some((_, value)) => PayloadClaim::Hash(Part::ContentSha256.formed(unhex(value.trim_ascii()))?),
     };
-    if values.next().is_some() { Err(malformed) } else { Ok(claim) }
+    Part::ContentSha256.formed(values.next().is_none().then_some(claim))
 }
 
 impl<'a> Checked<'a> {
