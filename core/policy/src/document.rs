@@ -89,10 +89,10 @@ impl Document {
         let statement = members.get("Statement").ok_or_else(|| members.missing("Statement"))?;
         let reader = Reader { kind, version };
         let statements = one_or_more(statement, &place, |node, place| reader.statement(node, place))?;
-        if kind == Kind::Identity {
-            if let Some(sid) = repeated(statements.iter().filter_map(|statement| statement.sid.as_deref())) {
-                return Err(PolicyError::DuplicateSid { path: place.to_string(), sid: sid.to_owned() });
-            }
+        if kind == Kind::Identity
+            && let Some(sid) = repeated(statements.iter().filter_map(|statement| statement.sid.as_deref()))
+        {
+            return Err(PolicyError::DuplicateSid { path: place.to_string(), sid: sid.to_owned() });
         }
         Ok(Self { kind, version, id, statements })
     }

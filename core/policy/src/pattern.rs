@@ -15,6 +15,9 @@ const MANY: u8 = 0xFF;
 pub(crate) enum Pattern {
     Any,
     Exact(Box<str>),
+    /// Literal text and one `*` after it, the usual shape of a wildcard. Where ARNs are compared, the reader demands six
+    /// components, so that the `*` stands in the last one.
+    Prefix(Box<str>),
     Glob(Box<[u8]>),
     Template(Box<[Piece]>),
 }
@@ -87,31 +90,36 @@ impl Pattern {
             pieces.push(Piece::Bytes(bytes.into()));
             return Ok(Self::Template(pieces.into()));
         }
-        match String::from_utf8(bytes) {
-            Ok(literal) if !wild => Ok(Self::Exact(literal.into())),
-            Ok(literal) => Ok(Self::Glob(literal.into_bytes().into())),
-            Err(error) => Ok(Self::Glob(error.into_bytes().into())),
+        let trailing = wild && bytes.iter().position(|byte| matches!(*byte, ONE | MANY)) == Some(bytes.len() - 1);
+        if trailing && bytes.last() == Some(&MANY) {
+            bytes.pop();
+        } else if wild {
+            return Ok(Self::Glob(bytes.into()));
         }
+        // What is left was copied from text whole characters at a time.
+        let literal = String::from_utf8(bytes).map_err(|_| MalformedVariable)?.into();
+        Ok(if wild { Self::Prefix(literal) } else { Self::Exact(literal) })
     }
 
     /// Whether the text matches; `None` where a variable has no value, so that nothing can match
     /// (IAM User Guide, "Policy variables with no value").
     pub(crate) fn matches(&self, text: &str, comparison: Comparison, request: &Request<'_>) -> Option<bool> {
         match self {
-            Self::Any => Some(true),
-            Self::Exact(exact) if comparison == Comparison::IgnoreCase => Some(exact.eq_ignore_ascii_case(text)),
-            Self::Exact(exact) => Some(**exact == *text),
-            Self::Glob(pattern) => Some(compare(pattern, text.as_bytes(), comparison)),
             Self::Template(pieces) => Some(compare(&expand(pieces, request)?, text.as_bytes(), comparison)),
+            _ => Some(self.matches_literally(text, comparison)),
         }
     }
 
     /// Whether the text matches a pattern that holds no variable.
     pub(crate) fn matches_literally(&self, text: &str, comparison: Comparison) -> bool {
+        let equal = |left: &str, right: &[u8]| match comparison {
+            Comparison::IgnoreCase => left.as_bytes().eq_ignore_ascii_case(right),
+            Comparison::Exact | Comparison::Arn => left.as_bytes() == right,
+        };
         match self {
             Self::Any => true,
-            Self::Exact(exact) if comparison == Comparison::IgnoreCase => exact.eq_ignore_ascii_case(text),
-            Self::Exact(exact) => **exact == *text,
+            Self::Exact(exact) => equal(exact, text.as_bytes()),
+            Self::Prefix(prefix) => text.as_bytes().get(..prefix.len()).is_some_and(|head| equal(prefix, head)),
             Self::Glob(pattern) => compare(pattern, text.as_bytes(), comparison),
             Self::Template(_) => false,
         }

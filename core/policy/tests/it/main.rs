@@ -1,1 +1,18 @@
-//!
+//! The policy engine through its public interface.
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod evaluation;
+#[cfg(test)]
+mod grants;
+#[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod robustness;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod variables;
