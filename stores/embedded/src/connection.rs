@@ -15,10 +15,15 @@ pub(crate) const APPLICATION_ID: i32 = 0x5374_726d;
 /// The steps from an empty database to the newest schema. A released step never changes; new ones are added behind.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_rows.sql")];
 
-/// A connection that writes.
-pub(crate) fn writer(database: &Path, bytes_max: u64) -> Result<Connection, StoreError> {
-    let connect = || -> rusqlite::Result<Connection> {
-        let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE, limits::WRITER_CACHE_KIB)?;
+/// A connection that writes, and how many migrations its database has seen: zero when it is empty.
+///
+/// # Errors
+/// Refuses a database of another program, and one of a later release; neither is changed.
+pub(crate) fn writer(database: &Path, bytes_max: u64) -> Result<(Connection, usize), OpenError> {
+    let connection =
+        connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE, limits::WRITER_CACHE_KIB).map_err(store_error)?;
+    let schema = schema(&connection, database)?;
+    let set = || -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // What is deleted may be wrapped key material: its bytes must not stay in free pages.
@@ -27,10 +32,10 @@ pub(crate) fn writer(database: &Path, bytes_max: u64) -> Result<Connection, Stor
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::try_from(bytes_max).unwrap_or(i64::MAX) / page_bytes.max(1);
-        connection.pragma_update(None, "max_page_count", pages.clamp(1, i64::from(u32::MAX) - 1))?;
-        Ok(connection)
+        connection.pragma_update(None, "max_page_count", pages.clamp(1, i64::from(u32::MAX) - 1))
     };
-    connect().map_err(store_error)
+    set().map_err(store_error)?;
+    Ok((connection, schema))
 }
 
 /// A connection that reads.
@@ -55,11 +60,7 @@ fn connect(database: &Path, access: OpenFlags, cache_kib: i64) -> rusqlite::Resu
     Ok(connection)
 }
 
-/// How many migrations the database has seen: zero when it is empty.
-///
-/// # Errors
-/// Refuses a database of another program, and one of a later release.
-pub(crate) fn schema(connection: &Connection, database: &Path) -> Result<usize, OpenError> {
+fn schema(connection: &Connection, database: &Path) -> Result<usize, OpenError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(store_error);
     let (application_id, version) = (number("application_id")?, number("user_version")?);
     let objects: i64 =
@@ -127,4 +128,42 @@ pub(crate) fn revision(stored: i64) -> Result<Revision, StoreError> {
 /// A revision as it is stored.
 pub(crate) fn stored(revision: Revision) -> Result<i64, StoreError> {
     i64::try_from(revision.0).map_err(|_| StoreError::Corrupt { cause: format!("{} can't be a revision", revision.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(connection: &Connection) -> (i64, i64) {
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        (version, connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap())
+    }
+
+    #[test]
+    fn only_the_migrations_that_lack_are_run() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = ["CREATE TABLE a (x)", "CREATE TABLE b (x)", "CREATE TABLE c (x)"];
+        run(&mut connection, 0, &steps[..1], |_| Ok(())).unwrap();
+        assert_eq!(state(&connection), (1, 1));
+        run(&mut connection, 1, &steps, |_| Ok(())).unwrap();
+        assert_eq!(state(&connection), (3, 3));
+        run(&mut connection, 3, &steps, |_| Ok(())).unwrap();
+        assert_eq!(state(&connection), (3, 3));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_schema_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = ["CREATE TABLE a (x)", "CREATE TABLE b (x)", "CREATE TABLE a (x)"];
+        run(&mut connection, 0, &steps[..1], |_| Ok(())).unwrap();
+        assert!(run(&mut connection, 1, &steps, |_| Ok(())).is_err());
+        assert_eq!(state(&connection), (1, 1));
+    }
+
+    #[test]
+    fn a_revision_is_never_negative() {
+        assert_eq!(revision(i64::MAX), Ok(Revision(u64::MAX >> 1)));
+        assert!(matches!(revision(-1), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(stored(Revision(u64::MAX)), Err(StoreError::Corrupt { .. })));
+    }
 }

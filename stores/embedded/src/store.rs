@@ -89,11 +89,11 @@ impl EmbeddedStore {
     pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
         check_sqlite()?;
         let directory = Directory::open(directory)?;
-        let mut connection = connection::writer(&directory.database(), options.database_bytes)?;
-        match connection::schema(&connection, &directory.database())? {
-            0 => return Err(OpenError::Absent { path: directory.path().to_owned() }),
-            schema => connection::migrate(&mut connection, schema)?,
+        let (mut connection, schema) = connection::writer(&directory.database(), options.database_bytes)?;
+        if schema == 0 {
+            return Err(OpenError::Absent { path: directory.path().to_owned() });
         }
+        connection::migrate(&mut connection, schema)?;
         Self::start(directory, connection, options)
     }
 
@@ -105,8 +105,8 @@ impl EmbeddedStore {
     pub fn create(directory: &Path, head: Revision, options: Options) -> Result<Self, OpenError> {
         check_sqlite()?;
         let directory = Directory::create(directory)?;
-        let mut connection = connection::writer(&directory.database(), options.database_bytes)?;
-        if connection::schema(&connection, &directory.database())? != 0 {
+        let (mut connection, schema) = connection::writer(&directory.database(), options.database_bytes)?;
+        if schema != 0 {
             return Err(OpenError::Exists { path: directory.path().to_owned() });
         }
         connection::create(&mut connection, head)?;
