@@ -26,12 +26,12 @@ pub(crate) async fn collect(body: &mut Incoming, limit: usize, patience: Duratio
 }
 
 /// Reads and drops what is left of an unwanted body if that is little, so that a client which sends all before it
-/// listens does hear the answer.
-pub(crate) async fn discard(mut body: Incoming, patience: Duration) {
-    if body.size_hint().upper().is_none_or(|length| length > DISCARD_BYTES) {
-        return;
+/// listens does hear the answer. Returns whether the body has ended, and so the connection can go on.
+pub(crate) async fn discard(mut body: Incoming, patience: Duration) -> bool {
+    if body.size_hint().upper().is_some_and(|length| length <= DISCARD_BYTES) {
+        let _ = timeout(patience, async { while let Some(Ok(_)) = body.frame().await {} }).await;
     }
-    let _ = timeout(patience, async { while let Some(Ok(_)) = body.frame().await {} }).await;
+    body.is_end_stream()
 }
 
 fn ready<T>(poll: Poll<T>) -> Option<T> {

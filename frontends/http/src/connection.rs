@@ -4,13 +4,17 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Version, header, request::Parts};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body, Incoming},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -62,6 +66,13 @@ struct Connection<A> {
 struct Trust {
     tls: Arc<TlsHandle>,
     generation: AtomicU64,
+    lost: AtomicBool,
+}
+
+/// A refusal, and whether the rest of the body may still be expected.
+struct Refused {
+    response: Box<Response>,
+    body_follows: bool,
 }
 
 /// The client's certificate does not verify any more: its connection ends.
@@ -84,7 +95,7 @@ pub(crate) async fn serve<A: App>(
         activity.multiplexed();
     }
     let trust = shared.tls.clone().filter(|_| peer.client_certificate().is_some());
-    let trust = trust.map(|tls| Trust { tls, generation: AtomicU64::new(generation) });
+    let trust = trust.map(|tls| Trust { tls, generation: AtomicU64::new(generation), lost: AtomicBool::new(false) });
     let connection = Arc::new(Connection { app, shared, peer, activity: Arc::clone(&activity), trust });
 
     let service = service_fn(|request| answer(Arc::clone(&connection), request));
@@ -92,7 +103,7 @@ pub(crate) async fn serve<A: App>(
     let mut serving = pin!(connection.shared.http.serve_connection(io, service));
     let beat = connection.shared.limits.beat();
     let mut watch = Watch::new(&connection.shared.limits);
-    let mut since_recheck = std::time::Duration::ZERO;
+    let mut since_recheck = Duration::ZERO;
     let mut timer = pin!(sleep(beat));
     let mut stop = pin!(shutdown.requested());
     let mut stopping = false;
@@ -104,12 +115,12 @@ pub(crate) async fn serve<A: App>(
             () = timer.as_mut() => {
                 timer.as_mut().reset(Instant::now() + beat);
                 since_recheck += beat;
-                if !connection.trusted(since_recheck >= RECHECK_TIME) {
-                    count(&connection.shared.counters.connections_distrusted);
+                let recheck = since_recheck >= RECHECK_TIME;
+                if !connection.trusted(recheck) {
                     return;
                 }
-                if since_recheck >= RECHECK_TIME {
-                    since_recheck = std::time::Duration::ZERO;
+                if recheck {
+                    since_recheck = Duration::ZERO;
                 }
                 match watch.beat(&connection.activity) {
                     Verdict::Keep => {}
@@ -146,7 +157,7 @@ async fn answer<A: App>(
         Ok(whole) => Ok(connection.app.call(&connection.peer, Request { head, body: whole }).await),
         Err(refused) => {
             count(&connection.shared.counters.requests_refused);
-            Ok(connection.dismiss(&head, body, *refused).await)
+            Ok(connection.dismiss(&head, body, refused).await)
         }
     }
 }
@@ -163,33 +174,39 @@ impl<A: App> Connection<A> {
         let trusted = trust.tls.trusts(&tls.client_certificates);
         if trusted {
             trust.generation.store(generation, Relaxed);
+        } else if !trust.lost.swap(true, Relaxed) {
+            count(&self.shared.counters.connections_distrusted);
         }
         trusted
     }
 
     /// Reads the body of a request that is within the limits and that the app admits, or makes the refusal.
-    async fn receive(&self, head: &Parts, body: &mut Incoming) -> Result<Bytes, Box<Response>> {
+    async fn receive(&self, head: &Parts, body: &mut Incoming) -> Result<Bytes, Refused> {
         let limits = &self.shared.limits;
-        let refuse = |refusal| Box::new(self.app.refuse(&self.peer, head, refusal));
+        let refuse = |refusal| Refused {
+            response: Box::new(self.app.refuse(&self.peer, head, refusal)),
+            body_follows: !matches!(refusal, Refusal::BodyTimedOut | Refusal::BodyBroken),
+        };
         if target_length(head) > limits.target_bytes {
             return Err(refuse(Refusal::TargetTooLong));
         }
         if head.headers.len() > limits.headers {
             return Err(refuse(Refusal::TooManyHeaders));
         }
-        let admitted = self.app.admit(&self.peer, head)?;
+        let admitted = self.app.admit(&self.peer, head).map_err(|response| Refused { response, body_follows: true })?;
         body::collect(body, limits.body_bytes.min(admitted), limits.body_time).await.map_err(refuse)
     }
 
-    /// Finishes a refusal: where the body is left unread the connection can't go on, and says so.
-    async fn dismiss(&self, head: &Parts, body: Incoming, mut response: Response) -> Response {
-        if !head.headers.contains_key(header::EXPECT) {
-            body::discard(body, self.shared.limits.body_time).await;
-        }
-        if head.version < Version::HTTP_2 {
+    /// Finishes a refusal: where the body stays unread the connection can't go on, and the reply says so.
+    async fn dismiss(&self, head: &Parts, body: Incoming, refused: Refused) -> Response {
+        let Refused { mut response, body_follows } = refused;
+        // A client that waits to be told to continue will not send its body now.
+        let body_follows = body_follows && !head.headers.contains_key(header::EXPECT);
+        let ended = body.is_end_stream() || body_follows && body::discard(body, self.shared.limits.body_time).await;
+        if !ended && head.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+        *response
     }
 }
 

@@ -35,7 +35,8 @@ counters! {
     connections_open,
     /// Connections closed at once because the listener was full.
     connections_refused,
-    /// Connections closed because no request came, or a request's head did not come to its end.
+    /// Connections dropped because a request's head did not end in time, or because the client, idle, did not take
+    /// the close.
     connections_timed_out,
     /// Connections closed because the client's certificate no longer verifies.
     connections_distrusted,

@@ -102,9 +102,8 @@ async fn attempt(accepted: Accepted, gate: &Gate, tls: Option<&TlsHandle>) -> Re
 
 impl Gate {
     fn established(&self, carrier: Carrier, remote: Remote, tls: Option<TlsInfo>, generation: u64) -> Established {
-        let trusted_proxies = Arc::clone(&self.trusted_proxies);
-        let peer = Arc::new(Peer { listener: Arc::clone(&self.name), remote, tls, trusted_proxies });
-        Established { carrier, peer, generation }
+        let peer = Peer::new(Arc::clone(&self.name), remote, tls, Arc::clone(&self.trusted_proxies));
+        Established { carrier, peer: Arc::new(peer), generation }
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Peer {
     pub remote: Remote,
     /// What TLS agreed on and proved; `None` without TLS.
     pub tls: Option<TlsInfo>,
-    pub(crate) trusted_proxies: Arc<[Network]>,
+    trusted_proxies: Arc<[Network]>,
 }
 
 /// The far end's address or process.
@@ -72,6 +72,16 @@ pub enum ApplicationProtocol {
 }
 
 impl Peer {
+    /// A peer as a listener would make it. Listeners make their own; this is for an app's tests.
+    pub fn new(
+        listener: impl Into<Arc<str>>,
+        remote: Remote,
+        tls: Option<TlsInfo>,
+        trusted_proxies: impl Into<Arc<[Network]>>,
+    ) -> Self {
+        Self { listener: listener.into(), remote, tls, trusted_proxies: trusted_proxies.into() }
+    }
+
     /// The client's certificate, if it proved one.
     pub fn client_certificate(&self) -> Option<&CertificateDer<'static>> {
         self.tls.as_ref()?.client_certificates.first()
@@ -113,12 +123,8 @@ mod tests {
     use super::*;
 
     fn client(remote: &str, fields: &[&str]) -> String {
-        let peer = Peer {
-            listener: "test".into(),
-            remote: Remote::Tcp(SocketAddr::new(remote.parse().unwrap(), 1)),
-            tls: None,
-            trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into(),
-        };
+        let remote = Remote::Tcp(SocketAddr::new(remote.parse().unwrap(), 1));
+        let peer = Peer::new("test", remote, None, ["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append("x-forwarded-for", field.parse().unwrap());

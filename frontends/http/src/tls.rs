@@ -71,7 +71,6 @@ pub struct ClientCertificates {
 /// A listener's TLS configuration, which can be exchanged while it serves.
 #[derive(Debug)]
 pub struct TlsHandle {
-    profile: TlsProfile,
     loaded: ArcSwap<Loaded>,
     generation: AtomicU64,
 }
@@ -79,6 +78,7 @@ pub struct TlsHandle {
 /// One reading of a profile's files.
 #[derive(Debug)]
 pub(crate) struct Loaded {
+    profile: TlsProfile,
     pub(crate) server: Arc<ServerConfig>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     not_after: i64,
@@ -90,8 +90,7 @@ impl TlsHandle {
     /// # Errors
     /// Each names the file and what is wrong with it.
     pub fn load(profile: TlsProfile) -> Result<Self, Error> {
-        let loaded = ArcSwap::from_pointee(load(&profile)?);
-        Ok(Self { profile, loaded, generation: AtomicU64::new(0) })
+        Ok(Self { loaded: ArcSwap::from_pointee(load(profile)?), generation: AtomicU64::new(0) })
     }
 
     /// Reads the files again and uses them for new connections. Connections that are open stay so, but those whose
@@ -100,7 +99,15 @@ impl TlsHandle {
     /// # Errors
     /// As for [`TlsHandle::load`]; the configuration in use then stays in use.
     pub fn reload(&self) -> Result<(), Error> {
-        self.loaded.store(Arc::new(load(&self.profile)?));
+        self.replace(self.loaded.load().profile.clone())
+    }
+
+    /// Exchanges the profile for another and reads its files, otherwise as [`TlsHandle::reload`].
+    ///
+    /// # Errors
+    /// As for [`TlsHandle::load`]; the profile in use then stays in use.
+    pub fn replace(&self, profile: TlsProfile) -> Result<(), Error> {
+        self.loaded.store(Arc::new(load(profile)?));
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
@@ -142,7 +149,7 @@ fn provider() -> CryptoProvider {
     }
 }
 
-fn load(profile: &TlsProfile) -> Result<Loaded, Error> {
+fn load(profile: TlsProfile) -> Result<Loaded, Error> {
     let refused = |source| Error::Tls { source };
     let provider = Arc::new(provider());
     let (certified, not_after) =
@@ -167,7 +174,7 @@ fn load(profile: &TlsProfile) -> Result<Loaded, Error> {
         // Tickets of our own keys, which end with this configuration.
         server.ticketer = Ticketer::new().map_err(refused)?;
     }
-    Ok(Loaded { server: Arc::new(server), clients, not_after })
+    Ok(Loaded { profile, server: Arc::new(server), clients, not_after })
 }
 
 #[cfg(test)]

@@ -141,3 +141,29 @@ async fn bytes_that_are_no_tls_are_counted_and_refused() {
     assert!(!rest(&mut stream).await.starts_with(b"HTTP"));
     served.until(|counts| counts.handshakes_malformed == 1).await;
 }
+
+#[test]
+fn a_want_of_descriptors_is_survived() {
+    // A process of its own: the limit holds for all of it.
+    let mut child = std::process::Command::new("timeout");
+    child.arg("40").arg(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", "--ignored", "connections::without_descriptors"]).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+}
+
+#[tokio::test]
+#[ignore = "lowers its process's limit of descriptors; run by a_want_of_descriptors_is_survived"]
+async fn without_descriptors() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let served = Served::new(tcp()).await;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
+    let mut held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    // One for the client's end, none for the server's.
+    held.pop();
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    served.until(|counts| counts.accept_failures > 1).await;
+    drop(held);
+    assert_eq!(Requests::over(stream, false).await.unwrap().post("/", "served").await.unwrap().1, "served");
+}

@@ -84,6 +84,17 @@ async fn an_app_may_lower_the_limit_and_refuse_before_the_body() {
 }
 
 #[tokio::test]
+async fn a_refusal_before_the_body_leaves_the_connection_open() {
+    let served = Served::new(tcp()).await;
+    let mut requests = plain(&served).await;
+    for body in [0, 10, 100_000] {
+        let (status, _) = requests.post("/overloaded", vec![b'a'; body]).await.unwrap();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(requests.post("/", "a").await.unwrap().1, "a");
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_refused_with_408() {
     let mut config = tcp();
     config.limits.body_time = Duration::from_millis(100);

@@ -214,6 +214,16 @@ async fn a_reload_brings_the_new_certificate_and_keeps_open_connections() {
 }
 
 #[tokio::test]
+async fn a_profile_can_be_exchanged_for_another() {
+    let authority = Authority::new();
+    let served = Served::new(tls(&authority)).await;
+    let other = authority.issue_p256("other", 2);
+    served.tls.as_ref().unwrap().replace(other.profile()).unwrap();
+    let stream = authority.client().connect(served.address).await.unwrap();
+    assert_eq!(stream.get_ref().1.peer_certificates().unwrap()[0], other.der());
+}
+
+#[tokio::test]
 async fn a_reload_that_fails_leaves_the_last_good_configuration() {
     let authority = Authority::new();
     let served = Served::new(tls(&authority)).await;
@@ -226,7 +236,10 @@ async fn a_reload_that_fails_leaves_the_last_good_configuration() {
 #[tokio::test]
 async fn a_reload_that_revokes_a_client_ends_its_open_connection_at_once() {
     let authority = Authority::new();
-    let served = Served::new(mutual(&authority, true, &[], 2100)).await;
+    let mut config = mutual(&authority, true, &[], 2100);
+    // Streams of HTTP/2 are refused at once, their connection at the next look at it.
+    config.limits.header_time = std::time::Duration::from_secs(1);
+    let served = Served::new(config).await;
     let (revoked, good) = (authority.issue_p256("revoked", 7), authority.issue_p256("good", 8));
     let mut connections = Vec::new();
     for (identity, h2) in [(&revoked, false), (&revoked, true), (&good, false), (&good, true)] {
@@ -238,9 +251,10 @@ async fn a_reload_that_revokes_a_client_ends_its_open_connection_at_once() {
     }
     authority.revoke(&[7], 2100);
     served.tls.as_ref().unwrap().reload().unwrap();
-    for (mut requests, trusted) in connections {
-        assert_eq!(requests.post("/", "after").await.is_ok(), trusted);
+    for (requests, trusted) in &mut connections {
+        assert_eq!(requests.post("/", "after").await.is_ok(), *trusted);
     }
+    served.until(|counts| counts.connections_distrusted == 2 && counts.connections_open == 2).await;
 }
 
 #[tokio::test]
