@@ -1,1 +1,99 @@
-//! Being laid.
+//! The engine: every operation on keys, and the one way in.
+//!
+//! Front ends fill an operation from [`operations`], say who calls in a [`Call`], and hand both to [`Engine::perform`].
+//! Everything else follows here: names to keys, policy, key states, opening of material, the record, the commit.
+//! Absent on purpose: any wire format, any IO of its own (store, log, roots, clock and randomness are arguments), and any
+//! other way to use a key.
+
+mod call;
+mod catalog;
+mod decide;
+mod error;
+mod identity;
+mod keys;
+pub mod limits;
+mod operation;
+pub mod operations;
+mod outbox;
+mod perform;
+mod record;
+mod rows;
+mod scheduler;
+mod start;
+mod tokens;
+mod usage;
+mod vault;
+mod workers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use parking_lot::Mutex;
+use strongroom_audit::port::AuditLog;
+use strongroom_crypto::Random;
+use strongroom_crypto::wrapped::WrappingKey;
+use strongroom_model::clock::Clock;
+use strongroom_model::id::{InstallationId, RecordId};
+pub use strongroom_policy::{
+    Attributes, Combining, CompiledPolicy, ConditionKey, DeniedBy, Document, Kind, Missing, NoAttributes,
+    Outcome as PolicyOutcome, PolicyError, Value,
+};
+
+pub use crate::call::{Call, Dialect, Facts, Mode};
+pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
+pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
+pub use crate::identity::{Identified, SecretAccessKey};
+pub use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+pub use crate::rows::{
+    BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, InstallationRow, KeyRow, PrincipalRow,
+    RootRow, RootWrap, RotationCause, RotationRow, TenantRow, VersionRow,
+};
+pub use crate::scheduler::Ticked;
+pub use crate::start::{Options, Parts, initialise, installation, saved_head};
+pub use crate::usage::LastUse;
+pub use crate::workers::Ground;
+
+/// The engine of one node.
+pub struct Engine {
+    installation: InstallationId,
+    catalog: catalog::Catalog,
+    vault: vault::Vault,
+    log: Arc<dyn AuditLog>,
+    clock: Arc<dyn Clock>,
+    workers: workers::Workers,
+    operator_policy: CompiledPolicy,
+    /// Grows with every change that may take a use away.
+    epoch: AtomicU64,
+    /// Records that the log has and the outbox still holds.
+    settled: Mutex<Vec<RecordId>>,
+    /// Whether the outbox holds records that the log lacks.
+    owes_records: AtomicBool,
+    /// Seals page cursors and grant tokens.
+    token_key: Arc<WrappingKey>,
+    usage: usage::Ledger,
+    scheduler: scheduler::Memory,
+}
+
+impl Engine {
+    /// Randomness, as handed in.
+    #[must_use]
+    pub fn random(&self) -> &dyn Random {
+        self.vault.random()
+    }
+
+    /// The clock, as handed in.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The installation's identity.
+    #[must_use]
+    pub const fn installation(&self) -> InstallationId {
+        self.installation
+    }
+
+    pub(crate) const fn catalog(&self) -> &catalog::Catalog {
+        &self.catalog
+    }
+}

@@ -12,6 +12,8 @@ pub struct Caller {
     pub tenant: TenantId,
     /// The tenant's account number, as policies name it; empty for the installation.
     pub account: Arc<str>,
+    /// The name that policies know the caller by, e.g. an ARN.
+    pub policy_name: Arc<str>,
     /// Who.
     pub principal: Principal,
     /// The credential that proved it, if one did.
@@ -36,8 +38,8 @@ pub enum Principal {
     User {
         /// Identity.
         id: PrincipalId,
-        /// The name that policies know the user by, e.g. an ARN.
-        policy_name: Arc<str>,
+        /// Identity as policies and answers show it.
+        unique_id: Arc<str>,
         /// The name within the tenant.
         name: Arc<str>,
     },

@@ -1,0 +1,114 @@
+//! A request as the engine sees it, and the language that its front end speaks.
+
+use std::sync::Arc;
+
+use strongroom_model::action::Action;
+use strongroom_model::caller::{Caller, Source};
+use strongroom_model::name::{Name, NameKind};
+use strongroom_policy::{Attributes, ConditionKey, NoAttributes, Value};
+
+use crate::catalog::KeyEntry;
+use crate::error::EngineError;
+
+/// How a front end names things: in policies, in records, in refusals. The engine knows none of these words.
+pub trait Dialect: Send + Sync + 'static {
+    /// The front end, for records, e.g. `aws-kms`.
+    fn front_end(&self) -> &'static str;
+
+    /// What its world calls the service, for records, e.g. `kms.amazonaws.com`.
+    fn event_source(&self) -> &'static str;
+
+    /// An error's name and message in its words, for records.
+    fn error(&self, error: &EngineError) -> (&'static str, String);
+
+    /// Whether key policies and grants decide here, or identity policies alone.
+    fn has_key_policies(&self) -> bool;
+
+    /// The name of an action in policies.
+    fn action(&self, action: Action) -> &'static str;
+
+    /// The kind of name by which this front end knows a key itself, as opposed to other names bound to it.
+    fn key_kind(&self) -> NameKind;
+
+    /// The resource that a key is in policies: `text` is its name of [`Dialect::key_kind`] in `region`.
+    fn key_resource(&self, account: &str, region: &str, text: &str) -> String;
+
+    /// The resource that a tenant as a whole is, for actions on no key.
+    fn tenant_resource(&self, account: &str) -> String;
+
+    /// The resource that a name is, for actions on the name itself.
+    fn name_resource(&self, account: &str, name: &Name) -> String;
+
+    /// A condition key that follows from the key and the proved caller, at `index` as [`Attributes::value`] counts;
+    /// what the request itself carries has been asked before.
+    fn attribute<'a>(&self, key: &ConditionKey, index: usize, facts: &Facts<'a>) -> Option<Value<'a>>;
+}
+
+/// What a dialect may draw an attribute from.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The request.
+    pub call: &'a Call,
+    /// The key, if the demand is about one.
+    pub key: Option<&'a KeyEntry>,
+    /// Milliseconds since 1970.
+    pub now: i64,
+}
+
+/// One request, as proved and parsed by a front end.
+pub struct Call {
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// The front end's language.
+    pub dialect: &'static dyn Dialect,
+    /// Where from.
+    pub source: Arc<Source>,
+    /// Identity of the request, as the answer shows it.
+    pub request_id: Box<str>,
+    /// The region that the request was signed for.
+    pub region: Arc<str>,
+    /// The operation as the front end names it, for the record.
+    pub operation: &'static str,
+    /// What the client calls itself; at most a few hundred bytes.
+    pub user_agent: Box<str>,
+    /// What the record should say of the request besides, in the front end's words. Never a secret.
+    pub detail: Vec<(&'static str, String)>,
+    /// The condition keys that the request itself carries.
+    pub attributes: Arc<dyn Attributes + Send + Sync>,
+    /// Grants that the caller points to, before every node may know of them.
+    pub grant_tokens: Vec<String>,
+}
+
+impl Call {
+    /// A call of the product's own, by one of its parts.
+    #[must_use]
+    pub fn internal(service: &'static str, operation: &'static str, dialect: &'static dyn Dialect) -> Self {
+        Self {
+            caller: Arc::new(Caller {
+                tenant: strongroom_model::id::TenantId::INSTALLATION,
+                account: Arc::from(""),
+                policy_name: Arc::from(service),
+                principal: strongroom_model::caller::Principal::Internal { service },
+                credential: None,
+            }),
+            dialect,
+            source: Arc::new(Source::default()),
+            request_id: Box::from(""),
+            region: Arc::from(""),
+            operation,
+            user_agent: Box::from(""),
+            detail: Vec::new(),
+            attributes: Arc::new(NoAttributes),
+            grant_tokens: Vec::new(),
+        }
+    }
+}
+
+/// Whether an operation is really done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Do it.
+    Run,
+    /// Check everything, opening the ciphertext included; release and change nothing.
+    DryRun,
+}

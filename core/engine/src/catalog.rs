@@ -1,0 +1,406 @@
+//! What the store holds, decoded, compiled and cached within bounds.
+//!
+//! Everything is read through here. A commit's changes name what to forget, so that no operation can leave a stale
+//! entry behind: [`Catalog::forget`] maps rows to entries in one place. Absent on purpose: negative entries, so that
+//! a stranger's guesses take no room.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use quick_cache::sync::Cache;
+use strongroom_model::caller::Caller;
+use strongroom_model::id::{KeyId, LineageId, MaterialId, PrincipalId, TenantId};
+use strongroom_model::name::{Name, NameKind};
+use strongroom_model::store::{Batch, Change, Revision, Row, Snapshot, Store, Table};
+use strongroom_model::usage::UsageProfile;
+use strongroom_policy::{CompiledPolicy, Document, Kind};
+
+use crate::call::Dialect;
+use crate::error::{EngineError, InternalFault, Noun};
+use crate::operation::Halt;
+use crate::rows::{
+    self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, PrincipalRow, TenantRow, VersionRow,
+};
+use crate::workers::Ground;
+use crate::{identity, keys, limits};
+
+/// A key with all that deciding and using it needs.
+pub struct KeyEntry {
+    /// The key's own row.
+    pub row: KeyRow,
+    /// Its versions, by ordinal.
+    pub versions: Vec<VersionRow>,
+    /// Every name that leads to it.
+    pub names: Vec<BindingRow>,
+    /// Its tenant.
+    pub tenant: Arc<TenantRow>,
+    /// What it may be used for.
+    pub profile: UsageProfile,
+    pub(crate) policy: CompiledPolicy,
+    pub(crate) revision: Revision,
+    resource: OnceLock<Resource>,
+}
+
+struct Resource {
+    kind: NameKind,
+    region: Arc<str>,
+    text: Arc<str>,
+}
+
+impl KeyEntry {
+    /// A key as it will be once its making is committed.
+    pub(crate) fn made(
+        row: KeyRow,
+        versions: Vec<VersionRow>,
+        names: Vec<BindingRow>,
+        tenant: Arc<TenantRow>,
+    ) -> Result<Self, EngineError> {
+        let profile = row.usage_profile().map_err(|error| row_fault("keys", error.to_string()))?;
+        let policy = compile("keys", &row.policy, Kind::Resource)?;
+        let revision = Revision::default();
+        Ok(Self { row, versions, names, tenant, profile, policy, revision, resource: OnceLock::new() })
+    }
+
+    /// The newest version, if there is material at all.
+    #[must_use]
+    pub fn current(&self) -> Option<&VersionRow> {
+        self.versions.iter().rev().find(|version| version.ordinal == self.row.current)
+    }
+
+    /// The version with this material.
+    #[must_use]
+    pub fn version(&self, material: MaterialId) -> Option<&VersionRow> {
+        self.versions.iter().rev().find(|version| version.material == material)
+    }
+
+    /// The key's name of `kind` in `region`.
+    #[must_use]
+    pub fn name(&self, kind: NameKind, region: &str) -> Option<&str> {
+        self.names.iter().find(|name| name.kind == kind && name.region == region).map(|name| name.text.as_str())
+    }
+
+    /// The key as `dialect` names it in `region`; empty where it has no name there.
+    #[must_use]
+    pub fn resource(&self, dialect: &dyn Dialect, region: &Arc<str>) -> Arc<str> {
+        let make = || {
+            let text = self.name(dialect.key_kind(), region).unwrap_or_default();
+            dialect.key_resource(&self.tenant.account, region, text)
+        };
+        let kept = self.resource.get_or_init(|| Resource {
+            kind: dialect.key_kind(),
+            region: Arc::clone(region),
+            text: make().into(),
+        });
+        if kept.kind == dialect.key_kind() && *kept.region == **region {
+            return Arc::clone(&kept.text);
+        }
+        make().into()
+    }
+
+    pub(crate) fn as_read(&self) -> Row {
+        Row { key: self.row.id.as_bytes().to_vec(), value: Vec::new(), revision: self.revision }
+    }
+}
+
+/// A principal and the policies attached to it.
+pub struct PrincipalEntry {
+    /// Its own row.
+    pub row: PrincipalRow,
+    /// Names of the policies, in order.
+    pub policy_names: Vec<String>,
+    pub(crate) policies: Vec<CompiledPolicy>,
+}
+
+/// A credential and the caller that it proves.
+pub(crate) struct CredentialEntry {
+    pub(crate) row: CredentialRow,
+    pub(crate) caller: Arc<Caller>,
+}
+
+/// A key's grants.
+pub struct GrantSet {
+    /// The rows, in order of id.
+    pub rows: Vec<GrantRow>,
+    by_grantee: HashMap<String, Vec<usize>>,
+}
+
+impl GrantSet {
+    fn new(rows: Vec<GrantRow>) -> Self {
+        let mut by_grantee: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, row) in rows.iter().enumerate() {
+            by_grantee.entry(row.grantee.clone()).or_default().push(index);
+        }
+        Self { rows, by_grantee }
+    }
+
+    /// The grants of one grantee, as policies name them.
+    pub fn of_grantee<'a>(&'a self, grantee: &str) -> impl Iterator<Item = &'a GrantRow> {
+        let indexes = self.by_grantee.get(grantee).map_or(&[][..], Vec::as_slice);
+        indexes.iter().filter_map(|index| self.rows.get(*index))
+    }
+}
+
+/// The caches over the store.
+pub(crate) struct Catalog {
+    store: Arc<dyn Store>,
+    names: Cache<Name, KeyId>,
+    lineages: Cache<(LineageId, Arc<str>), KeyId>,
+    keys: Cache<KeyId, Arc<KeyEntry>>,
+    grants: Cache<KeyId, Arc<GrantSet>>,
+    principals: Cache<PrincipalId, Arc<PrincipalEntry>>,
+    credentials: Cache<Box<str>, Arc<CredentialEntry>>,
+    tenants: Cache<TenantId, Arc<TenantRow>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            names: Cache::new(limits::CACHED_NAMES),
+            lineages: Cache::new(limits::CACHED_KEYS),
+            keys: Cache::new(limits::CACHED_KEYS),
+            grants: Cache::new(limits::CACHED_KEYS / 4),
+            principals: Cache::new(limits::CACHED_PRINCIPALS),
+            credentials: Cache::new(limits::CACHED_PRINCIPALS),
+            tenants: Cache::new(limits::CACHED_TENANTS),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, EngineError> {
+        Ok(self.store.snapshot()?)
+    }
+
+    /// The key that a name leads to.
+    pub(crate) fn by_name(&self, name: &Name, ground: Ground) -> Result<KeyId, Halt> {
+        cached(&self.names, name, ground, || {
+            let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
+            let row = self.snapshot()?.get(Table::Binding, &key)?;
+            let row = row.ok_or_else(|| Noun::Name(name.text.clone()))?;
+            Ok(rows::decode::<BindingRow>("bindings", &row.value)?.key)
+        })
+    }
+
+    /// The key in `region` that has this material. A key lives in the regions in which it has a name.
+    pub(crate) fn by_material(
+        &self,
+        lineage: LineageId,
+        material: MaterialId,
+        region: &Arc<str>,
+        ground: Ground,
+    ) -> Result<KeyId, Halt> {
+        cached(&self.lineages, &(lineage, Arc::clone(region)), ground, || {
+            let prefix = [lineage.as_bytes().as_slice(), material.as_bytes()].concat();
+            let rows = self.snapshot()?.scan(Table::VersionByMaterial, &prefix, None, limits::NAMES_PER_KEY)?;
+            for row in rows {
+                let Some(id) = row.key.get(32..).and_then(KeyId::from_slice) else { continue };
+                let entry = self.load_key(id)?;
+                if entry.row.region == **region {
+                    return Ok(id);
+                }
+            }
+            Err(EngineError::InvalidCiphertext)
+        })
+    }
+
+    /// A key.
+    pub(crate) fn key(&self, id: KeyId, ground: Ground) -> Result<Arc<KeyEntry>, Halt> {
+        cached(&self.keys, &id, ground, || self.load_key(id).map(Arc::new))
+    }
+
+    /// A key's grants.
+    pub(crate) fn grants(&self, key: KeyId, ground: Ground) -> Result<Arc<GrantSet>, Halt> {
+        cached(&self.grants, &key, ground, || {
+            let rows = self.scan_all(Table::Grant, key.as_bytes(), limits::GRANTS_PER_KEY)?;
+            let rows = rows.iter().map(|row| rows::decode("grants", &row.value)).collect::<Result<_, _>>()?;
+            Ok(Arc::new(GrantSet::new(rows)))
+        })
+    }
+
+    /// A principal with its policies.
+    pub(crate) fn principal(
+        &self,
+        tenant: TenantId,
+        id: PrincipalId,
+        ground: Ground,
+    ) -> Result<Arc<PrincipalEntry>, Halt> {
+        cached(&self.principals, &id, ground, || {
+            let snapshot = self.snapshot()?;
+            let missing = || Noun::Principal(id.to_string().into());
+            let row = snapshot.get(Table::Principal, &keys::principal(tenant, id))?.ok_or_else(missing)?;
+            let prefix = keys::policies_of(tenant, id);
+            let mut policy_names = Vec::new();
+            let mut policies = Vec::new();
+            for row in snapshot.scan(Table::IdentityPolicy, &prefix, None, limits::POLICIES_PER_PRINCIPAL)? {
+                let attached: IdentityPolicyRow = rows::decode("identity policies", &row.value)?;
+                policies.push(compile("identity policies", &attached.document, Kind::Identity)?);
+                policy_names.push(attached.name);
+            }
+            Ok(Arc::new(PrincipalEntry { row: rows::decode("principals", &row.value)?, policy_names, policies }))
+        })
+    }
+
+    /// A credential, by its public half.
+    pub(crate) fn credential(&self, shown: &str, ground: Ground) -> Result<Arc<CredentialEntry>, Halt> {
+        if let Some(found) = self.credentials.get(shown) {
+            return Ok(found);
+        }
+        cached(&self.credentials, &Box::from(shown), ground, || {
+            let row = self.snapshot()?.get(Table::Credential, shown.as_bytes())?;
+            let row = row.ok_or_else(|| Noun::Credential(shown.into()))?;
+            let row: CredentialRow = rows::decode("credentials", &row.value)?;
+            let (tenant, _) = self.load_tenant(row.tenant)?;
+            let principal = row.principal.map(|id| self.load_principal(row.tenant, id)).transpose()?;
+            let caller = identity::caller_of(&row, &tenant, principal.as_ref().map(|(principal, _)| principal));
+            Ok(Arc::new(CredentialEntry { row, caller: Arc::new(caller) }))
+        })
+    }
+
+    /// A tenant.
+    pub(crate) fn tenant(&self, id: TenantId, ground: Ground) -> Result<Arc<TenantRow>, Halt> {
+        cached(&self.tenants, &id, ground, || self.load_tenant(id).map(|(row, _)| row))
+    }
+
+    /// A tenant as it is now, with the row to replace.
+    pub(crate) fn load_tenant(&self, id: TenantId) -> Result<(Arc<TenantRow>, Row), EngineError> {
+        let row = self.snapshot()?.get(Table::Tenant, id.as_bytes())?;
+        let row = row.ok_or_else(|| Noun::Tenant(id.to_string().into()))?;
+        Ok((Arc::new(rows::decode("tenants", &row.value)?), row))
+    }
+
+    /// A principal as it is now, with the row to replace.
+    pub(crate) fn load_principal(&self, tenant: TenantId, id: PrincipalId) -> Result<(PrincipalRow, Row), EngineError> {
+        let row = self.snapshot()?.get(Table::Principal, &keys::principal(tenant, id))?;
+        let row = row.ok_or_else(|| Noun::Principal(id.to_string().into()))?;
+        Ok((rows::decode("principals", &row.value)?, row))
+    }
+
+    /// A key as it is now, past the cache.
+    pub(crate) fn load_key(&self, id: KeyId) -> Result<KeyEntry, EngineError> {
+        let snapshot = self.snapshot()?;
+        let row = snapshot.get(Table::Key, id.as_bytes())?.ok_or_else(|| Noun::Key(id.to_string().into()))?;
+        let revision = row.revision;
+        let row: KeyRow = rows::decode("keys", &row.value)?;
+        let mut versions: Vec<VersionRow> = Vec::new();
+        loop {
+            let after = versions.last().map(|last| keys::version(id, last.ordinal));
+            let page = snapshot.scan(Table::KeyVersion, id.as_bytes(), after.as_deref(), 1000)?;
+            let full = page.len() == 1000;
+            for row in page {
+                versions.push(rows::decode("key versions", &row.value)?);
+            }
+            if !full {
+                break;
+            }
+        }
+        let names = snapshot.scan(Table::BindingByKey, id.as_bytes(), None, 4 * limits::NAMES_PER_KEY)?;
+        let names = names.iter().map(|row| rows::decode("bindings", &row.value)).collect::<Result<_, _>>()?;
+        let tenant = snapshot.get(Table::Tenant, row.tenant.as_bytes())?;
+        let tenant = tenant.ok_or_else(|| Noun::Tenant(row.tenant.to_string().into()))?;
+        let tenant = Arc::new(rows::decode("tenants", &tenant.value)?);
+        Ok(KeyEntry { revision, ..KeyEntry::made(row, versions, names, tenant)? })
+    }
+
+    /// Every row with a prefix, up to `limit`.
+    pub(crate) fn scan_all(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, EngineError> {
+        let snapshot = self.snapshot()?;
+        let mut rows: Vec<Row> = Vec::new();
+        while rows.len() < limit {
+            let after = rows.last().map(|row| row.key.clone());
+            let page = snapshot.scan(table, prefix, after.as_deref(), 1000)?;
+            let full = page.len() == 1000;
+            rows.extend(page);
+            if !full {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Forgets what a committed batch has changed. A reader that was loading one of these meanwhile finds its place in
+    /// the cache gone and leaves nothing behind.
+    pub(crate) fn forget(&self, batch: &Batch) {
+        for change in &batch.changes {
+            let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
+            let first = key.get(..16);
+            let second = key.get(16..32);
+            match table {
+                Table::Key | Table::KeyVersion | Table::BindingByKey => {
+                    first.and_then(KeyId::from_slice).map(|id| self.keys.remove(&id));
+                }
+                Table::Grant => {
+                    first.and_then(KeyId::from_slice).map(|id| self.grants.remove(&id));
+                }
+                Table::Binding => {
+                    binding_name(key).map(|name| self.names.remove(&name));
+                }
+                Table::Principal | Table::IdentityPolicy => {
+                    second.and_then(PrincipalId::from_slice).map(|id| self.principals.remove(&id));
+                }
+                Table::Credential => {
+                    str::from_utf8(key).ok().map(|shown| self.credentials.remove(shown));
+                }
+                Table::Tenant => self.forget_tenant(first.and_then(TenantId::from_slice)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Keys carry their tenant's row with them, and there may be many; tenants change seldom.
+    fn forget_tenant(&self, tenant: Option<TenantId>) {
+        let Some(tenant) = tenant else { return };
+        self.tenants.remove(&tenant);
+        self.keys.retain(|_, entry| entry.row.tenant != tenant);
+    }
+}
+
+/// The name whose binding has this row key.
+fn binding_name(key: &[u8]) -> Option<Name> {
+    let tenant = TenantId::from_slice(key.get(..16)?)?;
+    let region_end = 17 + usize::from(*key.get(16)?);
+    let region = str::from_utf8(key.get(17..region_end)?).ok()?;
+    let kind = NameKind(*key.get(region_end)?);
+    let text = str::from_utf8(key.get(region_end + 1..)?).ok()?;
+    Some(Name { tenant, region: region.into(), kind, text: text.into() })
+}
+
+fn compile(table: &'static str, document: &str, kind: Kind) -> Result<CompiledPolicy, EngineError> {
+    let document = Document::parse(document, kind).map_err(|error| row_fault(table, error.to_string()))?;
+    Ok(document.compile())
+}
+
+fn row_fault(table: &'static str, cause: String) -> EngineError {
+    EngineError::Internal(InternalFault::Row { table, cause })
+}
+
+/// Reads through a cache: one loader at a time for each key, and only where blocking is allowed.
+fn cached<K, V>(
+    cache: &Cache<K, V>,
+    key: &K,
+    ground: Ground,
+    load: impl FnOnce() -> Result<V, EngineError>,
+) -> Result<V, Halt>
+where
+    K: Clone + Eq + std::hash::Hash,
+    V: Clone,
+{
+    if let Some(found) = cache.get(key) {
+        return Ok(found);
+    }
+    if ground == Ground::Here {
+        return Err(Halt::Move(Ground::Worker));
+    }
+    match cache.get_value_or_guard(key, None) {
+        quick_cache::sync::GuardResult::Value(found) => Ok(found),
+        quick_cache::sync::GuardResult::Guard(guard) => {
+            let loaded = load()?;
+            // Refused when the entry was forgotten meanwhile; what was read is still right for this request.
+            let _ = guard.insert(loaded.clone());
+            Ok(loaded)
+        }
+        quick_cache::sync::GuardResult::Timeout => Ok(load()?),
+    }
+}

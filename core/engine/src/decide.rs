@@ -1,0 +1,222 @@
+//! Deciding a demand: gathers what may decide it and asks the policy room.
+
+use std::sync::Arc;
+
+use strongroom_model::action::Action;
+use strongroom_model::caller::{Caller, Principal};
+use strongroom_policy::{
+    Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Explanation, Grant, Grantee, Missing, Outcome,
+    PolicySet, Request, Source, Value,
+};
+
+use crate::Engine;
+use crate::call::{Call, Facts};
+use crate::catalog::{KeyEntry, PrincipalEntry};
+use crate::error::{Denial, EngineError};
+use crate::operation::Halt;
+use crate::rows::GrantRow;
+use crate::workers::Ground;
+
+/// What was decided, for the record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decided {
+    pub(crate) allowed: bool,
+    /// The statements that decided, e.g. `key-policy[0] EnableRoot`.
+    pub(crate) statements: Vec<String>,
+    pub(crate) missing: &'static str,
+}
+
+/// What a demand is about, once resolved.
+pub(crate) struct Subject<'a> {
+    pub(crate) action: Action,
+    pub(crate) resource: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) key: Option<&'a KeyEntry>,
+}
+
+impl Engine {
+    /// Decides a demand. A denial is an error, told in `decided` too.
+    pub(crate) fn decide(
+        &self,
+        call: &Call,
+        subject: &Subject<'_>,
+        now: i64,
+        ground: Ground,
+        decided: &mut Decided,
+    ) -> Result<(), Halt> {
+        let principal = self.principal_of(&call.caller, ground)?;
+        let facts = Attached { call, facts: Facts { call, key: subject.key, now } };
+        let request = request(call, subject, &facts);
+        let mut set = self.policy_set(call, subject, principal.as_deref());
+        let mut decision = strongroom_policy::evaluate(&request, &set);
+        let grants;
+        if let (Outcome::ImplicitDeny(_), Some(key)) = (decision.outcome, subject.key) {
+            grants = self.grants_for(call, subject.action, key, ground)?;
+            if !grants.is_empty() {
+                set.grants = &grants;
+                decision = strongroom_policy::evaluate(&request, &set);
+            }
+        }
+        decided.allowed = decision.is_allowed();
+        decided.statements.extend(decision.deciding().map(|statement| {
+            let sid = statement.sid.unwrap_or_default();
+            match statement.source {
+                Source::ResourcePolicy => format!("key-policy[{}] {sid}", statement.index),
+                Source::IdentityPolicy(policy) => {
+                    let name = principal.as_ref().and_then(|entry| entry.policy_names.get(policy));
+                    let name = name.map_or("built-in", String::as_str);
+                    format!("identity-policy {name}[{}] {sid}", statement.index)
+                }
+                Source::Grant(id) => format!("grant {id}"),
+                Source::KeyGuardrail(_) => format!("key-guardrail[{}] {sid}", statement.index),
+                Source::TenantGuardrail(_) => format!("tenant-guardrail[{}] {sid}", statement.index),
+                Source::AccountRoot => "account-root".to_owned(),
+                Source::Internal => "internal".to_owned(),
+            }
+        }));
+        if decided.allowed {
+            return Ok(());
+        }
+        decided.missing = missing(decision.outcome);
+        Err(EngineError::Denied(Box::new(Denial {
+            principal: Box::from(&*call.caller.policy_name),
+            action: call.dialect.action(subject.action),
+            resource: subject.resource.into(),
+            outcome: decision.outcome,
+            cross_account: decision.cross_account,
+        }))
+        .into())
+    }
+
+    /// Tells of every statement whether it matched, and why not.
+    pub(crate) fn explain(
+        &self,
+        call: &Call,
+        subject: &Subject<'_>,
+        now: i64,
+        report: impl FnOnce(&Explanation<'_>),
+    ) -> Result<(), Halt> {
+        let principal = self.principal_of(&call.caller, Ground::Worker)?;
+        let facts = Attached { call, facts: Facts { call, key: subject.key, now } };
+        let request = request(call, subject, &facts);
+        let mut set = self.policy_set(call, subject, principal.as_deref());
+        let grants = match subject.key {
+            Some(key) => self.grants_for(call, subject.action, key, Ground::Worker)?,
+            None => Vec::new(),
+        };
+        set.grants = &grants;
+        report(&strongroom_policy::explain(&request, &set));
+        Ok(())
+    }
+
+    /// Whether the caller could still replace the policy of `subject`'s key if it were `replacement`.
+    pub(crate) fn could_still_govern(
+        &self,
+        call: &Call,
+        subject: &Subject<'_>,
+        replacement: &CompiledPolicy,
+        now: i64,
+    ) -> Result<bool, Halt> {
+        let principal = self.principal_of(&call.caller, Ground::Worker)?;
+        let facts = Attached { call, facts: Facts { call, key: subject.key, now } };
+        let request = request(call, subject, &facts);
+        let set = self.policy_set(call, subject, principal.as_deref());
+        Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
+    }
+
+    fn principal_of(&self, caller: &Caller, ground: Ground) -> Result<Option<Arc<PrincipalEntry>>, Halt> {
+        match &caller.principal {
+            Principal::User { id, .. } => Ok(Some(self.catalog.principal(caller.tenant, *id, ground)?)),
+            Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. } => Ok(None),
+        }
+    }
+
+    fn policy_set<'a>(
+        &'a self,
+        call: &Call,
+        subject: &Subject<'a>,
+        principal: Option<&'a PrincipalEntry>,
+    ) -> PolicySet<'a> {
+        let identity_policies = match (&call.caller.principal, principal) {
+            (Principal::Operator { .. }, _) => std::slice::from_ref(&self.operator_policy),
+            (_, Some(entry)) => entry.policies.as_slice(),
+            _ => &[],
+        };
+        PolicySet {
+            resource_policy: subject.key.map(|key| &key.policy),
+            identity_policies,
+            combining: if call.dialect.has_key_policies() { Combining::Aws } else { Combining::IdentityOnly },
+            ..PolicySet::default()
+        }
+    }
+
+    /// The caller's grants on a key that name this action.
+    fn grants_for(&self, call: &Call, action: Action, key: &KeyEntry, ground: Ground) -> Result<Vec<Grant>, Halt> {
+        if !call.dialect.has_key_policies() {
+            return Ok(Vec::new());
+        }
+        let set = self.catalog.grants(key.row.id, ground)?;
+        let rows = set.of_grantee(&call.caller.policy_name);
+        let rows = rows.filter(|row| row.actions.contains(&action.code()));
+        Ok(rows.filter_map(|row| grant(call, action, row)).collect())
+    }
+}
+
+/// A grant as the policy room takes it; one that it refuses allows nothing.
+fn grant(call: &Call, action: Action, row: &GrantRow) -> Option<Grant> {
+    let constraints = Constraints {
+        context_equals: row.context_equals.clone(),
+        context_subset: row.context_subset.clone(),
+        source_arn: row.source_resource.clone(),
+    };
+    let grantee = Grantee::Principal(&row.grantee);
+    Grant::new(&row.id.to_string(), grantee, [call.dialect.action(action)], constraints).ok()
+}
+
+fn request<'a>(call: &'a Call, subject: &Subject<'a>, attributes: &'a dyn Attributes) -> Request<'a> {
+    Request {
+        action: call.dialect.action(subject.action),
+        resource: subject.resource,
+        resource_account: subject.account,
+        principal: principal(&call.caller),
+        attributes,
+        grant_constraints_apply: !matches!(subject.action, Action::DescribeKey | Action::RetireGrant),
+    }
+}
+
+fn principal(caller: &Caller) -> strongroom_policy::Principal<'_> {
+    let (arn, account) = (&*caller.policy_name, &*caller.account);
+    match &caller.principal {
+        Principal::TenantRoot => strongroom_policy::Principal::Root { arn, account },
+        Principal::User { unique_id, name, .. } => {
+            strongroom_policy::Principal::User { arn, account, id: unique_id, name }
+        }
+        Principal::Operator { .. } => strongroom_policy::Principal::User { arn, account, id: arn, name: arn },
+        Principal::Internal { .. } => strongroom_policy::Principal::Internal,
+    }
+}
+
+const fn missing(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allow => "",
+        Outcome::ExplicitDeny(_) => "explicit deny",
+        Outcome::ImplicitDeny(Missing::IdentityPolicyAllow) => "no identity-based policy allows it",
+        Outcome::ImplicitDeny(Missing::ResourcePolicyAllow) => "no resource-based policy allows it",
+    }
+}
+
+/// The request's own attributes first, then what its dialect draws from key and caller.
+struct Attached<'a> {
+    call: &'a Call,
+    facts: Facts<'a>,
+}
+
+impl Attributes for Attached<'_> {
+    fn value(&self, key: &ConditionKey, index: usize) -> Option<Value<'_>> {
+        self.call.attributes.value(key, index).or_else(|| self.call.dialect.attribute(key, index, &self.facts))
+    }
+
+    fn context_pair(&self, index: usize) -> Option<(&str, &str)> {
+        self.call.attributes.context_pair(index)
+    }
+}

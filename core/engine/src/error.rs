@@ -1,0 +1,335 @@
+//! What can go wrong in the engine. Exhaustive on purpose: a front end answers every variant in its own words, so a new
+//! one does not compile until all of them do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
+use strongroom_model::purpose::Forbidden;
+use strongroom_model::root::RootError;
+use strongroom_model::spec::KeySpec;
+use strongroom_model::store::StoreError;
+use strongroom_model::usage::Usage;
+use strongroom_policy::{Outcome, PolicyError};
+
+/// Why an operation was not done. Display is for the outside; causes that only operators may see are in the payloads
+/// of [`EngineError::Unavailable`] and [`EngineError::Internal`].
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No such thing, or none that this caller may know of.
+    #[error("{0} does not exist")]
+    NotFound(Noun),
+    /// There is one already.
+    #[error("{0} already exists")]
+    AlreadyExists(Noun),
+    /// The caller may not do this.
+    #[error("{} is not authorized to perform {} on {}", .0.principal, .0.action, .0.resource)]
+    Denied(Box<Denial>),
+    /// The key's state, or its version's, forbids it.
+    #[error("{resource} is {forbidden:?}")]
+    StateForbids {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+        /// Why.
+        forbidden: Forbidden,
+    },
+    /// The tenant's use is suspended.
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    /// The key was not made for this usage.
+    #[error("{resource} is not for {wanted:?}")]
+    UsageForbids {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+        /// What was asked for.
+        wanted: Usage,
+    },
+    /// The algorithm does not belong to this kind of key.
+    #[error("{algorithm:?} does not fit a {spec:?} key")]
+    AlgorithmUnfit {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+        /// The key's specification.
+        spec: KeySpec,
+    },
+    /// The ciphertext can't be opened: damaged, of another key, or under another context. One variant for all.
+    #[error("the ciphertext cannot be opened")]
+    InvalidCiphertext,
+    /// The key that the request names is not the one that the ciphertext names.
+    #[error("the ciphertext belongs to another key")]
+    IncorrectKey,
+    /// The signature does not verify.
+    #[error("the signature does not verify")]
+    InvalidSignature,
+    /// The message authentication code does not verify.
+    #[error("the message authentication code does not verify")]
+    InvalidMac,
+    /// A value in the request is out of bounds.
+    #[error("{0}")]
+    InvalidInput(InputFault),
+    /// The policy document can't be taken.
+    #[error("the policy cannot be taken: {0}")]
+    InvalidPolicy(PolicyError),
+    /// The policy would leave the caller unable to change it again.
+    #[error("the new policy would not let the caller change it again")]
+    Lockout,
+    /// Too many others changed the same thing at the same time.
+    #[error("the resource is being changed by someone else; try again")]
+    Conflict,
+    /// A quota is reached.
+    #[error("{0}")]
+    LimitExceeded(Quota),
+    /// This build, tenant or kind of key does not offer it.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+    /// A grant token that was not made here, or has been tampered with.
+    #[error("the grant token is not valid")]
+    InvalidGrantToken,
+    /// A page cursor that was not made here for this listing.
+    #[error("the page cursor is not valid")]
+    InvalidCursor,
+    /// Everything would have succeeded; nothing was done, as asked.
+    #[error("the request would have succeeded, but it was a dry run")]
+    DryRun,
+    /// Something that the answer depends on cannot serve now.
+    #[error("{0}")]
+    Unavailable(Unavailable),
+    /// A fault of ours.
+    #[error("internal error")]
+    Internal(InternalFault),
+}
+
+/// An algorithm of any family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Of digital signatures.
+    Signing(SigningAlgorithm),
+    /// Of encryption.
+    Encryption(EncryptionAlgorithm),
+    /// Of message authentication codes.
+    Mac(MacAlgorithm),
+}
+
+/// What is missing or already there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Noun {
+    /// A key, by what the request called it.
+    #[error("key {0}")]
+    Key(Box<str>),
+    /// A name bound to a key.
+    #[error("name {0}")]
+    Name(Box<str>),
+    /// A grant.
+    #[error("the grant")]
+    Grant,
+    /// A policy, by name.
+    #[error("policy {0}")]
+    Policy(Box<str>),
+    /// A tenant, by account.
+    #[error("tenant {0}")]
+    Tenant(Box<str>),
+    /// A principal, by name.
+    #[error("principal {0}")]
+    Principal(Box<str>),
+    /// A credential, by its public half.
+    #[error("credential {0}")]
+    Credential(Box<str>),
+    /// A root of trust.
+    #[error("root {0}")]
+    Root(Box<str>),
+    /// A key version.
+    #[error("version {0}")]
+    Version(u32),
+}
+
+/// A refusal, with what the caller may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Who asked, as policies name them.
+    pub principal: Box<str>,
+    /// What for, as the front end names it.
+    pub action: &'static str,
+    /// On what, as the front end names it.
+    pub resource: Arc<str>,
+    /// What was missing, or what forbade it.
+    pub outcome: Outcome,
+    /// Whether the key belongs to another tenant, whose callers are told less.
+    pub cross_account: bool,
+}
+
+/// A value in a request that is out of bounds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputFault {
+    /// The plaintext is longer than the algorithm can take.
+    #[error("a {spec:?} key takes at most {maximum} bytes by this algorithm")]
+    PlaintextTooLong {
+        /// The key's specification.
+        spec: KeySpec,
+        /// The most bytes it takes.
+        maximum: usize,
+    },
+    /// The digest has not the length that the algorithm's hash gives.
+    #[error("the digest has the wrong length for {algorithm:?}")]
+    DigestLength {
+        /// The algorithm.
+        algorithm: SigningAlgorithm,
+    },
+    /// An encryption context where the algorithm cannot bind one.
+    #[error("an encryption context cannot be bound by this algorithm")]
+    ContextUnsupported,
+    /// A tag key given twice.
+    #[error("duplicate tag keys")]
+    DuplicateTags,
+    /// A time span outside what is allowed.
+    #[error("{what} must lie between {minimum} and {maximum} days")]
+    Days {
+        /// Which span.
+        what: &'static str,
+        /// Least days.
+        minimum: u32,
+        /// Most days.
+        maximum: u32,
+    },
+    /// A usage profile that cannot be formed for this kind of key.
+    #[error("{0}")]
+    Profile(#[from] strongroom_model::usage::ProfileError),
+    /// A value that is too long, too short or not of its form.
+    #[error("{what} {problem}")]
+    Form {
+        /// Which value.
+        what: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: &'static str,
+    },
+    /// Constraints on a grant that this kind of key cannot check.
+    #[error("encryption context constraints are for keys that can bind a context")]
+    ConstraintsUnsupported,
+}
+
+/// A quota that is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Quota {
+    /// Names of a key.
+    #[error("the key has as many names as it may")]
+    Names,
+    /// Grants on a key.
+    #[error("the key has as many grants as it may")]
+    Grants,
+    /// Tags on a key.
+    #[error("too many tags")]
+    Tags,
+    /// On-demand rotations of a key.
+    #[error("the key was rotated on demand as often as it may be")]
+    OnDemandRotations,
+    /// Credentials of a principal.
+    #[error("the principal has as many credentials as it may")]
+    Credentials,
+    /// Identity policies of a principal.
+    #[error("the principal has as many policies as it may")]
+    Policies,
+    /// Requests at one time.
+    #[error("too many requests at one time")]
+    Requests,
+}
+
+/// Something that the answer depends on and that cannot serve now.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// No free worker; refused early.
+    #[error("the server is busy; try again")]
+    Busy,
+    /// The audit log can't be written, so nothing may be answered.
+    #[error("the audit log cannot be written")]
+    Log {
+        /// For the operator.
+        cause: Arc<str>,
+    },
+    /// The store.
+    #[error("the store cannot serve")]
+    Store(#[source] StoreError),
+    /// No root of trust could open the tenant's domain key.
+    #[error("no root of trust can serve")]
+    Root(#[source] RootError),
+    /// Every root is sealed.
+    #[error("the server is sealed")]
+    Sealed,
+    /// Too late.
+    #[error("no answer within {0:?}")]
+    Deadline(Duration),
+    /// The clock jumped; destruction waits for an operator.
+    #[error("the clock jumped; an operator must confirm the time")]
+    ClockJumped,
+}
+
+/// A fault of ours: a row that cannot be read, an invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InternalFault {
+    /// A row that does not decode.
+    #[error("a row of {table} cannot be read: {cause}")]
+    Row {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Key material that its wrapping did not let out.
+    #[error("key material of {key} cannot be opened: {cause}")]
+    Material {
+        /// The key.
+        key: String,
+        /// What was refused.
+        cause: &'static str,
+    },
+    /// The cryptographic module refused.
+    #[error("the cryptographic module failed: {0}")]
+    Crypto(&'static str),
+    /// Work that was started and lost its thread.
+    #[error("a worker ended before its work")]
+    WorkerLost,
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::Conflict,
+            StoreError::Busy => Self::Unavailable(Unavailable::Busy),
+            other => Self::Unavailable(Unavailable::Store(other)),
+        }
+    }
+}
+
+impl From<RootError> for EngineError {
+    fn from(error: RootError) -> Self {
+        match error {
+            RootError::Sealed => Self::Unavailable(Unavailable::Sealed),
+            RootError::Busy => Self::Unavailable(Unavailable::Busy),
+            other => Self::Unavailable(Unavailable::Root(other)),
+        }
+    }
+}
+
+impl From<InputFault> for EngineError {
+    fn from(fault: InputFault) -> Self {
+        Self::InvalidInput(fault)
+    }
+}
+
+impl From<Noun> for EngineError {
+    fn from(noun: Noun) -> Self {
+        Self::NotFound(noun)
+    }
+}
+
+/// A refusal of the cryptographic room that no request can be blamed for.
+pub(crate) fn crypto(error: strongroom_crypto::CryptoError) -> EngineError {
+    use strongroom_crypto::CryptoError;
+    EngineError::Internal(InternalFault::Crypto(match error {
+        CryptoError::Random => "no randomness",
+        CryptoError::Module(what) => what,
+        CryptoError::Unwrap => "what was sealed does not open",
+        CryptoError::MaterialRejected(_) => "key material was rejected",
+        _ => "an unexpected refusal",
+    }))
+}

@@ -1,0 +1,119 @@
+//! Credentials: from what a request shows to a proved caller.
+//!
+//! A front end looks a credential up, verifies the request with it, and uses the caller only then. Secrets are sealed
+//! at rest and opened here; front ends keep what they derive from them for the day, never the secrets.
+
+use std::sync::Arc;
+
+use strongroom_crypto::wrapped::{self, CredentialBinding, Kind};
+use strongroom_model::caller::{Caller, CredentialRef, Principal};
+use strongroom_secret::SecretBytes;
+
+use crate::Engine;
+use crate::catalog::CredentialEntry;
+use crate::error::{EngineError, InternalFault, Noun};
+use crate::operation::Halt;
+use crate::rows::CredentialRow;
+use crate::workers::Ground;
+
+/// A credential that is known, live, and not yet proved to be held by whoever shows it.
+#[derive(Clone)]
+pub struct Identified {
+    entry: Arc<CredentialEntry>,
+}
+
+impl Identified {
+    /// Who the request is from, once its signature has been verified.
+    #[must_use]
+    pub fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.entry.caller)
+    }
+
+    /// The credential.
+    #[must_use]
+    pub fn row(&self) -> &CredentialRow {
+        &self.entry.row
+    }
+}
+
+/// The secret half of a credential.
+pub struct SecretAccessKey(SecretBytes);
+
+impl SecretAccessKey {
+    /// The bytes, to derive signing keys from.
+    #[must_use]
+    pub const fn secret(&self) -> &SecretBytes {
+        &self.0
+    }
+}
+
+impl Engine {
+    /// Finds a live credential by its public half.
+    ///
+    /// # Errors
+    /// [`Noun::Credential`] when there is none, or when it has lapsed or is suspended: a stranger learns no more.
+    pub async fn identify(self: &Arc<Self>, shown: &str) -> Result<Identified, EngineError> {
+        let entry = match self.catalog.credential(shown, Ground::Here) {
+            Ok(entry) => entry,
+            Err(_) => {
+                let (engine, shown) = (Arc::clone(self), shown.to_owned());
+                let found =
+                    self.workers.run(Ground::Worker, move |_| engine.catalog.credential(&shown, Ground::Worker));
+                settle(found.await?)?
+            }
+        };
+        let lapsed = entry.row.expires.is_some_and(|expires| expires <= self.clock.now());
+        match entry.row.suspended || lapsed {
+            true => Err(Noun::Credential(shown.into()).into()),
+            false => Ok(Identified { entry }),
+        }
+    }
+
+    /// Opens the secret half of a credential.
+    ///
+    /// # Errors
+    /// When no root can serve, or the row is damaged.
+    pub async fn secret_of(self: &Arc<Self>, identified: &Identified) -> Result<SecretAccessKey, EngineError> {
+        let (engine, entry) = (Arc::clone(self), Arc::clone(&identified.entry));
+        let opened = self.workers.run(Ground::Worker, move |_| engine.open_secret(&entry.row));
+        settle(opened.await?)
+    }
+
+    fn open_secret(&self, row: &CredentialRow) -> Result<SecretAccessKey, Halt> {
+        let fault = |cause| EngineError::Internal(InternalFault::Material { key: row.shown.clone(), cause });
+        let id = wrapped::domain_key_id(Kind::Credential, &row.sealed).ok_or_else(|| fault("its format"))?;
+        let domain_key = self.vault.domain_key(row.tenant, id, Ground::Worker)?;
+        let bound = CredentialBinding { tenant: row.tenant, credential: row.id, shown: &row.shown }.encode();
+        let secret = domain_key.open(Kind::Credential, &bound, &row.sealed);
+        Ok(SecretAccessKey(secret.map_err(|_| fault("its sealing"))?))
+    }
+}
+
+/// The caller that a credential proves.
+pub(crate) fn caller_of(
+    row: &CredentialRow,
+    tenant: &crate::rows::TenantRow,
+    principal: Option<&crate::rows::PrincipalRow>,
+) -> Caller {
+    let (policy_name, proved) = match principal {
+        Some(user) => (
+            user.policy_name.as_str(),
+            Principal::User { id: user.id, unique_id: user.unique_id.as_str().into(), name: user.name.as_str().into() },
+        ),
+        None => (tenant.root_name.as_str(), Principal::TenantRoot),
+    };
+    Caller {
+        tenant: tenant.id,
+        account: tenant.account.as_str().into(),
+        policy_name: policy_name.into(),
+        principal: proved,
+        credential: Some(CredentialRef { id: row.id, shown: row.shown.as_str().into() }),
+    }
+}
+
+fn settle<T>(attempt: Result<T, Halt>) -> Result<T, EngineError> {
+    attempt.map_err(|halt| match halt {
+        Halt::Fail(error) => error,
+        Halt::Move(_) => EngineError::Internal(InternalFault::WorkerLost),
+    })
+}

@@ -1,0 +1,87 @@
+//! The keys of rows. Fixed-size parts first, so that a prefix selects exactly what belongs together.
+
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, TenantId};
+use strongroom_model::name::NameKind;
+
+use crate::rows::Due;
+
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+fn region_part(region: &str) -> Vec<u8> {
+    let mut part = Vec::with_capacity(region.len() + 1);
+    // Regions are at most 64 bytes: checked where they enter.
+    part.push(u8::try_from(region.len()).unwrap_or(u8::MAX));
+    part.extend_from_slice(region.as_bytes());
+    part
+}
+
+/// Bindings of one tenant, region and kind: the prefix of [`binding`].
+pub(crate) fn bindings_of_kind(tenant: TenantId, region: &str, kind: NameKind) -> Vec<u8> {
+    join(&[tenant.as_bytes(), &region_part(region), &[kind.0]])
+}
+
+pub(crate) fn binding(tenant: TenantId, region: &str, kind: NameKind, text: &str) -> Vec<u8> {
+    join(&[&bindings_of_kind(tenant, region, kind), text.as_bytes()])
+}
+
+pub(crate) fn binding_by_key(key: KeyId, region: &str, kind: NameKind, text: &str) -> Vec<u8> {
+    join(&[key.as_bytes(), &region_part(region), &[kind.0], text.as_bytes()])
+}
+
+pub(crate) fn version(key: KeyId, ordinal: u32) -> Vec<u8> {
+    join(&[key.as_bytes(), &ordinal.to_be_bytes()])
+}
+
+pub(crate) fn version_by_material(lineage: LineageId, material: MaterialId, key: KeyId) -> Vec<u8> {
+    join(&[lineage.as_bytes(), material.as_bytes(), key.as_bytes()])
+}
+
+pub(crate) fn domain_key(tenant: TenantId, id: DomainKeyId) -> Vec<u8> {
+    join(&[tenant.as_bytes(), id.as_bytes()])
+}
+
+pub(crate) fn grant(key: KeyId, id: GrantId) -> Vec<u8> {
+    join(&[key.as_bytes(), id.as_bytes()])
+}
+
+/// Grants that a principal may retire are found by the whole of the principal's policy name, closed by a zero byte.
+pub(crate) fn grants_retired_by(tenant: TenantId, retiring: &str) -> Vec<u8> {
+    join(&[tenant.as_bytes(), retiring.as_bytes(), &[0]])
+}
+
+pub(crate) fn grant_by_retiring(tenant: TenantId, retiring: &str, key: KeyId, id: GrantId) -> Vec<u8> {
+    join(&[&grants_retired_by(tenant, retiring), key.as_bytes(), id.as_bytes()])
+}
+
+pub(crate) fn principal(tenant: TenantId, id: PrincipalId) -> Vec<u8> {
+    join(&[tenant.as_bytes(), id.as_bytes()])
+}
+
+pub(crate) fn principal_by_name(tenant: TenantId, name: &str) -> Vec<u8> {
+    join(&[tenant.as_bytes(), name.as_bytes()])
+}
+
+/// Policies of one principal: the prefix of [`identity_policy`].
+pub(crate) fn policies_of(tenant: TenantId, id: PrincipalId) -> Vec<u8> {
+    principal(tenant, id)
+}
+
+pub(crate) fn identity_policy(tenant: TenantId, id: PrincipalId, name: &str) -> Vec<u8> {
+    join(&[&policies_of(tenant, id), name.as_bytes()])
+}
+
+/// Credentials of a principal, or of the tenant's root: the prefix of [`credential_by_principal`].
+pub(crate) fn credentials_of(tenant: TenantId, id: Option<PrincipalId>) -> Vec<u8> {
+    join(&[tenant.as_bytes(), id.unwrap_or(PrincipalId::from_bytes([0; 16])).as_bytes()])
+}
+
+pub(crate) fn credential_by_principal(tenant: TenantId, id: Option<PrincipalId>, shown: &str) -> Vec<u8> {
+    join(&[&credentials_of(tenant, id), shown.as_bytes()])
+}
+
+pub(crate) fn schedule(at: Timestamp, due: Due, key: KeyId) -> Vec<u8> {
+    join(&[&at.0.to_be_bytes(), &[due as u8], key.as_bytes()])
+}

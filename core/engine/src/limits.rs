@@ -1,0 +1,52 @@
+//! Every bound of the engine.
+
+use std::time::Duration;
+
+/// Threads for cold reads, commits and calls to roots.
+pub const WORKERS: usize = 8;
+/// Jobs that may wait for a worker; beyond that a request is refused early.
+pub const WORKER_QUEUE: usize = 512;
+/// Threads for making RSA key pairs.
+pub const HEAVY_WORKERS: usize = 1;
+/// Jobs that may wait for those.
+pub const HEAVY_QUEUE: usize = 64;
+/// Keys whose metadata is cached.
+pub const CACHED_KEYS: usize = 16_384;
+/// Names whose target is cached.
+pub const CACHED_NAMES: usize = 32_768;
+/// Key versions whose material is held ready.
+pub const CACHED_MATERIALS: usize = 8_192;
+/// How long material is held at most; each one's time is shortened by up to a quarter, so that they don't lapse at once.
+pub const MATERIAL_AGE: Duration = Duration::from_secs(3600);
+/// Principals and credentials cached.
+pub const CACHED_PRINCIPALS: usize = 8_192;
+/// Tenants cached.
+pub const CACHED_TENANTS: usize = 4_096;
+/// Times that a change is tried again after someone else changed the same row.
+pub const COMMIT_TRIES: u32 = 8;
+/// Aliases and other names of a key.
+pub const NAMES_PER_KEY: usize = 50;
+/// Grants on a key.
+pub const GRANTS_PER_KEY: usize = 50_000;
+/// Tags on a key.
+pub const TAGS_PER_KEY: usize = 50;
+/// On-demand rotations of a key.
+pub const ON_DEMAND_ROTATIONS: u32 = 25;
+/// Credentials of a principal.
+pub const CREDENTIALS_PER_PRINCIPAL: usize = 4;
+/// Identity policies of a principal.
+pub const POLICIES_PER_PRINCIPAL: usize = 10;
+/// Longest key policy or identity policy, in characters.
+pub const POLICY_CHARACTERS: usize = 32_768;
+/// Longest description of a key, in characters.
+pub const DESCRIPTION_CHARACTERS: usize = 8_192;
+/// Destruction waits at least this long.
+pub const DESTRUCTION_DAYS: std::ops::RangeInclusive<u32> = 7..=30;
+/// Automatic rotation's period.
+pub const ROTATION_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
+/// Longest message, plaintext or ciphertext that an operation takes, in bytes.
+pub const MESSAGE_BYTES: usize = 8_192;
+/// Random bytes in one answer.
+pub const RANDOM_BYTES: usize = 1_024;
+/// A wall clock that moved further than this against the boot-time clock has jumped.
+pub const CLOCK_JUMP: Duration = Duration::from_secs(15 * 60);

@@ -1,0 +1,254 @@
+//! What an operation is: the demands that it makes, and what it does once they are met.
+
+use std::sync::Arc;
+
+use strongroom_crypto::KeyMaterial;
+use strongroom_model::action::Action;
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
+use strongroom_model::name::Name;
+use strongroom_model::purpose::Purpose;
+use strongroom_model::store::Batch;
+use strongroom_model::usage::Usage;
+
+use crate::Engine;
+use crate::call::Call;
+use crate::catalog::KeyEntry;
+use crate::decide::{Decided, Subject};
+use crate::error::{Denial, EngineError};
+use crate::rows::VersionRow;
+use crate::workers::Ground;
+
+/// One thing that must be permitted, by policy and by state, before anything is done.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// What for.
+    pub action: Action,
+    /// On what.
+    pub target: Target,
+    /// What the key's state must permit.
+    pub purpose: Purpose,
+}
+
+/// What a demand is about.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A key.
+    Key(KeyReference),
+    /// A key that need only exist: another demand decides.
+    Known(KeyReference),
+    /// A name, whether or not it is bound.
+    Name(Name),
+    /// A tenant as a whole: its listings, its principals, new keys.
+    Tenant(TenantId),
+    /// The installation: its tenants, its roots, its log.
+    Installation,
+}
+
+/// How a request points to a key.
+#[derive(Clone, Debug)]
+pub enum KeyReference {
+    /// By a name of its front end.
+    Name(Name),
+    /// By what a ciphertext says of itself, within the region of the request.
+    Ciphertext {
+        /// The lineage that it names.
+        lineage: LineageId,
+        /// The material that it names.
+        material: MaterialId,
+    },
+    /// By identity: the product's own parts only.
+    Id(KeyId),
+}
+
+/// Why an attempt stopped.
+#[derive(Debug)]
+pub enum Halt {
+    /// It has to be made again where it may block, or compute for long.
+    Move(Ground),
+    /// It failed.
+    Fail(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Fail(error.into())
+    }
+}
+
+/// What an operation came to.
+pub enum Outcome<T> {
+    /// An answer; nothing has changed.
+    Answer(T),
+    /// An answer that holds once these changes are committed.
+    Change(Batch, T),
+}
+
+/// One thing that the engine can do. It may be tried more than once before it happens (on another thread, or after
+/// someone else changed the same rows), so it changes nothing but through its [`Outcome`].
+pub trait Operation: Send + Sync + 'static {
+    /// What it answers.
+    type Output: Send + 'static;
+
+    /// Whether it is counted as a use of its keys.
+    const IS_USE: bool = false;
+
+    /// What must be permitted: all of it, before any material is touched.
+    ///
+    /// # Errors
+    /// When the request can't even say what it is about.
+    fn demands(&self) -> Result<Vec<Demand>, EngineError>;
+
+    /// Where it must run, now that its keys are known: not here if it reads the store, commits, or computes for long.
+    fn ground(&self, _keys: &[KeyHandle]) -> Ground {
+        Ground::Worker
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// When it can't be done; nothing has changed then.
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt>;
+}
+
+/// A key that a demand led to.
+pub struct KeyHandle {
+    pub(crate) entry: Arc<KeyEntry>,
+    pub(crate) resource: Arc<str>,
+    pub(crate) purpose: Purpose,
+    pub(crate) action: Action,
+}
+
+impl KeyHandle {
+    /// The key's metadata.
+    #[must_use]
+    pub fn entry(&self) -> &Arc<KeyEntry> {
+        &self.entry
+    }
+
+    /// The key as the request's front end names it.
+    #[must_use]
+    pub fn resource(&self) -> &Arc<str> {
+        &self.resource
+    }
+
+    /// Checks that the key was made for `usage`.
+    pub(crate) fn require(&self, usage: Usage) -> Result<(), EngineError> {
+        match self.entry.profile.contains(usage) {
+            true => Ok(()),
+            false => Err(EngineError::UsageForbids { resource: Arc::clone(&self.resource), wanted: usage }),
+        }
+    }
+}
+
+/// The witness that every demand was permitted by policy and state. Made in [`crate::perform`] only; it opens the
+/// material of the keys that it holds, for the purposes that were permitted, and of no other.
+pub struct Authorized<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) call: &'a Call,
+    pub(crate) keys: &'a [KeyHandle],
+    pub(crate) now: Timestamp,
+    pub(crate) ground: Ground,
+    pub(crate) used: &'a parking_lot::Mutex<Vec<UsedVersion>>,
+    pub(crate) decided: Option<&'a Decided>,
+}
+
+/// A key version that an operation touched, for the record and the usage ledger.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UsedVersion {
+    pub(crate) handle: usize,
+    pub(crate) material: MaterialId,
+    pub(crate) ordinal: u32,
+}
+
+impl<'a> Authorized<'a> {
+    /// The engine's own parts.
+    pub(crate) fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    /// The request.
+    pub(crate) fn call(&self) -> &'a Call {
+        self.call
+    }
+
+    /// The time that the operation happens at.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The key of the demand at `index`, among those that were about keys.
+    pub(crate) fn key(&self, index: usize) -> Result<&'a KeyHandle, EngineError> {
+        let fault = crate::error::InternalFault::Material { key: String::new(), cause: "no such demand" };
+        self.keys.get(index).ok_or(EngineError::Internal(fault))
+    }
+
+    /// The newest version of the key at `index`, ready to use.
+    pub(crate) fn current(&self, index: usize) -> Result<(&'a VersionRow, Arc<KeyMaterial>), Halt> {
+        let handle = self.key(index)?;
+        let version = handle.entry.current().ok_or(EngineError::StateForbids {
+            resource: Arc::clone(&handle.resource),
+            forbidden: strongroom_model::purpose::Forbidden::PreActivation,
+        })?;
+        Ok((version, self.open(index, version)?))
+    }
+
+    /// The version of the key at `index` that has this material, ready to use.
+    pub(crate) fn version(
+        &self,
+        index: usize,
+        material: MaterialId,
+    ) -> Result<(&'a VersionRow, Arc<KeyMaterial>), Halt> {
+        let handle = self.key(index)?;
+        let version = handle.entry.version(material).ok_or(EngineError::InvalidCiphertext)?;
+        Ok((version, self.open(index, version)?))
+    }
+
+    /// The id of the grant that allowed this, if nothing else did.
+    pub(crate) fn deciding_grant(&self) -> Option<&'a str> {
+        let statements = &self.decided?.statements;
+        statements.iter().find_map(|statement| statement.strip_prefix("grant "))
+    }
+
+    /// Whether the caller may do `action`, too, with the key at `index`.
+    pub(crate) fn permitted(&self, index: usize, action: Action) -> Result<bool, Halt> {
+        let handle = self.key(index)?;
+        let subject = Subject {
+            action,
+            resource: &handle.resource,
+            account: &handle.entry.tenant.account,
+            key: Some(&handle.entry),
+        };
+        let now = i64::try_from(self.now.0).unwrap_or(i64::MAX);
+        match self.engine.decide(self.call, &subject, now, self.ground, &mut Decided::default()) {
+            Ok(()) => Ok(true),
+            Err(Halt::Fail(EngineError::Denied(_))) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The refusal of what the caller asked of the key at `index`, where the policies alone could not tell.
+    pub(crate) fn denied(&self, index: usize) -> EngineError {
+        let handle = self.keys.get(index);
+        let action = handle.map_or(Action::Installation, |handle| handle.action);
+        EngineError::Denied(Box::new(Denial {
+            principal: Box::from(&*self.call.caller.policy_name),
+            action: self.call.dialect.action(action),
+            resource: handle.map_or_else(|| Arc::from(""), |handle| Arc::clone(&handle.resource)),
+            outcome: strongroom_policy::Outcome::ImplicitDeny(strongroom_policy::Missing::ResourcePolicyAllow),
+            cross_account: false,
+        }))
+    }
+
+    fn open(&self, index: usize, version: &VersionRow) -> Result<Arc<KeyMaterial>, Halt> {
+        let handle = self.key(index)?;
+        version
+            .state
+            .permits(handle.purpose)
+            .map_err(|forbidden| EngineError::StateForbids { resource: Arc::clone(&handle.resource), forbidden })?;
+        let material = self.engine.vault.material(&handle.entry, version, self.ground)?;
+        let used = UsedVersion { handle: index, material: version.material, ordinal: version.ordinal };
+        self.used.lock().push(used);
+        Ok(material)
+    }
+}

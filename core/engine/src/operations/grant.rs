@@ -1,0 +1,263 @@
+//! Grants: a part of a key's use, given to someone.
+
+use std::sync::Arc;
+
+use strongroom_crypto::random;
+use strongroom_model::action::Action;
+use strongroom_model::id::{GrantId, KeyId, TenantId};
+use strongroom_model::purpose::Purpose;
+use strongroom_model::store::{Batch, Table};
+use strongroom_model::usage::Usage;
+
+use super::inspect::Page;
+use crate::catalog::KeyEntry;
+use crate::error::{self, EngineError, InputFault, Noun, Quota};
+use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
+use crate::rows::{self, GrantRow};
+use crate::{keys, limits};
+
+/// Grants a part of a key's use.
+pub struct CreateGrant {
+    /// Of which key.
+    pub key: KeyReference,
+    /// To whom, as policies name them.
+    pub grantee: String,
+    /// Who may give it up besides.
+    pub retiring: Option<String>,
+    /// What it allows.
+    pub actions: Vec<Action>,
+    /// The encryption context must be exactly this.
+    pub context_equals: Option<Vec<(String, String)>>,
+    /// The encryption context must hold this.
+    pub context_subset: Option<Vec<(String, String)>>,
+    /// The resource it may be used for.
+    pub source_resource: Option<String>,
+    /// A name, under which the same grant made again is the same grant.
+    pub name: Option<String>,
+}
+
+/// What [`CreateGrant`] answers.
+pub struct GrantCreated {
+    /// Identity.
+    pub id: GrantId,
+    /// The key.
+    pub key: Arc<KeyEntry>,
+    /// A token that makes it count at once, wherever it is shown.
+    pub token: Vec<u8>,
+}
+
+impl Operation for CreateGrant {
+    type Output = GrantCreated;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(self.key.clone());
+        Ok(vec![Demand { action: Action::CreateGrant, target, purpose: Purpose::Delegate }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<GrantCreated>, Halt> {
+        let engine = authorized.engine();
+        let handle = authorized.key(0)?;
+        let entry = handle.entry();
+        let constrained = self.context_equals.is_some() || self.context_subset.is_some();
+        if constrained && !entry.profile.contains(Usage::DerivedAead) {
+            return Err(EngineError::from(InputFault::ConstraintsUnsupported).into());
+        }
+        let existing = engine.catalog().grants(entry.row.id, authorized.ground)?;
+        let mut row = GrantRow {
+            id: GrantId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
+            key: entry.row.id,
+            grantee: self.grantee.clone(),
+            retiring: self.retiring.clone(),
+            actions: self.actions.iter().map(|action| action.code()).collect(),
+            context_equals: self.context_equals.clone(),
+            context_subset: self.context_subset.clone(),
+            name: self.name.clone(),
+            created: authorized.now(),
+            issuer: authorized.call().caller.policy_name.to_string(),
+            source_resource: self.source_resource.clone(),
+        };
+        row.actions.sort_unstable();
+        row.actions.dedup();
+        self.check_delegation(authorized, &row, &existing.rows)?;
+        let same = |other: &&GrantRow| {
+            row.name.is_some()
+                && GrantRow { id: row.id, created: row.created, issuer: row.issuer.clone(), ..(*other).clone() } == row
+        };
+        let answer = |id| -> Result<GrantCreated, EngineError> {
+            let token = engine.seal_grant_token(entry.row.id, id)?;
+            Ok(GrantCreated { id, key: Arc::clone(entry), token })
+        };
+        if let Some(same) = existing.rows.iter().find(same) {
+            return Ok(Outcome::Answer(answer(same.id)?));
+        }
+        if existing.rows.len() >= limits::GRANTS_PER_KEY {
+            return Err(EngineError::LimitExceeded(Quota::Grants).into());
+        }
+        let mut batch = Batch::default();
+        let value = rows::encode(&row);
+        batch.insert(Table::Grant, keys::grant(row.key, row.id), value);
+        if let Some(retiring) = &row.retiring {
+            let key = keys::grant_by_retiring(entry.row.tenant, retiring, row.key, row.id);
+            batch.put(Table::GrantByRetiring, key, Vec::new());
+        }
+        Ok(Outcome::Change(batch, answer(row.id)?))
+    }
+}
+
+impl CreateGrant {
+    /// Whoever may make grants by a grant alone may pass on no more than that grant gives: the same actions or fewer,
+    /// under the same constraints or stricter ones.
+    fn check_delegation(
+        &self,
+        authorized: &Authorized<'_>,
+        new: &GrantRow,
+        existing: &[GrantRow],
+    ) -> Result<(), EngineError> {
+        let Some(by) = authorized.deciding_grant() else { return Ok(()) };
+        let Some(parent) = existing.iter().find(|grant| grant.id.to_string() == by) else { return Ok(()) };
+        let fewer = new.actions.iter().all(|action| parent.actions.contains(action));
+        match fewer && is_as_strict(new, parent) {
+            true => Ok(()),
+            false => Err(authorized.denied(0)),
+        }
+    }
+}
+
+/// Whether everything that `new` admits, `parent` admits too.
+fn is_as_strict(new: &GrantRow, parent: &GrantRow) -> bool {
+    let holds = |has: &[(String, String)], wanted: &[(String, String)]| wanted.iter().all(|pair| has.contains(pair));
+    let equals = parent.context_equals.as_ref().is_none_or(|wanted| {
+        new.context_equals.as_ref().is_some_and(|has| has.len() == wanted.len() && holds(has, wanted))
+    });
+    let subset = parent.context_subset.as_ref().is_none_or(|wanted| {
+        let has = new.context_equals.as_ref().or(new.context_subset.as_ref());
+        has.is_some_and(|has| holds(has, wanted))
+    });
+    equals && subset && (parent.source_resource.is_none() || parent.source_resource == new.source_resource)
+}
+
+/// Lists a key's grants, in order of their ids.
+pub struct ListGrants {
+    /// Of which key.
+    pub key: KeyReference,
+    /// Only this one.
+    pub id: Option<GrantId>,
+    /// Only those of this grantee.
+    pub grantee: Option<String>,
+    /// Begin behind this one.
+    pub after: Option<GrantId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Operation for ListGrants {
+    type Output = (Arc<KeyEntry>, Page<GrantRow>);
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(self.key.clone());
+        Ok(vec![Demand { action: Action::ListGrants, target, purpose: Purpose::Inspect }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let entry = authorized.key(0)?.entry();
+        let grants = authorized.engine().catalog().grants(entry.row.id, authorized.ground)?;
+        let wanted = |grant: &&GrantRow| {
+            self.id.is_none_or(|id| grant.id == id)
+                && self.grantee.as_ref().is_none_or(|grantee| grant.grantee == *grantee)
+                && self.after.is_none_or(|after| grant.id > after)
+        };
+        let limit = self.limit.clamp(1, 1000);
+        let mut items: Vec<_> = grants.rows.iter().filter(wanted).take(limit + 1).cloned().collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok(Outcome::Answer((Arc::clone(entry), Page { items, more })))
+    }
+}
+
+/// Lists the grants that someone may retire.
+pub struct ListRetirableGrants {
+    /// Of whose keys.
+    pub tenant: TenantId,
+    /// Who, as policies name them.
+    pub retiring: String,
+    /// Begin behind this one.
+    pub after: Option<(KeyId, GrantId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Operation for ListRetirableGrants {
+    type Output = Page<(Arc<KeyEntry>, GrantRow)>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Tenant(self.tenant);
+        Ok(vec![Demand { action: Action::ListRetirableGrants, target, purpose: Purpose::Inspect }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let catalog = authorized.engine().catalog();
+        let limit = self.limit.clamp(1, 999);
+        let prefix = keys::grants_retired_by(self.tenant, &self.retiring);
+        let after = self.after.map(|(key, id)| keys::grant_by_retiring(self.tenant, &self.retiring, key, id));
+        let rows = catalog.snapshot()?.scan(Table::GrantByRetiring, &prefix, after.as_deref(), limit + 1)?;
+        let more = rows.len() > limit;
+        let mut items = Vec::new();
+        for row in rows.iter().take(limit) {
+            let ids = row.key.get(prefix.len()..).and_then(|ids| ids.split_at_checked(16));
+            let ids = ids.and_then(|(key, id)| KeyId::from_slice(key).zip(GrantId::from_slice(id)));
+            let Some((key, id)) = ids else { continue };
+            let grants = catalog.grants(key, authorized.ground)?;
+            let Some(grant) = grants.rows.iter().find(|grant| grant.id == id) else { continue };
+            items.push((catalog.key(key, authorized.ground)?, grant.clone()));
+        }
+        Ok(Outcome::Answer(Page { items, more }))
+    }
+}
+
+/// Ends a grant: revoked by whoever governs the key, or given up by whoever may retire it.
+pub struct EndGrant {
+    /// On which key.
+    pub key: KeyReference,
+    /// Which grant.
+    pub id: GrantId,
+    /// Given up, as opposed to revoked.
+    pub retire: bool,
+}
+
+impl Operation for EndGrant {
+    type Output = Arc<KeyEntry>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let key = self.key.clone();
+        Ok(vec![match self.retire {
+            // Whether the caller may retire it depends on the grant itself, so that is asked when it runs.
+            true => Demand { action: Action::RetireGrant, target: Target::Known(key), purpose: Purpose::Govern },
+            false => Demand { action: Action::RevokeGrant, target: Target::Key(key), purpose: Purpose::Govern },
+        }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        let entry = authorized.key(0)?.entry();
+        let grants = authorized.engine().catalog().grants(entry.row.id, authorized.ground)?;
+        let grant = grants.rows.iter().find(|grant| grant.id == self.id).ok_or(Noun::Grant)?;
+        if self.retire && !may_retire(authorized, grant)? {
+            return Err(authorized.denied(0).into());
+        }
+        let mut batch = Batch::default();
+        batch.delete(Table::Grant, keys::grant(entry.row.id, grant.id));
+        if let Some(retiring) = &grant.retiring {
+            let key = keys::grant_by_retiring(entry.row.tenant, retiring, entry.row.id, grant.id);
+            batch.delete(Table::GrantByRetiring, key);
+        }
+        Ok(Outcome::Change(batch, Arc::clone(entry)))
+    }
+}
+
+/// The retiring principal may, and the grantee if retiring is among what the grant allows; besides them whom the
+/// policies allow it.
+fn may_retire(authorized: &Authorized<'_>, grant: &GrantRow) -> Result<bool, Halt> {
+    let caller = &*authorized.call().caller.policy_name;
+    let named = grant.retiring.as_deref() == Some(caller);
+    let granted = grant.grantee == caller && grant.actions.contains(&Action::RetireGrant.code());
+    Ok(named || granted || authorized.permitted(0, Action::RetireGrant)?)
+}

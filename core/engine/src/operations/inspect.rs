@@ -1,0 +1,129 @@
+//! Reading: a key's metadata in all its forms, and a tenant's lists.
+
+use std::sync::Arc;
+
+use strongroom_model::action::Action;
+use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::name::NameKind;
+use strongroom_model::purpose::Purpose;
+use strongroom_model::store::Table;
+
+use crate::catalog::KeyEntry;
+use crate::error::EngineError;
+use crate::keys;
+use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+use crate::rows::{self, BindingRow};
+use crate::workers::Ground;
+
+/// Reads a key: its metadata, tags, policy, rotations, whichever `action` names.
+pub struct InspectKey {
+    /// Which key.
+    pub key: KeyReference,
+    /// Which reading of it must be permitted.
+    pub action: Action,
+}
+
+impl Operation for InspectKey {
+    type Output = Arc<KeyEntry>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(self.key.clone());
+        Ok(vec![Demand { action: self.action, target, purpose: Purpose::Inspect }])
+    }
+
+    fn ground(&self, _: &[KeyHandle]) -> Ground {
+        Ground::Here
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        Ok(Outcome::Answer(Arc::clone(authorized.key(0)?.entry())))
+    }
+}
+
+/// Lists names of one kind in a tenant and region, in order of their bytes.
+pub struct ListNames {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where.
+    pub region: Box<str>,
+    /// What kind.
+    pub kind: NameKind,
+    /// Which listing must be permitted: keys or names.
+    pub action: Action,
+    /// Only names of this key.
+    pub key: Option<KeyReference>,
+    /// Begin behind this name.
+    pub after: Option<Box<str>>,
+    /// At most so many, up to 1000.
+    pub limit: usize,
+}
+
+/// A page of a listing.
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+impl Operation for ListNames {
+    type Output = Page<BindingRow>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let mut demands =
+            vec![Demand { action: self.action, target: Target::Tenant(self.tenant), purpose: Purpose::Inspect }];
+        if let Some(key) = &self.key {
+            let target = Target::Known(key.clone());
+            demands.push(Demand { action: self.action, target, purpose: Purpose::Inspect });
+        }
+        Ok(demands)
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Page<BindingRow>>, Halt> {
+        let limit = self.limit.clamp(1, 1000);
+        let key = self.key.as_ref().map(|_| authorized.key(0).map(|handle| handle.entry().row.id)).transpose()?;
+        let (items, more) = match key {
+            Some(key) => self.of_key(authorized, key, limit)?,
+            None => self.of_tenant(authorized, limit)?,
+        };
+        Ok(Outcome::Answer(Page { items, more }))
+    }
+}
+
+impl ListNames {
+    fn of_tenant(&self, authorized: &Authorized<'_>, limit: usize) -> Result<(Vec<BindingRow>, bool), EngineError> {
+        let prefix = keys::bindings_of_kind(self.tenant, &self.region, self.kind);
+        let after = self.after.as_ref().map(|after| [prefix.as_slice(), after.as_bytes()].concat());
+        let snapshot = authorized.engine().catalog().snapshot()?;
+        let mut items = Vec::with_capacity(limit);
+        let rows = snapshot.scan(Table::Binding, &prefix, after.as_deref(), limit)?;
+        let last = rows.last().map(|row| row.key.clone());
+        let more = match last {
+            Some(last) if rows.len() == limit => !snapshot.scan(Table::Binding, &prefix, Some(&last), 1)?.is_empty(),
+            _ => false,
+        };
+        for row in rows {
+            items.push(rows::decode("bindings", &row.value)?);
+        }
+        Ok((items, more))
+    }
+
+    fn of_key(
+        &self,
+        authorized: &Authorized<'_>,
+        key: KeyId,
+        limit: usize,
+    ) -> Result<(Vec<BindingRow>, bool), EngineError> {
+        let entry = authorized.engine().catalog().load_key(key)?;
+        let wanted = |name: &&BindingRow| {
+            name.kind == self.kind
+                && *name.region == *self.region
+                && self.after.as_ref().is_none_or(|after| *name.text > **after)
+        };
+        let mut items: Vec<_> = entry.names.iter().filter(wanted).cloned().collect();
+        items.sort_by(|one, other| one.text.cmp(&other.text));
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok((items, more))
+    }
+}

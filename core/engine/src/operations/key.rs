@@ -1,0 +1,338 @@
+//! Making keys, and every change to a key's own row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_audit::hash::Hash;
+use strongroom_crypto::ciphertext::AcceptedFormats;
+use strongroom_crypto::{KeyMaterial, random};
+use strongroom_model::action::Action;
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
+use strongroom_model::name::Name;
+use strongroom_model::purpose::{KeyState, Purpose, VersionState};
+use strongroom_model::spec::{KeySpec, Origin};
+use strongroom_model::store::{Batch, Table};
+use strongroom_model::usage::{Usage, UsageProfile};
+use strongroom_policy::{Document, Kind};
+
+use crate::catalog::KeyEntry;
+use crate::decide::Subject;
+use crate::error::{self, EngineError, InputFault, Quota};
+use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+use crate::rows::{self, BindingRow, Due, KeyRow, RotationCause, RotationRow, VersionRow};
+use crate::workers::Ground;
+use crate::{keys, limits};
+
+/// A day, by which destruction and rotation are counted.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Makes a key with its first version and the front end's own name for it.
+pub struct CreateKey {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The name that its front end knows the key itself by.
+    pub name: Name,
+    /// Kind of material.
+    pub spec: KeySpec,
+    /// What it may be used for.
+    pub usages: Vec<Usage>,
+    /// Words for people.
+    pub description: String,
+    /// The key policy.
+    pub policy: String,
+    /// Whether a policy is taken that its maker could not change again.
+    pub bypass_lockout: bool,
+    /// Tags.
+    pub tags: Vec<(String, String)>,
+}
+
+impl Operation for CreateKey {
+    type Output = Arc<KeyEntry>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Tenant(self.tenant);
+        let mut demands = vec![Demand { action: Action::CreateKey, target: target.clone(), purpose: Purpose::Inspect }];
+        if !self.tags.is_empty() {
+            demands.push(Demand { action: Action::TagKey, target, purpose: Purpose::Inspect });
+        }
+        Ok(demands)
+    }
+
+    fn ground(&self, _: &[KeyHandle]) -> Ground {
+        if self.spec.is_rsa() { Ground::Heavy } else { Ground::Worker }
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        let engine = authorized.engine();
+        let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
+        check_description(&self.description)?;
+        check_tags(&self.tags)?;
+        let now = authorized.now();
+        let draw = || random::bytes::<16>(engine.random()).map_err(error::crypto);
+        let row = KeyRow {
+            id: KeyId::from_bytes(draw()?),
+            tenant: self.tenant,
+            lineage: LineageId::from_bytes(draw()?),
+            spec: self.spec,
+            profile: profile.bits(),
+            exportable: false,
+            origin: Origin::Generated,
+            state: KeyState::Active,
+            created: now,
+            description: self.description.clone(),
+            policy: self.policy.clone(),
+            tags: self.tags.clone(),
+            rotation: None,
+            current: 1,
+            on_demand_rotations: 0,
+            region: self.name.region.to_string(),
+            accepted_formats: AcceptedFormats::NEWEST.bits(),
+        };
+        check_policy(authorized, None, &self.policy, self.bypass_lockout)?;
+        let mut batch = Batch::default();
+        let version = new_version(authorized, &row, 1, RotationCause::Creation, &mut batch)?;
+        batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
+        let binding = bind(&mut batch, &self.name, row.id, now);
+        let entry = KeyEntry::made(row, vec![version], vec![binding], engine.catalog().load_tenant(self.tenant)?.0)?;
+        Ok(Outcome::Change(batch, Arc::new(entry)))
+    }
+}
+
+/// Adds a fresh version of `key` to a batch.
+pub(crate) fn new_version(
+    authorized: &Authorized<'_>,
+    key: &KeyRow,
+    ordinal: u32,
+    cause: RotationCause,
+    batch: &mut Batch,
+) -> Result<VersionRow, Halt> {
+    let engine = authorized.engine();
+    let tenant = engine.catalog().tenant(key.tenant, authorized.ground)?;
+    let domain_key = engine.vault.domain_key(key.tenant, tenant.domain_key, authorized.ground)?;
+    let material: KeyMaterial = engine.vault.generate(key)?;
+    let id = MaterialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
+    let public = match key.spec.is_symmetric() {
+        true => Vec::new(),
+        false => material.public_key().map_err(error::crypto)?.der().to_vec(),
+    };
+    let version = VersionRow {
+        key: key.id,
+        ordinal,
+        material: id,
+        published: *Hash::of([b"strongroom material".as_slice(), id.as_bytes()]).as_bytes(),
+        state: VersionState::Active,
+        created: authorized.now(),
+        wrapped: engine.vault.wrap(&domain_key, key, id, &material)?,
+        public,
+        cause,
+    };
+    batch.insert(Table::KeyVersion, keys::version(key.id, ordinal), rows::encode(&version));
+    batch.put(Table::VersionByMaterial, keys::version_by_material(key.lineage, id, key.id), Vec::new());
+    Ok(version)
+}
+
+/// Binds a name that must be free.
+pub(crate) fn bind(batch: &mut Batch, name: &Name, key: KeyId, now: Timestamp) -> BindingRow {
+    let row = BindingRow {
+        key,
+        kind: name.kind,
+        region: name.region.to_string(),
+        text: name.text.to_string(),
+        created: now,
+        updated: now,
+    };
+    let value = rows::encode(&row);
+    batch.insert(Table::Binding, keys::binding(name.tenant, &name.region, name.kind, &name.text), value.clone());
+    batch.put(Table::BindingByKey, keys::binding_by_key(key, &name.region, name.kind, &name.text), value);
+    row
+}
+
+/// One change to a key's row.
+pub enum Edit {
+    /// Resumes its use.
+    Resume,
+    /// Suspends its use.
+    Suspend,
+    /// Destroys its material after so many days.
+    ScheduleDestruction {
+        /// Days to wait.
+        days: u32,
+    },
+    /// Calls its destruction off; it stays suspended.
+    CancelDestruction,
+    /// Replaces its description.
+    Describe(String),
+    /// Adds or replaces tags.
+    Tag(Vec<(String, String)>),
+    /// Removes tags by key; those that are not there are passed over.
+    Untag(Vec<String>),
+    /// Replaces its policy.
+    ReplacePolicy {
+        /// The new policy.
+        document: String,
+        /// Whether a policy is taken that the caller could not change again.
+        bypass_lockout: bool,
+    },
+    /// Rotates it at intervals.
+    EnableRotation {
+        /// Days between rotations.
+        period_days: u32,
+    },
+    /// Stops rotating it at intervals.
+    DisableRotation,
+}
+
+impl Edit {
+    const fn demand(&self) -> (Action, Purpose) {
+        match self {
+            Self::Resume => (Action::EnableKey, Purpose::Suspend),
+            Self::Suspend => (Action::DisableKey, Purpose::Suspend),
+            Self::ScheduleDestruction { .. } => (Action::ScheduleKeyDestruction, Purpose::ScheduleDestruction),
+            Self::CancelDestruction => (Action::CancelKeyDestruction, Purpose::CancelDestruction),
+            Self::Describe(_) => (Action::UpdateKeyDescription, Purpose::Describe),
+            Self::Tag(_) => (Action::TagKey, Purpose::Describe),
+            Self::Untag(_) => (Action::UntagKey, Purpose::Describe),
+            Self::ReplacePolicy { .. } => (Action::PutKeyPolicy, Purpose::Govern),
+            Self::EnableRotation { .. } => (Action::EnableKeyRotation, Purpose::Rotate),
+            Self::DisableRotation => (Action::DisableKeyRotation, Purpose::Rotate),
+        }
+    }
+}
+
+/// Changes a key.
+pub struct EditKey {
+    /// Which key.
+    pub key: KeyReference,
+    /// How.
+    pub edit: Edit,
+}
+
+impl Operation for EditKey {
+    /// The key's row as it is now.
+    type Output = (Arc<KeyEntry>, KeyRow);
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let (action, purpose) = self.edit.demand();
+        Ok(vec![Demand { action, target: Target::Key(self.key.clone()), purpose }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let handle = authorized.key(0)?;
+        let entry = handle.entry();
+        let mut row = entry.row.clone();
+        let mut batch = Batch::default();
+        match &self.edit {
+            Edit::Resume => row.state = KeyState::Active,
+            Edit::Suspend => row.state = KeyState::Suspended,
+            Edit::ScheduleDestruction { days } => {
+                check_days("the waiting period", *days, &limits::DESTRUCTION_DAYS)?;
+                let at = authorized.now().after(DAY * *days);
+                row.state = KeyState::DestructionScheduled { at };
+                batch.put(Table::Schedule, keys::schedule(at, Due::Destruction, row.id), Vec::new());
+            }
+            Edit::CancelDestruction => {
+                if let KeyState::DestructionScheduled { at } = row.state {
+                    batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, row.id));
+                }
+                row.state = KeyState::Suspended;
+            }
+            Edit::Describe(description) => {
+                check_description(description)?;
+                row.description.clone_from(description);
+            }
+            Edit::Tag(tags) => {
+                row.tags.retain(|(key, _)| !tags.iter().any(|(new, _)| new == key));
+                check_tags(tags)?;
+                row.tags.extend(tags.iter().cloned());
+                check_tags(&row.tags)?;
+            }
+            Edit::Untag(tags) => row.tags.retain(|(key, _)| !tags.contains(key)),
+            Edit::ReplacePolicy { document, bypass_lockout } => {
+                check_policy(authorized, Some(handle), document, *bypass_lockout)?;
+                row.policy.clone_from(document);
+            }
+            Edit::EnableRotation { period_days } => {
+                check_days("the rotation period", *period_days, &limits::ROTATION_DAYS)?;
+                check_rotatable(&row)?;
+                unschedule_rotation(&row, &mut batch);
+                let next = authorized.now().after(DAY * *period_days);
+                row.rotation = Some(RotationRow { period_days: *period_days, next });
+                batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
+            }
+            Edit::DisableRotation => {
+                check_rotatable(&row)?;
+                unschedule_rotation(&row, &mut batch);
+                row.rotation = None;
+            }
+        }
+        batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
+        Ok(Outcome::Change(batch, (Arc::clone(entry), row)))
+    }
+}
+
+fn unschedule_rotation(row: &KeyRow, batch: &mut Batch) {
+    if let Some(rotation) = row.rotation {
+        batch.delete(Table::Schedule, keys::schedule(rotation.next, Due::Rotation, row.id));
+    }
+}
+
+/// Only symmetric encryption keys made here are rotated: whoever holds a public key can't be told of a new one.
+pub(crate) fn check_rotatable(row: &KeyRow) -> Result<(), EngineError> {
+    match row.spec == KeySpec::Aes256 && row.origin == Origin::Generated {
+        true => Ok(()),
+        false => Err(EngineError::Unsupported("rotation of this kind of key")),
+    }
+}
+
+fn check_days(what: &'static str, days: u32, allowed: &std::ops::RangeInclusive<u32>) -> Result<(), EngineError> {
+    match allowed.contains(&days) {
+        true => Ok(()),
+        false => Err(InputFault::Days { what, minimum: *allowed.start(), maximum: *allowed.end() }.into()),
+    }
+}
+
+fn check_description(description: &str) -> Result<(), EngineError> {
+    match description.chars().count() <= limits::DESCRIPTION_CHARACTERS {
+        true => Ok(()),
+        false => Err(InputFault::Form { what: "the description", problem: "must have at most 8192 characters" }.into()),
+    }
+}
+
+fn check_tags(tags: &[(String, String)]) -> Result<(), EngineError> {
+    if tags.len() > limits::TAGS_PER_KEY {
+        return Err(EngineError::LimitExceeded(Quota::Tags));
+    }
+    let mut names: Vec<&str> = tags.iter().map(|(key, _)| key.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).any(|two| matches!(two, [one, other] if one == other)) {
+        true => Err(InputFault::DuplicateTags.into()),
+        false => Ok(()),
+    }
+}
+
+/// A policy must parse, and must leave its maker able to change it again unless that is waived.
+fn check_policy(
+    authorized: &Authorized<'_>,
+    handle: Option<&KeyHandle>,
+    document: &str,
+    bypass_lockout: bool,
+) -> Result<(), Halt> {
+    let parsed = Document::parse(document, Kind::Resource).map_err(EngineError::InvalidPolicy)?;
+    if bypass_lockout {
+        return Ok(());
+    }
+    let call = authorized.call();
+    let compiled = parsed.compile();
+    let (resource, account): (&str, &str) = match handle {
+        Some(handle) => (handle.resource(), &handle.entry().tenant.account),
+        None => ("*", &call.caller.account),
+    };
+    let key = handle.map(|handle| &**handle.entry());
+    let subject = Subject { action: Action::PutKeyPolicy, resource, account, key };
+    let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
+    match authorized.engine().could_still_govern(call, &subject, &compiled, now)? {
+        true => Ok(()),
+        false => Err(EngineError::Lockout.into()),
+    }
+}

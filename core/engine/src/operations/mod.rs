@@ -1,0 +1,16 @@
+//! Every operation. One file a family; each is a plain struct that a front end fills and [`crate::Engine::perform`] does.
+
+pub mod data_key;
+pub mod encrypt;
+pub mod grant;
+pub mod inspect;
+pub mod key;
+pub mod mac;
+pub mod name;
+pub mod principal;
+pub mod rotation;
+pub mod sign;
+pub mod tenant;
+
+/// Pairs that are bound to a ciphertext without being encrypted, as the request gave them.
+pub type ContextPairs = std::sync::Arc<[(String, String)]>;

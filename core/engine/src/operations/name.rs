@@ -1,0 +1,140 @@
+//! Names beside a key's own: bound, moved, removed.
+
+use strongroom_model::action::Action;
+use strongroom_model::name::Name;
+use strongroom_model::purpose::Purpose;
+use strongroom_model::store::{Batch, Table};
+
+use super::key::bind;
+use crate::error::{EngineError, InputFault, Noun, Quota};
+use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+use crate::rows::{self, BindingRow};
+use crate::{keys, limits};
+
+/// Binds a free name to a key.
+pub struct CreateName {
+    /// The name.
+    pub name: Name,
+    /// The key.
+    pub key: KeyReference,
+}
+
+impl Operation for CreateName {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::CreateAlias, &self.name, Some((&self.key, Purpose::Describe))))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let handle = authorized.key(0)?;
+        check_home(handle, &self.name)?;
+        check_room(handle, &self.name)?;
+        if find(authorized, &self.name)?.is_some() {
+            return Err(EngineError::AlreadyExists(Noun::Name(self.name.text.clone())).into());
+        }
+        let mut batch = Batch::default();
+        bind(&mut batch, &self.name, handle.entry().row.id, authorized.now());
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Binds a name to another key, of the same kind and usage as the former.
+pub struct MoveName {
+    /// The name.
+    pub name: Name,
+    /// The key that it leads to now.
+    pub key: KeyReference,
+}
+
+impl Operation for MoveName {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let mut demands = demands(Action::UpdateAlias, &self.name, Some((&self.key, Purpose::Describe)));
+        let former = KeyReference::Name(self.name.clone());
+        demands.push(Demand { action: Action::UpdateAlias, target: Target::Key(former), purpose: Purpose::Inspect });
+        Ok(demands)
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let (handle, former) = (authorized.key(0)?, authorized.key(1)?);
+        check_home(handle, &self.name)?;
+        check_room(handle, &self.name)?;
+        let (new, old) = (&handle.entry().row, &former.entry().row);
+        if new.spec.is_symmetric() != old.spec.is_symmetric() || new.profile != old.profile {
+            return Err(EngineError::Unsupported("a name moved between keys of different kind or usage").into());
+        }
+        let missing = || Noun::Name(self.name.text.clone());
+        let row = find(authorized, &self.name)?.ok_or_else(missing)?;
+        let mut binding: BindingRow = rows::decode("bindings", &row.value)?;
+        let Name { region, kind, text, .. } = &self.name;
+        let mut batch = Batch::default();
+        batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, region, *kind, text));
+        binding.key = new.id;
+        binding.updated = authorized.now();
+        let value = rows::encode(&binding);
+        batch.replace(Table::Binding, &row, value.clone());
+        batch.put(Table::BindingByKey, keys::binding_by_key(new.id, region, *kind, text), value);
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Removes a name; the key stays.
+pub struct DeleteName {
+    /// The name.
+    pub name: Name,
+}
+
+impl Operation for DeleteName {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let key = KeyReference::Name(self.name.clone());
+        Ok(demands(Action::DeleteAlias, &self.name, Some((&key, Purpose::Inspect))))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let missing = || Noun::Name(self.name.text.clone());
+        let row = find(authorized, &self.name)?.ok_or_else(missing)?;
+        let binding: BindingRow = rows::decode("bindings", &row.value)?;
+        let Name { region, kind, text, .. } = &self.name;
+        let mut batch = Batch::default();
+        let unchanged = strongroom_model::store::Precondition::Unchanged(Table::Binding, row.key.clone(), row.revision);
+        batch.preconditions.push(unchanged);
+        batch.delete(Table::Binding, row.key);
+        batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, region, *kind, text));
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Both sides are asked: the name's own policy side and the key's.
+fn demands(action: Action, name: &Name, key: Option<(&KeyReference, Purpose)>) -> Vec<Demand> {
+    let mut demands = vec![Demand { action, target: Target::Name(name.clone()), purpose: Purpose::Inspect }];
+    demands.extend(key.map(|(key, purpose)| Demand { action, target: Target::Key(key.clone()), purpose }));
+    demands
+}
+
+fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<strongroom_model::store::Row>, EngineError> {
+    let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
+    Ok(authorized.engine().catalog().snapshot()?.get(Table::Binding, &key)?)
+}
+
+/// A name leads to keys of its own tenant and region.
+fn check_home(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
+    let row = &handle.entry().row;
+    match row.tenant == name.tenant && *row.region == *name.region {
+        true => Ok(()),
+        false => {
+            Err(InputFault::Form { what: "the key", problem: "must be of the name's own tenant and region" }.into())
+        }
+    }
+}
+
+fn check_room(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
+    let names = handle.entry().names.iter().filter(|bound| bound.kind == name.kind);
+    match names.count() < limits::NAMES_PER_KEY {
+        true => Ok(()),
+        false => Err(EngineError::LimitExceeded(Quota::Names)),
+    }
+}

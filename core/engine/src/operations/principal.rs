@@ -1,0 +1,392 @@
+//! Principals of a tenant, the policies attached to them, and the credentials that prove them.
+
+use strongroom_crypto::random;
+use strongroom_crypto::wrapped::{CredentialBinding, Kind as SealedKind};
+use strongroom_model::action::Action;
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{CredentialId, PrincipalId, TenantId};
+use strongroom_model::purpose::Purpose;
+use strongroom_model::store::{Batch, Row, Table};
+use strongroom_policy::{Document, Kind};
+use strongroom_secret::SecretBytes;
+
+use super::inspect::Page;
+use crate::error::{self, EngineError, InputFault, Noun, Quota};
+use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
+use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow};
+use crate::{keys, limits};
+
+/// Makes a principal.
+pub struct CreatePrincipal {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// Name within the tenant: 1 to 64 letters, digits and `+=,.@_-`.
+    pub name: String,
+    /// The name that policies know it by.
+    pub policy_name: String,
+    /// Identity as policies and answers show it.
+    pub unique_id: String,
+}
+
+impl Operation for CreatePrincipal {
+    type Output = PrincipalRow;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ManagePrincipals, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
+        check_name("the principal's name", &self.name)?;
+        let engine = authorized.engine();
+        let by_name = keys::principal_by_name(self.tenant, &self.name);
+        if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
+            return Err(EngineError::AlreadyExists(Noun::Principal(self.name.as_str().into())).into());
+        }
+        let row = PrincipalRow {
+            id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
+            tenant: self.tenant,
+            name: self.name.clone(),
+            policy_name: self.policy_name.clone(),
+            created: authorized.now(),
+            suspended: false,
+            unique_id: self.unique_id.clone(),
+        };
+        let mut batch = Batch::default();
+        batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());
+        batch.insert(Table::Principal, keys::principal(self.tenant, row.id), rows::encode(&row));
+        Ok(Outcome::Change(batch, row))
+    }
+}
+
+/// Reads a principal by name, with the policies attached to it.
+pub struct FindPrincipal {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+}
+
+impl Operation for FindPrincipal {
+    type Output = (PrincipalRow, Vec<IdentityPolicyRow>);
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ReadPrincipals, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let (principal, _) = find(authorized, self.tenant, &self.name)?;
+        let prefix = keys::policies_of(self.tenant, principal.id);
+        let rows = authorized.engine().catalog().scan_all(Table::IdentityPolicy, &prefix, 1000)?;
+        let policies = rows.iter().map(|row| rows::decode("identity policies", &row.value));
+        Ok(Outcome::Answer((principal, policies.collect::<Result<_, _>>()?)))
+    }
+}
+
+/// Lists principals, in order of their names.
+pub struct ListPrincipals {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// Begin behind this name.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Operation for ListPrincipals {
+    type Output = Page<PrincipalRow>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ReadPrincipals, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let catalog = authorized.engine().catalog();
+        let limit = self.limit.clamp(1, 999);
+        let after = self.after.as_ref().map(|after| keys::principal_by_name(self.tenant, after));
+        let snapshot = catalog.snapshot()?;
+        let rows = snapshot.scan(Table::PrincipalByName, self.tenant.as_bytes(), after.as_deref(), limit + 1)?;
+        let more = rows.len() > limit;
+        let ids = rows.iter().take(limit).filter_map(|row| PrincipalId::from_slice(&row.value));
+        let items = ids.map(|id| Ok(catalog.load_principal(self.tenant, id)?.0));
+        Ok(Outcome::Answer(Page { items: items.collect::<Result<_, EngineError>>()?, more }))
+    }
+}
+
+/// Suspends or resumes a principal.
+pub struct SuspendPrincipal {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Suspended, as opposed to resumed.
+    pub suspended: bool,
+}
+
+impl Operation for SuspendPrincipal {
+    type Output = PrincipalRow;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ManagePrincipals, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
+        let (principal, row) = find(authorized, self.tenant, &self.name)?;
+        check_self(authorized, &principal)?;
+        let principal = PrincipalRow { suspended: self.suspended, ..principal };
+        let mut batch = Batch::default();
+        batch.replace(Table::Principal, &row, rows::encode(&principal));
+        Ok(Outcome::Change(batch, principal))
+    }
+}
+
+/// Removes a principal with its policies and credentials.
+pub struct DeletePrincipal {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+}
+
+impl Operation for DeletePrincipal {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ManagePrincipals, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let (principal, row) = find(authorized, self.tenant, &self.name)?;
+        check_self(authorized, &principal)?;
+        let catalog = authorized.engine().catalog();
+        let mut batch = Batch::default();
+        batch.delete(Table::Principal, row.key);
+        batch.delete(Table::PrincipalByName, keys::principal_by_name(self.tenant, &self.name));
+        for row in catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(self.tenant, principal.id), 1000)? {
+            batch.delete(Table::IdentityPolicy, row.key);
+        }
+        let credentials = keys::credentials_of(self.tenant, Some(principal.id));
+        for row in catalog.scan_all(Table::CredentialByPrincipal, &credentials, 1000)? {
+            batch.delete(Table::Credential, row.key.get(32..).unwrap_or_default().to_vec());
+            batch.delete(Table::CredentialByPrincipal, row.key);
+        }
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Attaches a policy to a principal, replacing the one of the same name; without a document, removes it.
+pub struct PutIdentityPolicy {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// The principal's name.
+    pub principal: String,
+    /// The policy's name.
+    pub name: String,
+    /// The policy, or nothing to remove it.
+    pub document: Option<String>,
+}
+
+impl Operation for PutIdentityPolicy {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ManagePrincipals, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        check_name("the policy's name", &self.name)?;
+        let (principal, _) = find(authorized, self.tenant, &self.principal)?;
+        let catalog = authorized.engine().catalog();
+        let key = keys::identity_policy(self.tenant, principal.id, &self.name);
+        let attached = catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(self.tenant, principal.id), 1000)?;
+        let exists = attached.iter().any(|row| row.key == key);
+        let mut batch = Batch::default();
+        match &self.document {
+            Some(document) => {
+                Document::parse(document, Kind::Identity).map_err(EngineError::InvalidPolicy)?;
+                if !exists && attached.len() >= limits::POLICIES_PER_PRINCIPAL {
+                    return Err(EngineError::LimitExceeded(Quota::Policies).into());
+                }
+                let row = IdentityPolicyRow { name: self.name.clone(), document: document.clone() };
+                batch.put(Table::IdentityPolicy, key, rows::encode(&row));
+            }
+            None if exists => batch.delete(Table::IdentityPolicy, key),
+            None => return Err(Noun::Policy(self.name.as_str().into()).into()),
+        }
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Makes a credential. Its secret is in the hands of whoever asked, and nowhere else in the clear.
+pub struct CreateCredential {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// The principal's name; the tenant's root if absent.
+    pub principal: Option<String>,
+    /// The public half, unique in the installation.
+    pub shown: String,
+    /// The secret half.
+    pub secret: SecretBytes,
+    /// When it lapses.
+    pub expires: Option<Timestamp>,
+}
+
+impl Operation for CreateCredential {
+    type Output = CredentialRow;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ManageCredentials, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<CredentialRow>, Halt> {
+        let engine = authorized.engine();
+        let principal = match &self.principal {
+            Some(name) => Some(find(authorized, self.tenant, name)?.0.id),
+            None => None,
+        };
+        let prefix = keys::credentials_of(self.tenant, principal);
+        let existing = engine.catalog().scan_all(Table::CredentialByPrincipal, &prefix, 1000)?;
+        if existing.len() >= limits::CREDENTIALS_PER_PRINCIPAL {
+            return Err(EngineError::LimitExceeded(Quota::Credentials).into());
+        }
+        let (tenant, _) = engine.catalog().load_tenant(self.tenant)?;
+        let domain_key = engine.vault.domain_key(self.tenant, tenant.domain_key, authorized.ground)?;
+        let id = CredentialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
+        let bound = CredentialBinding { tenant: self.tenant, credential: id, shown: &self.shown }.encode();
+        let sealed = domain_key.seal(SealedKind::Credential, &bound, self.secret.expose(), engine.random());
+        let row = CredentialRow {
+            id,
+            tenant: self.tenant,
+            principal,
+            shown: self.shown.clone(),
+            sealed: sealed.map_err(error::crypto)?,
+            created: authorized.now(),
+            expires: self.expires,
+            suspended: false,
+        };
+        let mut batch = Batch::default();
+        batch.insert(Table::Credential, self.shown.as_bytes().to_vec(), rows::encode(&row));
+        batch.put(
+            Table::CredentialByPrincipal,
+            keys::credential_by_principal(self.tenant, principal, &self.shown),
+            Vec::new(),
+        );
+        Ok(Outcome::Change(batch, row))
+    }
+}
+
+/// Lists the credentials of a principal, or of the tenant's root. Their secrets stay sealed.
+pub struct ListCredentials {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// The principal's name; the tenant's root if absent.
+    pub principal: Option<String>,
+}
+
+impl Operation for ListCredentials {
+    type Output = Vec<CredentialRow>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ReadCredentials, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let catalog = authorized.engine().catalog();
+        let principal = match &self.principal {
+            Some(name) => Some(find(authorized, self.tenant, name)?.0.id),
+            None => None,
+        };
+        let prefix = keys::credentials_of(self.tenant, principal);
+        let snapshot = catalog.snapshot()?;
+        let mut credentials = Vec::new();
+        for index in catalog.scan_all(Table::CredentialByPrincipal, &prefix, 1000)? {
+            let shown = index.key.get(32..).unwrap_or_default();
+            let Some(row) = snapshot.get(Table::Credential, shown)? else { continue };
+            credentials.push(rows::decode("credentials", &row.value)?);
+        }
+        Ok(Outcome::Answer(credentials))
+    }
+}
+
+/// What becomes of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Refused for now.
+    Suspended,
+    /// Taken again.
+    Resumed,
+    /// Gone.
+    Deleted,
+}
+
+/// Suspends, resumes or removes a credential.
+pub struct ChangeCredential {
+    /// Of which tenant.
+    pub tenant: TenantId,
+    /// The public half.
+    pub shown: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+impl Operation for ChangeCredential {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ManageCredentials, self.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let row = authorized.engine().catalog().snapshot()?.get(Table::Credential, self.shown.as_bytes())?;
+        let missing = || Noun::Credential(self.shown.as_str().into());
+        let row = row.ok_or_else(missing)?;
+        let mut credential: CredentialRow = rows::decode("credentials", &row.value)?;
+        if credential.tenant != self.tenant {
+            return Err(missing().into());
+        }
+        let used_now = authorized.call().caller.credential.as_ref().is_some_and(|used| used.id == credential.id);
+        if used_now && self.fate != Fate::Resumed {
+            let problem = "is the one that this request was signed with; use another";
+            return Err(EngineError::from(InputFault::Form { what: "the credential", problem }).into());
+        }
+        let mut batch = Batch::default();
+        match self.fate {
+            Fate::Deleted => {
+                batch.delete(Table::Credential, row.key);
+                let index = keys::credential_by_principal(self.tenant, credential.principal, &self.shown);
+                batch.delete(Table::CredentialByPrincipal, index);
+            }
+            Fate::Suspended | Fate::Resumed => {
+                credential.suspended = self.fate == Fate::Suspended;
+                batch.replace(Table::Credential, &row, rows::encode(&credential));
+            }
+        }
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+fn demands(action: Action, tenant: TenantId) -> Vec<Demand> {
+    vec![Demand { action, target: Target::Tenant(tenant), purpose: Purpose::Inspect }]
+}
+
+fn find(authorized: &Authorized<'_>, tenant: TenantId, name: &str) -> Result<(PrincipalRow, Row), EngineError> {
+    let catalog = authorized.engine().catalog();
+    let id = catalog.snapshot()?.get(Table::PrincipalByName, &keys::principal_by_name(tenant, name))?;
+    let id = id.and_then(|row| PrincipalId::from_slice(&row.value)).ok_or_else(|| Noun::Principal(name.into()))?;
+    catalog.load_principal(tenant, id)
+}
+
+/// Nobody locks themselves out: whoever is left can always let somebody in.
+fn check_self(authorized: &Authorized<'_>, principal: &PrincipalRow) -> Result<(), EngineError> {
+    match *authorized.call().caller.policy_name == *principal.policy_name {
+        true => Err(InputFault::Form { what: "the principal", problem: "is the one that asks; use another" }.into()),
+        false => Ok(()),
+    }
+}
+
+fn check_name(what: &'static str, name: &str) -> Result<(), EngineError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+    match (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+        true => Ok(()),
+        false => Err(InputFault::Form { what, problem: "must be 1 to 64 letters, digits or +=,.@_-" }.into()),
+    }
+}

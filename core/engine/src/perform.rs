@@ -1,0 +1,417 @@
+//! The one way in. Its order is fixed: resolve, decide, check states, reserve a record, run, recheck the kill switch,
+//! record durably, release.
+//!
+//! An attempt runs on the thread that asked as long as everything it needs is cached. Where it would have to block it
+//! stops, having changed nothing, and is made again on a worker, which finishes it whether or not anyone still waits.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use strongroom_audit::durable::Durable;
+use strongroom_audit::gate::Permit;
+use strongroom_audit::port::{LogUnavailable, RecordClass};
+use strongroom_audit::record::SealedRecord;
+use strongroom_model::caller::Principal;
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::purpose::Purpose;
+use strongroom_model::store::{Batch, Table};
+
+use crate::Engine;
+use crate::call::{Call, Mode};
+use crate::decide::{Decided, Subject};
+use crate::error::{EngineError, Unavailable};
+use crate::limits;
+use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target, UsedVersion};
+use crate::workers::Ground;
+
+/// A request on its way, and what is known of it so far.
+pub(crate) struct Journey {
+    pub(crate) call: Call,
+    pub(crate) mode: Mode,
+    pub(crate) started: Timestamp,
+    pub(crate) began: Duration,
+}
+
+/// What one attempt has found out, for the record.
+#[derive(Default)]
+pub(crate) struct Trace {
+    pub(crate) demands: Vec<TracedDemand>,
+    pub(crate) keys: Vec<KeyHandle>,
+    pub(crate) used: Mutex<Vec<UsedVersion>>,
+    pub(crate) decided: Option<Decided>,
+    pub(crate) permit: Option<Permit>,
+}
+
+/// A demand as far as it was resolved.
+pub(crate) struct TracedDemand {
+    pub(crate) demand: Demand,
+    pub(crate) resource: Arc<str>,
+    /// Index among the keys, if it is about one.
+    pub(crate) key: Option<usize>,
+}
+
+/// A finished attempt: the answer, withheld until its record is durable.
+struct Finished<T> {
+    answer: Result<T, EngineError>,
+    durable: Durable,
+}
+
+impl Engine {
+    /// Does an operation for a caller, and answers once the record of it is on disk.
+    ///
+    /// # Errors
+    /// When it was refused or failed; that is recorded too.
+    pub async fn perform<O: Operation>(
+        self: &Arc<Self>,
+        call: Call,
+        operation: O,
+        mode: Mode,
+    ) -> Result<O::Output, EngineError> {
+        let journey = Journey { call, mode, started: self.clock.now(), began: self.clock.since_boot() };
+        let finished = match self.attempt(&journey, &operation, Ground::Here) {
+            Ok(finished) => finished,
+            Err(mut ground) => {
+                let mut carried = (journey, operation);
+                loop {
+                    let engine = Arc::clone(self);
+                    let made = self.workers.run(ground, move |wanted| {
+                        let attempt = match wanted {
+                            true => engine.attempt(&carried.0, &carried.1, ground),
+                            false => Ok(engine.abandoned(&carried.0)),
+                        };
+                        (attempt, carried)
+                    });
+                    let (attempt, back) = made.await?;
+                    carried = back;
+                    match attempt {
+                        Ok(finished) => break finished,
+                        Err(further) => ground = further,
+                    }
+                }
+            }
+        };
+        match finished.durable.await {
+            Ok(_) => finished.answer,
+            Err(cause) => Err(log_error(&cause)),
+        }
+    }
+
+    /// Does independent operations for one caller: a decision and a record each, one wait for all. Blocks.
+    pub fn perform_each_blocking<O: Operation>(
+        &self,
+        items: Vec<(Call, O)>,
+        mode: Mode,
+    ) -> Vec<Result<O::Output, EngineError>> {
+        let mut attempts = Vec::with_capacity(items.len());
+        for (call, operation) in items {
+            let journey = Journey { call, mode, started: self.clock.now(), began: self.clock.since_boot() };
+            attempts.push(self.attempt(&journey, &operation, Ground::Heavy));
+        }
+        let settle = |attempt| match attempt {
+            Ok(Finished { answer, durable }) => match durable.wait() {
+                Ok(_) => answer,
+                Err(cause) => Err(log_error(&cause)),
+            },
+            Err(_) => Err(EngineError::Unavailable(Unavailable::Busy)),
+        };
+        attempts.into_iter().map(settle).collect()
+    }
+
+    /// Does an operation for a caller on a thread that may block: the scheduler's, or an operator's tool.
+    ///
+    /// # Errors
+    /// As [`Engine::perform`].
+    pub fn perform_blocking<O: Operation>(
+        &self,
+        call: Call,
+        operation: O,
+        mode: Mode,
+    ) -> Result<O::Output, EngineError> {
+        let mut answers = self.perform_each_blocking(vec![(call, operation)], mode);
+        answers.pop().unwrap_or(Err(EngineError::Unavailable(Unavailable::Busy)))
+    }
+
+    /// One attempt; `Err` says where it must be made again, and that nothing has happened.
+    fn attempt<O: Operation>(
+        &self,
+        journey: &Journey,
+        operation: &O,
+        ground: Ground,
+    ) -> Result<Finished<O::Output>, Ground> {
+        let mut tries = 0;
+        loop {
+            let mut trace = Trace::default();
+            let epoch = self.epoch.load(Ordering::Acquire);
+            let answer = self.steps(journey, operation, ground, &mut trace);
+            let answer = answer.and_then(|outcome| {
+                self.recheck(journey, &trace, epoch, ground)?;
+                Ok(outcome)
+            });
+            let answer = match answer {
+                Err(Halt::Move(ground)) => return Err(ground),
+                Err(Halt::Fail(error)) => Err(error),
+                Ok(outcome) => Ok(outcome),
+            };
+            let permit = trace.permit.take().map_or_else(|| self.log.reserve(RecordClass::Authenticated, 1), Ok);
+            let permit = match permit {
+                Ok(permit) => permit,
+                Err(cause) => {
+                    return Ok(Finished { answer: Err(log_error(&cause)), durable: Durable::finished(Err(cause)) });
+                }
+            };
+            let (answer, batch) = match answer {
+                Ok(Outcome::Answer(answer)) => (dry(journey.mode, answer), None),
+                Ok(Outcome::Change(batch, answer)) => match journey.mode {
+                    Mode::Run => (Ok(answer), Some(batch)),
+                    Mode::DryRun => (Err(EngineError::DryRun), None),
+                },
+                Err(error) => (Err(error), None),
+            };
+            let record = self.seal_record(journey, &trace, answer.as_ref().err());
+            let Some(batch) = batch else {
+                self.count_use::<O>(&trace, answer.is_ok());
+                return Ok(Finished { answer, durable: self.log.append(permit, vec![record]) });
+            };
+            match self.commit(batch, record, permit) {
+                Ok(durable) => return Ok(Finished { answer, durable }),
+                Err(EngineError::Conflict) if tries < limits::COMMIT_TRIES => tries += 1,
+                Err(error) => return Ok(self.failed(journey, &trace, error)),
+            }
+        }
+    }
+
+    /// A request that vanished while it waited for a worker: nothing is done, and that is recorded.
+    fn abandoned<T>(&self, journey: &Journey) -> Finished<T> {
+        let durable = match self.log.reserve(RecordClass::Authenticated, 1) {
+            Ok(permit) => self.log.append(permit, vec![self.seal_abandoned(journey)]),
+            Err(cause) => Durable::finished(Err(cause)),
+        };
+        Finished { answer: Err(EngineError::Unavailable(Unavailable::Busy)), durable }
+    }
+
+    /// A change that could not be committed: answered and recorded as such.
+    fn failed<T>(&self, journey: &Journey, trace: &Trace, error: EngineError) -> Finished<T> {
+        let durable = match self.log.reserve(RecordClass::Authenticated, 1) {
+            Ok(permit) => {
+                let record = self.seal_record(journey, trace, Some(&error));
+                self.log.append(permit, vec![record])
+            }
+            Err(cause) => Durable::finished(Err(cause)),
+        };
+        Finished { answer: Err(error), durable }
+    }
+
+    /// Resolve, decide, check states, check that a record can be written, run.
+    fn steps<O: Operation>(
+        &self,
+        journey: &Journey,
+        operation: &O,
+        ground: Ground,
+        trace: &mut Trace,
+    ) -> Result<Outcome<O::Output>, Halt> {
+        let call = &journey.call;
+        self.may_serve(call, ground)?;
+        for demand in operation.demands()? {
+            self.resolve(call, demand, ground, trace)?;
+        }
+        let now = i64::try_from(journey.started.0).unwrap_or(i64::MAX);
+        let mut decided = Decided::default();
+        for traced in trace.demands.iter().filter(|traced| !matches!(traced.demand.target, Target::Known(_))) {
+            let key = traced.key.and_then(|index| trace.keys.get(index)).map(|handle| &*handle.entry);
+            let account = self.account_of(call, &traced.demand.target, key, ground)?;
+            let subject = Subject { action: traced.demand.action, resource: &traced.resource, account: &account, key };
+            let decision = self.decide(call, &subject, now, ground, &mut decided);
+            if let Err(Halt::Fail(_)) = &decision {
+                trace.decided = Some(std::mem::take(&mut decided));
+            }
+            decision?;
+        }
+        trace.decided = Some(decided);
+        check_states(trace)?;
+        let wanted = operation.ground(&trace.keys);
+        if wanted > ground {
+            return Err(Halt::Move(wanted));
+        }
+        self.settle_debts(ground)?;
+        let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
+        trace.permit = Some(permit);
+        let authorized = Authorized {
+            engine: self,
+            call,
+            keys: &trace.keys,
+            now: journey.started,
+            ground,
+            used: &trace.used,
+            decided: trace.decided.as_ref(),
+        };
+        operation.run(&authorized)
+    }
+
+    /// Whether the caller's tenant is served at all.
+    fn may_serve(&self, call: &Call, ground: Ground) -> Result<(), Halt> {
+        if call.caller.tenant == TenantId::INSTALLATION {
+            return Ok(());
+        }
+        if let Principal::User { id, .. } = &call.caller.principal {
+            // A principal that is gone or suspended may do nothing, whatever its credentials say.
+            if self.catalog.principal(call.caller.tenant, *id, ground)?.row.suspended {
+                return Err(EngineError::TenantSuspended.into());
+            }
+        }
+        match self.catalog.tenant(call.caller.tenant, ground)?.suspended {
+            true => Err(EngineError::TenantSuspended.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Finds what a demand is about.
+    fn resolve(&self, call: &Call, demand: Demand, ground: Ground, trace: &mut Trace) -> Result<(), Halt> {
+        let dialect = call.dialect;
+        let (resource, key) = match &demand.target {
+            Target::Key(reference) | Target::Known(reference) => {
+                let asked = match reference {
+                    KeyReference::Name(name) => Arc::from(&*name.text),
+                    KeyReference::Ciphertext { .. } | KeyReference::Id(_) => Arc::from(""),
+                };
+                let found = self.find_key(call, reference, ground);
+                if let Err(Halt::Fail(_)) = &found {
+                    trace.demands.push(TracedDemand { demand: demand.clone(), resource: asked, key: None });
+                }
+                let entry = self.catalog.key(found?, ground)?;
+                let resource = entry.resource(dialect, &call.region);
+                let handle = KeyHandle {
+                    entry,
+                    resource: Arc::clone(&resource),
+                    purpose: demand.purpose,
+                    action: demand.action,
+                };
+                trace.keys.push(handle);
+                (resource, Some(trace.keys.len() - 1))
+            }
+            Target::Name(name) => {
+                let account = self.account_of_tenant(call, name.tenant, ground)?;
+                (Arc::from(dialect.name_resource(&account, name)), None)
+            }
+            Target::Tenant(tenant) => {
+                let account = self.account_of_tenant(call, *tenant, ground)?;
+                (Arc::from(dialect.tenant_resource(&account)), None)
+            }
+            Target::Installation => (Arc::from(dialect.tenant_resource("")), None),
+        };
+        trace.demands.push(TracedDemand { demand, resource, key });
+        Ok(())
+    }
+
+    fn find_key(&self, call: &Call, reference: &KeyReference, ground: Ground) -> Result<KeyId, Halt> {
+        match reference {
+            KeyReference::Name(name) => self.catalog.by_name(name, ground),
+            KeyReference::Ciphertext { lineage, material } => {
+                self.catalog.by_material(*lineage, *material, &call.region, ground)
+            }
+            KeyReference::Id(id) => Ok(*id),
+        }
+    }
+
+    fn account_of(
+        &self,
+        call: &Call,
+        target: &Target,
+        key: Option<&crate::catalog::KeyEntry>,
+        ground: Ground,
+    ) -> Result<Arc<str>, Halt> {
+        match (key, target) {
+            (Some(key), _) if key.row.tenant == call.caller.tenant => Ok(Arc::clone(&call.caller.account)),
+            (Some(key), _) => Ok(Arc::from(key.tenant.account.as_str())),
+            (None, Target::Name(name)) => self.account_of_tenant(call, name.tenant, ground),
+            (None, Target::Tenant(tenant)) => self.account_of_tenant(call, *tenant, ground),
+            (None, _) => Ok(Arc::from("")),
+        }
+    }
+
+    fn account_of_tenant(&self, call: &Call, tenant: TenantId, ground: Ground) -> Result<Arc<str>, Halt> {
+        if tenant == call.caller.tenant {
+            return Ok(Arc::clone(&call.caller.account));
+        }
+        Ok(Arc::from(self.catalog.tenant(tenant, ground)?.account.as_str()))
+    }
+
+    /// The kill switch once more: what was suspended while the operation ran releases nothing.
+    fn recheck(&self, journey: &Journey, trace: &Trace, epoch: u64, ground: Ground) -> Result<(), Halt> {
+        if self.epoch.load(Ordering::Acquire) == epoch
+            || matches!(journey.call.caller.principal, Principal::Internal { .. })
+        {
+            return Ok(());
+        }
+        for handle in &trace.keys {
+            permits(&*self.catalog.key(handle.entry.row.id, ground)?, handle)?;
+        }
+        Ok(())
+    }
+
+    /// Commits a change together with its record, waits until the log has the record, and makes the change visible.
+    fn commit(&self, mut batch: Batch, record: SealedRecord, permit: Permit) -> Result<Durable, EngineError> {
+        self.settle_outbox(&mut batch);
+        let id = record.id();
+        batch.put(Table::Outbox, id.as_bytes().to_vec(), record.bytes().to_vec());
+        let committed = self.catalog.store().commit(batch.clone());
+        if let Err(error) = committed {
+            // Somebody else may have changed what was read from the caches: read it afresh.
+            self.catalog.forget(&batch);
+            return Err(error.into());
+        }
+        let written = self.log.append(permit, vec![record]).wait();
+        self.catalog.forget(&batch);
+        if changes_use(&batch) {
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        match &written {
+            Ok(_) => self.settled.lock().push(id),
+            Err(_) => self.owes_records.store(true, Ordering::Release),
+        }
+        Ok(Durable::finished(written))
+    }
+}
+
+fn dry<T>(mode: Mode, answer: T) -> Result<T, EngineError> {
+    match mode {
+        Mode::Run => Ok(answer),
+        Mode::DryRun => Err(EngineError::DryRun),
+    }
+}
+
+fn check_states(trace: &Trace) -> Result<(), EngineError> {
+    let wanted = trace.demands.iter().filter(|traced| matches!(traced.demand.target, Target::Key(_)));
+    for handle in wanted.filter_map(|traced| trace.keys.get(traced.key?)) {
+        permits(&handle.entry, handle)?;
+    }
+    Ok(())
+}
+
+fn permits(entry: &crate::catalog::KeyEntry, handle: &KeyHandle) -> Result<(), EngineError> {
+    if entry.tenant.suspended && handle.purpose != Purpose::Inspect && handle.purpose != Purpose::Suspend {
+        return Err(EngineError::TenantSuspended);
+    }
+    let resource = || Arc::clone(&handle.resource);
+    let permitted = entry.row.state.permits(handle.purpose);
+    permitted.map_err(|forbidden| EngineError::StateForbids { resource: resource(), forbidden })
+}
+
+/// Whether a batch may have taken a use away, so that running operations must look again.
+fn changes_use(batch: &Batch) -> bool {
+    let tables = [Table::Key, Table::KeyVersion, Table::Tenant];
+    batch.changes.iter().any(|change| match change {
+        strongroom_model::store::Change::Put(table, ..) | strongroom_model::store::Change::Delete(table, _) => {
+            tables.contains(table)
+        }
+    })
+}
+
+pub(crate) fn log_error(cause: &LogUnavailable) -> EngineError {
+    EngineError::Unavailable(match cause {
+        LogUnavailable::Busy => Unavailable::Busy,
+        other => Unavailable::Log { cause: other.to_string().into() },
+    })
+}

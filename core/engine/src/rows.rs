@@ -1,0 +1,434 @@
+//! What the store's rows hold: CBOR maps (RFC 8949, core deterministic encoding) behind a version byte.
+//!
+//! Fields are numbered and numbers are never used again, so an older program skips what it does not know and a newer
+//! one finds what it needs. docs/formats/rows.md lists them.
+
+use minicbor::{Decode, Encode};
+use strongroom_audit::hash::Hash;
+use strongroom_audit::port::Head;
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{
+    CredentialId, DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, RootId, TenantId,
+};
+use strongroom_model::name::NameKind;
+use strongroom_model::purpose::{KeyState, VersionState};
+use strongroom_model::spec::{KeySpec, Origin};
+use strongroom_model::usage::{ProfileError, UsageProfile};
+
+use crate::error::{EngineError, InternalFault};
+
+const VERSION: u8 = 1;
+
+/// Writes a row's value.
+pub(crate) fn encode<T: Encode<()>>(row: &T) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    // Writing to a vector cannot fail, and no row type refuses to be encoded.
+    let _ = minicbor::encode(row, &mut bytes);
+    bytes
+}
+
+/// Reads a row's value.
+pub(crate) fn decode<'b, T: Decode<'b, ()>>(table: &'static str, bytes: &'b [u8]) -> Result<T, EngineError> {
+    let fault = |cause: String| EngineError::Internal(InternalFault::Row { table, cause });
+    match bytes.split_first() {
+        Some((&VERSION, body)) => minicbor::decode(body).map_err(|error| fault(error.to_string())),
+        Some((version, _)) => Err(fault(format!("version {version} is newer than this program"))),
+        None => Err(fault("it is empty".to_owned())),
+    }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct TenantRow {
+    /// Identity.
+    #[n(0)]
+    pub id: TenantId,
+    /// Account number, 12 digits; empty for the installation's own row.
+    #[n(1)]
+    pub account: String,
+    /// Name for people.
+    #[n(2)]
+    pub name: String,
+    /// Whether the kill switch is thrown.
+    #[n(3)]
+    pub suspended: bool,
+    /// When it was made.
+    #[n(4)]
+    pub created: Timestamp,
+    /// The domain key version that wraps new material.
+    #[n(5)]
+    pub domain_key: DomainKeyId,
+    /// The name that policies know the tenant's root by.
+    #[n(6)]
+    pub root_name: String,
+}
+
+/// One version of a tenant's domain key, wrapped by every root.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct DomainKeyRow {
+    /// Identity of this version.
+    #[n(0)]
+    pub id: DomainKeyId,
+    /// Whose.
+    #[n(1)]
+    pub tenant: TenantId,
+    /// When it was made.
+    #[n(2)]
+    pub created: Timestamp,
+    /// The wrapped key, once for each root.
+    #[n(3)]
+    pub wraps: Vec<RootWrap>,
+}
+
+/// A domain key as one root wrapped it.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct RootWrap {
+    /// Which root.
+    #[n(0)]
+    pub root: RootId,
+    /// What it returned.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub wrapped: Vec<u8>,
+}
+
+/// A root of trust that wraps the domain keys.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct RootRow {
+    /// Identity.
+    #[n(0)]
+    pub id: RootId,
+    /// `software` or `pkcs11`.
+    #[n(1)]
+    pub kind: String,
+    /// Where it is, for people.
+    #[n(2)]
+    pub location: String,
+    /// When it was added.
+    #[n(3)]
+    pub added: Timestamp,
+    /// Checkpoint signatures: 0 Ed25519, 1 ECDSA P-256.
+    #[n(4)]
+    pub checkpoint_algorithm: u8,
+    /// The public checkpoint key.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub checkpoint_public: Vec<u8>,
+}
+
+/// A user of a tenant.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct PrincipalRow {
+    /// Identity.
+    #[n(0)]
+    pub id: PrincipalId,
+    /// Whose.
+    #[n(1)]
+    pub tenant: TenantId,
+    /// Name within the tenant.
+    #[n(2)]
+    pub name: String,
+    /// The name that policies know it by.
+    #[n(3)]
+    pub policy_name: String,
+    /// When it was made.
+    #[n(4)]
+    pub created: Timestamp,
+    /// Whether it may do nothing at all.
+    #[n(5)]
+    pub suspended: bool,
+    /// Identity as policies and answers show it.
+    #[n(6)]
+    pub unique_id: String,
+}
+
+/// A credential that proves a principal or a tenant's root.
+#[derive(Clone, Encode, Decode)]
+#[cbor(map)]
+pub struct CredentialRow {
+    /// Identity.
+    #[n(0)]
+    pub id: CredentialId,
+    /// Whose.
+    #[n(1)]
+    pub tenant: TenantId,
+    /// The principal; absent for the tenant's root.
+    #[n(2)]
+    pub principal: Option<PrincipalId>,
+    /// The public half.
+    #[n(3)]
+    pub shown: String,
+    /// The secret half, sealed under the tenant's domain key.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    #[n(5)]
+    pub created: Timestamp,
+    /// When it lapses.
+    #[n(6)]
+    pub expires: Option<Timestamp>,
+    /// Whether it is refused for now.
+    #[n(7)]
+    pub suspended: bool,
+}
+
+/// A policy attached to a principal.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct IdentityPolicyRow {
+    /// Name within the principal.
+    #[n(0)]
+    pub name: String,
+    /// The document as it came.
+    #[n(1)]
+    pub document: String,
+}
+
+/// A key.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct KeyRow {
+    /// Identity.
+    #[n(0)]
+    pub id: KeyId,
+    /// Whose.
+    #[n(1)]
+    pub tenant: TenantId,
+    /// What is the same key elsewhere.
+    #[n(2)]
+    pub lineage: LineageId,
+    /// Kind of material.
+    #[n(3)]
+    pub spec: KeySpec,
+    /// Bits of the usage profile.
+    #[n(4)]
+    pub profile: u32,
+    /// Whether material may ever leave, wrapped.
+    #[n(5)]
+    pub exportable: bool,
+    /// Where the material came from.
+    #[n(6)]
+    pub origin: Origin,
+    /// State.
+    #[n(7)]
+    pub state: KeyState,
+    /// When it was made.
+    #[n(8)]
+    pub created: Timestamp,
+    /// Words for people.
+    #[n(9)]
+    pub description: String,
+    /// The key policy as it came.
+    #[n(10)]
+    pub policy: String,
+    /// Tags, by key.
+    #[n(11)]
+    pub tags: Vec<(String, String)>,
+    /// Automatic rotation, while it is on.
+    #[n(12)]
+    pub rotation: Option<RotationRow>,
+    /// Ordinal of the newest version, from 1; 0 while there is none.
+    #[n(13)]
+    pub current: u32,
+    /// On-demand rotations so far.
+    #[n(14)]
+    pub on_demand_rotations: u32,
+    /// The region in which it was made.
+    #[n(15)]
+    pub region: String,
+    /// The ciphertext formats that it opens: bit `n` stands for version `n`.
+    #[n(16)]
+    pub accepted_formats: u32,
+}
+
+impl KeyRow {
+    /// The usage profile.
+    ///
+    /// # Errors
+    /// When the bits don't form one, which a sound row never has.
+    pub fn usage_profile(&self) -> Result<UsageProfile, ProfileError> {
+        UsageProfile::from_bits(self.profile, self.spec)
+    }
+}
+
+/// Automatic rotation of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RotationRow {
+    /// Days between rotations.
+    #[n(0)]
+    pub period_days: u32,
+    /// When the next one is due.
+    #[n(1)]
+    pub next: Timestamp,
+}
+
+/// A key version.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct VersionRow {
+    /// Of which key.
+    #[n(0)]
+    pub key: KeyId,
+    /// For people: 1, 2, 3.
+    #[n(1)]
+    pub ordinal: u32,
+    /// Identity of the material.
+    #[n(2)]
+    pub material: MaterialId,
+    /// The identity as front ends publish it: SHA-256 of a label and the material id.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub published: [u8; 32],
+    /// State.
+    #[n(4)]
+    pub state: VersionState,
+    /// When it was made.
+    #[n(5)]
+    pub created: Timestamp,
+    /// The wrapped material; empty once destroyed.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub wrapped: Vec<u8>,
+    /// SubjectPublicKeyInfo of a key pair (RFC 5280); empty for symmetric material.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub public: Vec<u8>,
+    /// How it came about.
+    #[n(8)]
+    pub cause: RotationCause,
+}
+
+/// How a key version came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RotationCause {
+    /// With the key.
+    #[n(0)]
+    Creation,
+    /// By the scheduler.
+    #[n(1)]
+    Automatic,
+    /// By a caller.
+    #[n(2)]
+    OnDemand,
+}
+
+/// A name's target.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct BindingRow {
+    /// The key.
+    #[n(0)]
+    pub key: KeyId,
+    /// Kind of name.
+    #[n(1)]
+    pub kind: NameKind,
+    /// Region.
+    #[n(2)]
+    pub region: String,
+    /// The name.
+    #[n(3)]
+    pub text: String,
+    /// When it was bound first.
+    #[n(4)]
+    pub created: Timestamp,
+    /// When it was bound to its present target.
+    #[n(5)]
+    pub updated: Timestamp,
+}
+
+/// A grant.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct GrantRow {
+    /// Identity.
+    #[n(0)]
+    pub id: GrantId,
+    /// On which key.
+    #[n(1)]
+    pub key: KeyId,
+    /// Who may use it, as policies name them.
+    #[n(2)]
+    pub grantee: String,
+    /// Who may give it up besides, as policies name them.
+    #[n(3)]
+    pub retiring: Option<String>,
+    /// Codes of the actions it allows.
+    #[n(4)]
+    pub actions: Vec<u8>,
+    /// The encryption context must be exactly this.
+    #[n(5)]
+    pub context_equals: Option<Vec<(String, String)>>,
+    /// The encryption context must hold this.
+    #[n(6)]
+    pub context_subset: Option<Vec<(String, String)>>,
+    /// Name given by its maker, for idempotence.
+    #[n(7)]
+    pub name: Option<String>,
+    /// When it was made.
+    #[n(8)]
+    pub created: Timestamp,
+    /// Who made it, as policies name them.
+    #[n(9)]
+    pub issuer: String,
+    /// The resource it may be used for, where the maker said so.
+    #[n(10)]
+    pub source_resource: Option<String>,
+}
+
+/// Something due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Due {
+    /// Rotate the key.
+    #[n(1)]
+    Rotation,
+    /// Destroy the key's material.
+    #[n(2)]
+    Destruction,
+}
+
+/// The installation.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct InstallationRow {
+    /// Identity.
+    #[n(0)]
+    pub id: strongroom_model::id::InstallationId,
+    /// When it was made.
+    #[n(1)]
+    pub created: Timestamp,
+    /// The public half of the backup key (HPKE, X25519).
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub backup_public: Vec<u8>,
+    /// How many recovery shares are needed, of how many.
+    #[n(3)]
+    pub shares: (u8, u8),
+}
+
+/// Where a node's log stood.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct HeadRow {
+    /// How many records it has had.
+    #[n(0)]
+    pub size: u64,
+    /// The chain hash of its last frame.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub chain: [u8; 32],
+    /// The root of the tree over all its records.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub root: [u8; 32],
+}
+
+impl HeadRow {
+    pub(crate) fn of(head: &Head) -> Self {
+        Self { size: head.size, chain: *head.chain.as_bytes(), root: *head.root.as_bytes() }
+    }
+
+    pub(crate) fn into_head(self, origin: &str) -> Head {
+        let [chain, root] = [self.chain, self.root].map(Hash::from_bytes);
+        Head { origin: origin.to_owned(), size: self.size, chain, root }
+    }
+}

@@ -1,0 +1,209 @@
+//! What falls due: rotations, destructions, the saved head of the log, checkpoints, the outbox.
+//!
+//! [`Engine::tick`] does what is due at the clock's time and is called every second by whoever runs the node; tests
+//! move the clock and call it. Acts are idempotent by key and due time, so that several nodes may tick over one store.
+//! Destruction never trusts a clock that jumped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use strongroom_audit::note::{NoteSignature, VerifierKey};
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::KeyId;
+use strongroom_model::root::{RootError, RootOfTrust};
+use strongroom_model::store::{Batch, Table};
+
+use crate::call::{Call, Dialect, Mode};
+use crate::error::{EngineError, Unavailable};
+use crate::operation::KeyReference;
+use crate::operations::rotation::{DestroyKey, RotateKey};
+use crate::rows::{self, Due, HeadRow, RotationCause};
+use crate::start::head_key;
+use crate::{Engine, limits};
+
+/// Acts that one tick does at most, so that it ends.
+const ACTS: usize = 100;
+/// Time between checkpoints while records come in.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What the scheduler remembers between ticks.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<Marks>);
+
+#[derive(Default)]
+struct Marks {
+    /// Wall clock and boot-time clock at the last tick.
+    clocks: Option<(Timestamp, Duration)>,
+    /// The wall clock went somewhere that the boot-time clock did not.
+    jumped: bool,
+    head_size: u64,
+    checkpoint_size: u64,
+    checkpoint_at: Option<Duration>,
+}
+
+/// What a tick did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// Keys rotated.
+    pub rotated: usize,
+    /// Keys destroyed.
+    pub destroyed: usize,
+    /// Acts that failed and stay due.
+    pub failed: usize,
+    /// Destruction waits, because the clock jumped.
+    pub clock_jumped: bool,
+}
+
+impl Engine {
+    /// Does what is due. Blocks; for a thread of its own.
+    ///
+    /// # Errors
+    /// When the store or the log can't serve; what is due stays due.
+    pub fn tick(self: &Arc<Self>, dialect: &'static dyn Dialect) -> Result<Ticked, EngineError> {
+        self.clear_outbox()?;
+        self.save_head()?;
+        let mut ticked = Ticked { clock_jumped: self.watch_clock(), ..Ticked::default() };
+        let now = self.clock.now();
+        let rows = self.catalog.snapshot()?.scan(Table::Schedule, &[], None, ACTS)?;
+        for row in rows {
+            let Some((at, due, key)) = parse_schedule(&row.key) else { continue };
+            if at > now {
+                break;
+            }
+            let done = match due {
+                Due::Rotation => self.rotate_due(dialect, key).map(|()| ticked.rotated += 1),
+                Due::Destruction if ticked.clock_jumped => Err(EngineError::Unavailable(Unavailable::ClockJumped)),
+                Due::Destruction => self.destroy_due(dialect, key).map(|()| ticked.destroyed += 1),
+            };
+            if let Err(error) = done {
+                tracing::warn!(%key, ?due, %error, "what was due could not be done; it stays due");
+                ticked.failed += 1;
+            }
+        }
+        self.checkpoint_if_due()?;
+        Ok(ticked)
+    }
+
+    /// An operator confirms that the wall clock is right, after a jump.
+    pub fn confirm_clock(&self) {
+        self.scheduler.0.lock().jumped = false;
+    }
+
+    fn rotate_due(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
+        let call = Call::internal("scheduler", "RotateKey", dialect);
+        let rotate = RotateKey { key: KeyReference::Id(key), cause: RotationCause::Automatic };
+        match self.perform_blocking(call, rotate, Mode::Run) {
+            // A key that is suspended or about to be destroyed is not rotated; the date passes without an act.
+            Err(EngineError::StateForbids { .. }) => self.skip_rotation(key),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Moves the due date of a rotation that its key's state forbids by one period.
+    fn skip_rotation(&self, key: KeyId) -> Result<(), EngineError> {
+        let entry = self.catalog.load_key(key)?;
+        let mut row = entry.row.clone();
+        let Some(due) = row.rotation else { return Ok(()) };
+        let period = crate::operations::key::DAY * due.period_days;
+        let next = due.next.after(period);
+        row.rotation = Some(rows::RotationRow { next, ..due });
+        let mut batch = Batch::default();
+        batch.delete(Table::Schedule, crate::keys::schedule(due.next, Due::Rotation, key));
+        batch.put(Table::Schedule, crate::keys::schedule(next, Due::Rotation, key), Vec::new());
+        batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
+        self.catalog.store().commit(batch.clone())?;
+        self.catalog.forget(&batch);
+        Ok(())
+    }
+
+    fn destroy_due(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
+        let call = Call::internal("scheduler", "DestroyKey", dialect);
+        self.perform_blocking(call, DestroyKey { key: KeyReference::Id(key) }, Mode::Run).map(|_| ())
+    }
+
+    /// Compares what both clocks have gone since the last tick.
+    fn watch_clock(&self) -> bool {
+        let (now, boot) = (self.clock.now(), self.clock.since_boot());
+        let mut memory = self.scheduler.0.lock();
+        if let Some((was, was_boot)) = memory.clocks {
+            let expected = was.after(boot.saturating_sub(was_boot));
+            if now.since(expected) > limits::CLOCK_JUMP || expected.since(now) > limits::CLOCK_JUMP {
+                tracing::error!(?expected, ?now, "the clock jumped; destruction waits until an operator confirms it");
+                memory.jumped = true;
+            }
+        }
+        memory.clocks = Some((now, boot));
+        memory.jumped
+    }
+
+    /// Tells the store where the log stands, so that a log that lost records is noticed.
+    fn save_head(&self) -> Result<(), EngineError> {
+        let head = self.log.head();
+        if self.scheduler.0.lock().head_size == head.size {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        batch.put(Table::Installation, head_key(&head.origin), rows::encode(&HeadRow::of(&head)));
+        self.catalog.store().commit(batch)?;
+        self.scheduler.0.lock().head_size = head.size;
+        Ok(())
+    }
+
+    fn checkpoint_if_due(&self) -> Result<(), EngineError> {
+        let now = self.clock.since_boot();
+        let due = {
+            let memory = self.scheduler.0.lock();
+            memory.checkpoint_at.is_none_or(|at| now.saturating_sub(at) >= CHECKPOINT_INTERVAL)
+                && memory.checkpoint_size != self.log.head().size
+        };
+        if due { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Signs where the log stands and writes that into it: every ten seconds, and at shutdown.
+    ///
+    /// # Errors
+    /// When no root can sign, or the log can't be written.
+    pub fn checkpoint(&self) -> Result<(), EngineError> {
+        let checkpoint = self.log.checkpoint();
+        let text = checkpoint.text();
+        let size = checkpoint.size;
+        let mut signatures: Vec<NoteSignature> = Vec::new();
+        let mut failure = None;
+        for root in self.vault.roots().iter() {
+            match sign(&**root, &checkpoint.origin, &text) {
+                Ok(signature) => signatures.push(signature),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match (signatures.is_empty(), failure) {
+            (true, Some(error)) => return Err(error.into()),
+            (true, None) => return Err(EngineError::Unavailable(Unavailable::Sealed)),
+            (false, _) => {}
+        }
+        let note = checkpoint.signed(signatures).to_string();
+        self.log.append_note(note).wait().map_err(|cause| crate::perform::log_error(&cause))?;
+        let mut memory = self.scheduler.0.lock();
+        memory.checkpoint_size = size;
+        memory.checkpoint_at = Some(self.clock.since_boot());
+        Ok(())
+    }
+}
+
+/// One signature line. The key bears the log's origin as its name, as verifiers of checkpoints expect.
+fn sign(root: &dyn RootOfTrust, origin: &str, text: &str) -> Result<NoteSignature, RootError> {
+    let unfit = |_| RootError::Unsupported { mechanism: "a checkpoint key that can stand in a note".to_owned() };
+    let key = VerifierKey::new(origin, root.checkpoint_key()?).map_err(unfit)?;
+    Ok(key.signature(&root.sign_checkpoint(text.as_bytes())?))
+}
+
+fn parse_schedule(key: &[u8]) -> Option<(Timestamp, Due, KeyId)> {
+    let (at, rest) = key.split_first_chunk::<8>()?;
+    let (due, key) = rest.split_first()?;
+    let due = match due {
+        1 => Due::Rotation,
+        2 => Due::Destruction,
+        _ => return None,
+    };
+    Some((Timestamp(u64::from_be_bytes(*at)), due, KeyId::from_slice(key)?))
+}

@@ -1,0 +1,175 @@
+//! Making an installation, and starting a node over one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use parking_lot::Mutex;
+use strongroom_audit::port::{AuditLog, Head, Position};
+use strongroom_crypto::{Random, random};
+use strongroom_model::clock::Clock;
+use strongroom_model::id::{InstallationId, TenantId};
+use strongroom_model::root::{CheckpointAlgorithm, RootOfTrust};
+use strongroom_model::store::{Batch, Store, Table};
+use strongroom_policy::{Document, Kind};
+use strongroom_secret::Arena;
+
+use crate::catalog::Catalog;
+use crate::error::{self, EngineError, InternalFault, Noun};
+use crate::operation::Halt;
+use crate::rows::{self, HeadRow, InstallationRow, RootRow, TenantRow};
+use crate::scheduler::Memory;
+use crate::usage::Ledger;
+use crate::vault::Vault;
+use crate::workers::{Ground, Workers};
+use crate::{Engine, keys};
+
+const INSTALLATION: &[u8] = b"installation";
+
+/// What an engine is built from.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// This node's audit log.
+    pub log: Arc<dyn AuditLog>,
+    /// The roots of trust, in the order in which they are asked; at least one must be able to serve.
+    pub roots: Vec<Arc<dyn RootOfTrust>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Locked memory for key material, where there is any.
+    pub arena: Option<Arena>,
+}
+
+/// What an engine is told.
+pub struct Options {
+    /// The identity policy of the installation's operators.
+    pub operator_policy: String,
+}
+
+/// The installation as a store has it; `None` in an empty store.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn installation(store: &dyn Store) -> Result<Option<InstallationRow>, EngineError> {
+    let row = store.snapshot()?.get(Table::Installation, INSTALLATION)?;
+    row.map(|row| rows::decode("the installation", &row.value)).transpose()
+}
+
+/// Where a node's log stood when the store last heard of it; a log that has less is not the whole log.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn saved_head(store: &dyn Store, origin: &str) -> Result<Option<Head>, EngineError> {
+    let row = store.snapshot()?.get(Table::Installation, &head_key(origin))?;
+    let row: Option<HeadRow> = row.map(|row| rows::decode("the saved head", &row.value)).transpose()?;
+    Ok(row.map(|row| row.into_head(origin)))
+}
+
+pub(crate) fn head_key(origin: &str) -> Vec<u8> {
+    [b"head/".as_slice(), origin.as_bytes()].concat()
+}
+
+/// Makes an installation in an empty store: its identity, its roots and its own domain key.
+///
+/// # Errors
+/// [`EngineError::AlreadyExists`] when the store has one; otherwise when store, roots or randomness fail.
+pub fn initialise(parts: &Parts, backup_public: Vec<u8>, shares: (u8, u8)) -> Result<InstallationId, EngineError> {
+    if installation(&*parts.store)?.is_some() {
+        return Err(EngineError::AlreadyExists(Noun::Tenant("installation".into())));
+    }
+    let now = parts.clock.now();
+    let id = InstallationId::from_bytes(random::bytes(&*parts.random).map_err(error::crypto)?);
+    let vault = vault(parts, id);
+    let (domain_key, _) = vault.new_domain_key(TenantId::INSTALLATION, now)?;
+    let mut batch = Batch::default();
+    let row = InstallationRow { id, created: now, backup_public, shares };
+    batch.insert(Table::Installation, INSTALLATION.to_vec(), rows::encode(&row));
+    for root in &parts.roots {
+        let row = root_row(&**root, now)?;
+        batch.insert(Table::Root, row.id.as_bytes().to_vec(), rows::encode(&row));
+    }
+    let tenant = TenantRow {
+        id: TenantId::INSTALLATION,
+        account: String::new(),
+        name: "installation".to_owned(),
+        suspended: false,
+        created: now,
+        domain_key: domain_key.id,
+        root_name: String::new(),
+    };
+    let key = keys::domain_key(TenantId::INSTALLATION, domain_key.id);
+    batch.insert(Table::DomainKey, key, rows::encode(&domain_key));
+    batch.insert(Table::Tenant, tenant.id.as_bytes().to_vec(), rows::encode(&tenant));
+    parts.store.commit(batch)?;
+    Ok(id)
+}
+
+pub(crate) fn root_row(
+    root: &dyn RootOfTrust,
+    now: strongroom_model::clock::Timestamp,
+) -> Result<RootRow, EngineError> {
+    let description = root.describe();
+    let key = root.checkpoint_key()?;
+    Ok(RootRow {
+        id: description.id,
+        kind: description.kind.to_owned(),
+        location: description.location,
+        added: now,
+        checkpoint_algorithm: match key.algorithm {
+            CheckpointAlgorithm::Ed25519 => 0,
+            CheckpointAlgorithm::EcdsaP256 => 1,
+        },
+        checkpoint_public: key.public,
+    })
+}
+
+fn vault(parts: &Parts, id: InstallationId) -> Vault {
+    Vault::new(
+        id,
+        parts.roots.clone(),
+        Arc::clone(&parts.store),
+        Arc::clone(&parts.clock),
+        Arc::clone(&parts.random),
+        parts.arena.clone(),
+    )
+}
+
+impl Engine {
+    /// Starts a node: opens the installation's own domain key, and gives the log what a crash kept from it.
+    ///
+    /// # Errors
+    /// When there is no installation, when no root can serve, or when store or log fail.
+    pub fn start(parts: Parts, options: &Options) -> Result<Arc<Self>, EngineError> {
+        let installation = installation(&*parts.store)?.ok_or(Noun::Tenant("installation".into()))?;
+        let operator_policy = Document::parse(&options.operator_policy, Kind::Identity);
+        let operator_policy = operator_policy.map_err(EngineError::InvalidPolicy)?.compile();
+        let vault = vault(&parts, installation.id);
+        let catalog = Catalog::new(Arc::clone(&parts.store));
+        let (tenant, _) = catalog.load_tenant(TenantId::INSTALLATION)?;
+        let token_key = match vault.domain_key(TenantId::INSTALLATION, tenant.domain_key, Ground::Worker) {
+            Ok(key) => key,
+            Err(Halt::Fail(error)) => return Err(error),
+            Err(Halt::Move(_)) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
+        };
+        let workers = Workers::start().map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
+        let engine = Self {
+            installation: installation.id,
+            catalog,
+            vault,
+            log: parts.log,
+            clock: parts.clock,
+            workers,
+            operator_policy,
+            epoch: AtomicU64::new(0),
+            settled: Mutex::new(Vec::new()),
+            owes_records: AtomicBool::new(false),
+            token_key,
+            usage: Ledger::default(),
+            scheduler: Memory::default(),
+        };
+        engine.replay_outbox(Position(0))?;
+        engine.clear_outbox()?;
+        Ok(Arc::new(engine))
+    }
+}
