@@ -13,8 +13,10 @@ use time::OffsetDateTime;
 /// `aws:ResourceAccount`) are never asked: they follow from what was proved, not from what a request claims.
 pub trait Attributes {
     /// The value of `key` at `index`, counted from 0; `None` past the last one, so `None` at 0 says that the request
-    /// has no such key. Most keys have one value. Answer by [`ConditionKey::name`], and compare
-    /// [`ConditionKey::qualifier`] ignoring ASCII case, as AWS does for condition keys, tag keys and encryption context keys.
+    /// has no such key.
+    ///
+    /// Answer by [`ConditionKey::name`]. Compare [`ConditionKey::qualifier`] ignoring ASCII case, as AWS does for tag keys
+    /// and encryption context keys ([`ConditionKey::qualifies`]); where several fit, answer them all.
     fn value(&self, key: &ConditionKey, index: usize) -> Option<Value<'_>>;
 
     /// The pair at `index` of the request's encryption context, in any order and without repetition, which the

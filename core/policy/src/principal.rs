@@ -110,7 +110,7 @@ impl Named {
 
     pub(crate) fn names(&self, principal: &Principal<'_>) -> Option<Naming> {
         let direct = match (self, principal) {
-            (Self::Nobody, _) | (_, Principal::Internal) => false,
+            (Self::Nobody, _) => false,
             (Self::Everyone, _) => true,
             (Self::Account(named), Principal::Root { account, .. }) => **named == **account,
             (Self::Account(named), _) => {

@@ -120,6 +120,55 @@ fn one_or_more(from: &'static [&'static str]) -> impl Strategy<Value = String> {
     })
 }
 
+const TEXT_OPERATORS: &[&str] = &[
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "StringEqualsIfExists",
+    "StringNotEqualsIfExists",
+    "StringEqualsIgnoreCaseIfExists",
+    "StringNotEqualsIgnoreCaseIfExists",
+    "StringLikeIfExists",
+    "StringNotLikeIfExists",
+];
+const SET_OPERATORS: &[&str] = &[
+    "ForAllValues:StringEquals",
+    "ForAnyValue:StringEquals",
+    "ForAllValues:StringNotEquals",
+    "ForAnyValue:StringNotEquals",
+    "ForAllValues:StringLike",
+    "ForAnyValue:StringLike",
+    "ForAllValues:StringNotLike",
+    "ForAnyValue:StringNotLike",
+    "ForAllValues:StringEqualsIgnoreCase",
+    "ForAnyValue:StringEqualsIgnoreCase",
+    "StringEquals",
+    "StringLike",
+    "StringEqualsIgnoreCase",
+];
+const NUMBER_OPERATORS: &[&str] = &[
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "NumericEqualsIfExists",
+    "NumericLessThanIfExists",
+];
+const DATE_OPERATORS: &[&str] = &[
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "DateLessThanIfExists",
+];
+
 /// One condition: operator, key and values, as JSON.
 fn condition() -> impl Strategy<Value = String> {
     let on = |operators: &'static [&'static str], key: &'static str, values: BoxedStrategy<String>| {
@@ -128,72 +177,12 @@ fn condition() -> impl Strategy<Value = String> {
     let numbers = prop_oneof![(-3..4i32).prop_map(|n| n.to_string()), (-3..4i32).prop_map(|n| format!("\"{n}.5\""))];
     let truths = prop_oneof![Just("true".to_owned()), Just("false".to_owned()), Just("\"true\"".to_owned())];
     prop_oneof![
-        on(
-            &[
-                "StringEquals",
-                "StringNotEquals",
-                "StringEqualsIgnoreCase",
-                "StringNotEqualsIgnoreCase",
-                "StringLike",
-                "StringNotLike",
-                "StringEqualsIfExists",
-                "StringNotEqualsIfExists",
-                "StringEqualsIgnoreCaseIfExists",
-                "StringNotEqualsIgnoreCaseIfExists",
-                "StringLikeIfExists",
-                "StringNotLikeIfExists",
-            ],
-            "x:text",
-            one_or_more(TEXT_PATTERNS).boxed(),
-        ),
-        on(
-            &[
-                "ForAllValues:StringEquals",
-                "ForAnyValue:StringEquals",
-                "ForAllValues:StringNotEquals",
-                "ForAnyValue:StringNotEquals",
-                "ForAllValues:StringLike",
-                "ForAnyValue:StringLike",
-                "ForAllValues:StringNotLike",
-                "ForAnyValue:StringNotLike",
-                "ForAllValues:StringEqualsIgnoreCase",
-                "ForAnyValue:StringEqualsIgnoreCase",
-                "StringEquals",
-                "StringLike",
-                "StringEqualsIgnoreCase",
-            ],
-            "x:texts",
-            one_or_more(TEXT_PATTERNS).boxed(),
-        ),
+        on(TEXT_OPERATORS, "x:text", one_or_more(TEXT_PATTERNS).boxed()),
+        on(SET_OPERATORS, "x:texts", one_or_more(TEXT_PATTERNS).boxed()),
         on(&["ArnEquals", "ArnNotEquals", "ArnEqualsIfExists"], "x:arn", one_or_more(ARNS).boxed()),
         on(&["ArnLike", "ArnNotLike", "ForAnyValue:ArnLike"], "x:arn", one_or_more(ARN_PATTERNS).boxed()),
-        on(
-            &[
-                "NumericEquals",
-                "NumericNotEquals",
-                "NumericLessThan",
-                "NumericLessThanEquals",
-                "NumericGreaterThan",
-                "NumericGreaterThanEquals",
-                "NumericEqualsIfExists",
-                "NumericLessThanIfExists",
-            ],
-            "x:number",
-            numbers.boxed(),
-        ),
-        on(
-            &[
-                "DateEquals",
-                "DateNotEquals",
-                "DateLessThan",
-                "DateLessThanEquals",
-                "DateGreaterThan",
-                "DateGreaterThanEquals",
-                "DateLessThanIfExists",
-            ],
-            "x:date",
-            one_or_more(DATES).boxed(),
-        ),
+        on(NUMBER_OPERATORS, "x:number", numbers.boxed()),
+        on(DATE_OPERATORS, "x:date", one_or_more(DATES).boxed()),
         on(&["Bool", "BoolIfExists"], "x:bool", truths.boxed()),
         on(&["IpAddress", "NotIpAddress", "IpAddressIfExists"], "x:address", one_or_more(NETWORKS).boxed()),
         (prop::sample::select(&["x:text", "x:texts", "x:number", "x:bool"][..]), any::<bool>())

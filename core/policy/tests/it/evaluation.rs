@@ -1,8 +1,8 @@
 //! The order of evaluation and what a decision says.
 
 use strongroom_policy::{
-    Combining, DeniedBy, Effect, Kind, Missing, NoAttributes, Outcome, PolicySet, Principal, Request, Source, Verdict,
-    allows_future_put, evaluate, explain,
+    Combining, CompiledPolicy, DeniedBy, Effect, Kind, Missing, NoAttributes, Outcome, PolicySet, Principal, Request,
+    Source, Verdict, allows_future_put, evaluate, explain,
 };
 
 use crate::support::*;
@@ -172,6 +172,26 @@ fn guardrails_hold_everyone_and_everything() {
             assert!(evaluate(&request(principal, "kms:Decrypt", &facts), &set).is_allowed(), "{principal:?}");
         }
     }
+}
+
+#[test]
+fn a_guardrail_may_name_whom_it_holds() {
+    let named = |principal: &str| {
+        let deny = format!(r#"{{"Effect":"Deny","Principal":{principal},"Action":"kms:Encrypt","Resource":"*"}}"#);
+        [compile(&deny, Kind::Guardrail)]
+    };
+    let key = key_policy(r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}"#);
+    let facts = Facts::default();
+    let allows = |rail: &[CompiledPolicy], principal| {
+        let set = PolicySet { key_guardrails: rail, resource_policy: Some(&key), ..PolicySet::default() };
+        evaluate(&request(principal, "kms:Encrypt", &facts), &set).is_allowed()
+    };
+    for principal in [ALICE, SERVICE, Principal::Internal] {
+        assert!(!allows(&named(r#""*""#), principal), "{principal:?}");
+    }
+    let bob = named(r#"{"AWS":"arn:aws:iam::111122223333:user/bob"}"#);
+    assert!(!allows(&bob, BOB));
+    assert!(allows(&bob, ALICE));
 }
 
 #[test]
