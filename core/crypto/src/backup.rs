@@ -224,6 +224,36 @@ mod tests {
         Ok(plain)
     }
 
+    /// Opens for ever. Made once by [`make_the_golden_file`].
+    const GOLDEN: &[u8] = include_bytes!("../../../vectors/backup/v1.bin");
+    const GOLDEN_PLAIN: &[u8] = b"backups of version 1 open for ever";
+
+    fn golden_key() -> Secret<32> {
+        Secret::copy_from(&(0x20..0x40).collect::<Vec<u8>>()).unwrap()
+    }
+
+    #[test]
+    #[ignore = "writes the golden file, once"]
+    fn make_the_golden_file() {
+        assert!(GOLDEN.is_empty(), "a released golden file is never made again");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/backup/v1.bin");
+        let mut file = std::fs::File::create(path).unwrap();
+        let public = public_of(&golden_key()).unwrap();
+        seal_stream(&public, &mut &*GOLDEN_PLAIN, &mut file, &SystemRandom).unwrap();
+    }
+
+    #[test]
+    fn the_golden_backup_of_version_1_opens() {
+        assert_eq!(open(&golden_key(), GOLDEN).unwrap(), GOLDEN_PLAIN);
+        assert_eq!(GOLDEN.len(), 5 + 32 + GOLDEN_PLAIN.len() + 16);
+    }
+
+    #[test]
+    fn chunks_are_as_long_as_the_format_says() {
+        let (_, sealed) = sealed(&vec![7; 262_144 + 1]);
+        assert_eq!(sealed.len(), 5 + 32 + (262_144 + 16) + (1 + 16));
+    }
+
     #[test]
     fn a_stream_of_any_length_opens_to_itself() {
         for length in [0, 1, BACKUP_CHUNK_BYTES - 1, BACKUP_CHUNK_BYTES, BACKUP_CHUNK_BYTES + 1, 3 * BACKUP_CHUNK_BYTES]

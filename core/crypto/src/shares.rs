@@ -272,6 +272,28 @@ mod tests {
         texts.iter().map(|text| Share::parse(text).unwrap()).collect()
     }
 
+    /// Combine for ever. Made once by [`make_the_golden_file`].
+    const GOLDEN: &str = include_str!("../../../vectors/backup/shares-v1.txt");
+
+    #[test]
+    #[ignore = "writes the golden file, once"]
+    fn make_the_golden_file() {
+        assert!(GOLDEN.is_empty(), "a released golden file is never made again");
+        let shares = split(&secret(), 2, 3, &SystemRandom).unwrap();
+        let lines: String = shares.iter().map(|share| text(share) + "\n").collect();
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/backup/shares-v1.txt"), lines).unwrap();
+    }
+
+    #[test]
+    fn the_golden_shares_of_version_1_combine() {
+        assert_eq!(GOLDEN.lines().count(), 3);
+        for without in 0..3 {
+            let mut two: Vec<_> = GOLDEN.lines().map(|line| Share::parse(line).unwrap()).collect();
+            two.remove(without);
+            assert!(combine(&two).unwrap().equals(secret().expose()));
+        }
+    }
+
     #[test]
     fn any_threshold_of_the_shares_restores_the_secret_through_their_text() {
         let texts: Vec<_> = split(&secret(), 3, 5, &SystemRandom).unwrap().iter().map(text).collect();

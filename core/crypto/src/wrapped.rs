@@ -1,8 +1,8 @@
-//! What is sealed under a wrapping key: key material and credentials under a domain key, a domain key under a
-//! software root, and tokens. Format version 1, for ever (docs/formats/wrapped-material.md).
+//! What is sealed under a wrapping key: key material, credentials at rest, and tokens that come back. Format version 1,
+//! for ever (docs/formats/wrapped-material.md).
 //!
 //! One layout for all; each kind has a magic and a derivation label of its own, so nothing sealed as one kind opens as
-//! another. Absent on purpose: roots that wrap inside a token, which have their own mechanisms.
+//! another. Absent on purpose: how a root of trust wraps the wrapping keys themselves; each has its own mechanism.
 
 use strongroom_model::id::{CredentialId, DomainKeyId, KeyId, LineageId, MaterialId, TenantId};
 use strongroom_model::spec::{KeySpec, Origin};
@@ -29,8 +29,6 @@ pub const OVERHEAD_BYTES: usize = HEADER_BYTES + sealed::OVERHEAD_BYTES;
 pub enum Kind {
     /// Key material.
     Material,
-    /// A domain key, under the key of a software root.
-    DomainKey,
     /// A credential at rest that must be recoverable.
     Credential,
     /// A token that lets its bearer import material.
@@ -45,7 +43,6 @@ impl Kind {
     const fn magic(self) -> [u8; 3] {
         match self {
             Self::Material => *b"SRW",
-            Self::DomainKey => *b"SRD",
             Self::Credential => *b"SRA",
             Self::ImportToken => *b"SRI",
             Self::GrantToken => *b"SRG",
@@ -56,7 +53,6 @@ impl Kind {
     const fn label(self) -> Label {
         match self {
             Self::Material => Label::WrappedMaterial,
-            Self::DomainKey => Label::DomainKey,
             Self::Credential => Label::Credential,
             Self::ImportToken => Label::ImportToken,
             Self::GrantToken => Label::GrantToken,
@@ -65,7 +61,7 @@ impl Kind {
     }
 }
 
-/// A key-wrapping key of 256 bits (SP 800-57 part 1): a domain key, or the key of a software root.
+/// A key-wrapping key of 256 bits (SP 800-57 part 1), such as a domain key.
 pub struct WrappingKey {
     id: [u8; 16],
     key: SymmetricKey,
@@ -73,7 +69,7 @@ pub struct WrappingKey {
 
 impl WrappingKey {
     /// Takes a key, into `arena` where one is given and has room. `id` names the key in what it seals: the bytes of a
-    /// [`DomainKeyId`] or of a root's id.
+    /// [`DomainKeyId`], or of whatever else names it.
     #[must_use]
     pub fn new(id: [u8; 16], key: &Secret<32>, arena: Option<&Arena>) -> Self {
         Self { id, key: SymmetricKey::store(key.expose(), arena) }
