@@ -1,0 +1,34 @@
+//! How the child process is started.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A command that ends in [`crate::child_main`]. The child inherits the environment and standard error; its standard
+/// input is the socket to its parent. The PIN goes over that socket, never through arguments or environment.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    /// The program: usually the path of the running one.
+    pub program: PathBuf,
+    /// Its arguments: usually a hidden subcommand.
+    pub arguments: Vec<OsString>,
+    /// Additional environment, for modules configured that way.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl Launcher {
+    /// Starts a child; returns it with our end of the socket.
+    pub(crate) fn launch(&self) -> io::Result<(Child, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let child = Command::new(&self.program)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok((child, ours))
+    }
+}

@@ -1,0 +1,40 @@
+//! The bounds of this room, all of them.
+
+use std::time::Duration;
+
+/// How long a call may take unless the caller says otherwise, waiting included.
+pub const DEADLINE: Duration = Duration::from_secs(5);
+/// How many calls run in the token at once unless configured: sessions, each on a thread of its own.
+pub const SESSIONS: usize = 4;
+/// Most sessions that may be configured.
+pub const SESSIONS_MOST: usize = 64;
+/// How many calls may be under way unless configured, running and waiting together.
+pub const QUEUE: usize = 256;
+/// Most calls under way that may be configured.
+pub const QUEUE_MOST: usize = 4096;
+/// Longest context of a wrapped domain key, in bytes.
+pub const CONTEXT_BYTES: usize = 4096;
+/// Longest PIN, in bytes.
+pub const PIN_BYTES: usize = 255;
+/// Random bytes asked of the token in one call.
+pub(crate) const RANDOM_BYTES: usize = 4096;
+/// Longest message between the process and its child, in bytes.
+pub(crate) const FRAME_BYTES: usize = 16 * 1024;
+/// How long a child may take to load the module, find the token and log in.
+pub(crate) const START: Duration = Duration::from_secs(30);
+/// How often the supervisor looks whether the child hangs.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
+/// How long writing one message to the child may take; longer, and the child is dead.
+pub(crate) const WRITE: Duration = Duration::from_millis(500);
+/// The pause before a child is started again, doubled each time in vain up to [`PAUSE_MOST`].
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// The longest such pause.
+pub(crate) const PAUSE_MOST: Duration = Duration::from_secs(10);
+/// How many failures in a row open the breaker.
+pub(crate) const BREAKER_FAILURES: u32 = 5;
+/// How long the breaker stays open before a probe, doubled each time in vain up to [`COOL_MOST`].
+pub(crate) const COOL: Duration = Duration::from_millis(500);
+/// The longest such time.
+pub(crate) const COOL_MOST: Duration = Duration::from_secs(30);
+/// How many sessions a child may replace before it is itself replaced, since a replaced session may still count in the token.
+pub(crate) const RENEWALS: usize = 64;

@@ -1,0 +1,120 @@
+//! The parent's end of a running child: requests out, answers back to whoever waits.
+
+use std::collections::HashMap;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+
+use crate::frames;
+use crate::protocol::{Call, Fault, Reply, Request, Response};
+
+/// What a waiting caller gets; a closed channel means that the child ended first.
+pub(crate) type Outcome = Result<Reply, Fault>;
+
+/// Why a call could not be handed to the child.
+pub(crate) enum Unsent {
+    /// As many calls as allowed are under way.
+    Full,
+    /// The deadline passed before it was this call's turn to be written.
+    Late,
+    /// The child has ended or is ending.
+    Ended,
+}
+
+/// A running child, as callers see it.
+pub(crate) struct Link {
+    socket: Mutex<UnixStream>,
+    pending: Mutex<Pending>,
+    limit: usize,
+}
+
+struct Pending {
+    next: u64,
+    waiting: HashMap<u64, Waiting>,
+    last_answer: Instant,
+    answers: u64,
+    ended: bool,
+}
+
+/// A request under way. It stays here when its caller gives up, until the child answers or is found to hang.
+struct Waiting {
+    answer: Sender<Outcome>,
+    sent: Instant,
+    deadline: Instant,
+}
+
+impl Link {
+    pub(crate) fn new(socket: UnixStream, limit: usize) -> Self {
+        let pending =
+            Pending { next: 1, waiting: HashMap::new(), last_answer: Instant::now(), answers: 0, ended: false };
+        Self { socket: Mutex::new(socket), pending: Mutex::new(pending), limit }
+    }
+
+    /// Sends a call; its answer comes through the channel.
+    pub(crate) fn send(&self, call: Call, deadline: Instant) -> Result<Receiver<Outcome>, Unsent> {
+        let (answer, receiver) = bounded(1);
+        let sent = Instant::now();
+        let id = {
+            let mut pending = self.pending.lock();
+            if pending.ended {
+                return Err(Unsent::Ended);
+            }
+            if pending.waiting.len() >= self.limit {
+                return Err(Unsent::Full);
+            }
+            let id = pending.next;
+            pending.next += 1;
+            pending.waiting.insert(id, Waiting { answer, sent, deadline });
+            id
+        };
+        let Some(socket) = self.socket.try_lock_until(deadline) else {
+            self.pending.lock().waiting.remove(&id);
+            return Err(Unsent::Late);
+        };
+        let budget = deadline.saturating_duration_since(Instant::now()).as_millis();
+        let request = Request { id, budget: u32::try_from(budget).unwrap_or(u32::MAX), call };
+        if frames::write(&socket, &request).is_err() {
+            // Perhaps half a message went out: this child is of no more use. The supervisor sees the socket close.
+            let _ = socket.shutdown(Shutdown::Both);
+            return Err(Unsent::Ended);
+        }
+        Ok(receiver)
+    }
+
+    /// Hands an answer to its caller, if one still waits.
+    pub(crate) fn answer(&self, response: Response) {
+        let mut pending = self.pending.lock();
+        pending.last_answer = Instant::now();
+        pending.answers += 1;
+        if let Some(waiting) = pending.waiting.remove(&response.id) {
+            // The caller may have given up meanwhile.
+            let _ = waiting.answer.try_send(response.outcome);
+        }
+    }
+
+    /// How many answers came.
+    pub(crate) fn answers(&self) -> u64 {
+        self.pending.lock().answers
+    }
+
+    /// Whether the child hangs: a request is past its deadline and nothing at all was answered since it was sent, or it
+    /// is still unanswered after twice its time.
+    pub(crate) fn hangs(&self, now: Instant) -> bool {
+        let pending = self.pending.lock();
+        pending.waiting.values().any(|waiting| {
+            let allowed = waiting.deadline.saturating_duration_since(waiting.sent);
+            let late = now.saturating_duration_since(waiting.deadline);
+            late > Duration::ZERO && (pending.last_answer < waiting.sent || late > allowed)
+        })
+    }
+
+    /// Refuses further calls and lets all waiting callers know that no answer will come.
+    pub(crate) fn end(&self) {
+        let mut pending = self.pending.lock();
+        pending.ended = true;
+        pending.waiting.clear();
+    }
+}

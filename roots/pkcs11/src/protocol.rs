@@ -1,0 +1,194 @@
+//! What the process and its child say to each other: owned plain data, CBOR (RFC 8949), one message a frame.
+//!
+//! Private to one build: both ends are the same program, so there is no version.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Decoder, Encode, Encoder};
+use strongroom_model::id::RootId;
+use strongroom_secret::SecretBytes;
+
+/// Which token, among those that the module shows.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum TokenSelector {
+    /// The one with this label, without the padding.
+    #[n(0)]
+    Label(#[n(0)] String),
+    /// The one with this serial number, without the padding.
+    #[n(1)]
+    Serial(#[n(0)] String),
+}
+
+impl std::fmt::Display for TokenSelector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Label(label) => write!(formatter, "label {label:?}"),
+            Self::Serial(serial) => write!(formatter, "serial number {serial:?}"),
+        }
+    }
+}
+
+/// How a token wraps domain keys. Chosen when the root is provisioned, and kept by the wrapping key's permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Wrapping {
+    /// `CKM_AES_GCM` with the context as additional data.
+    #[n(1)]
+    AesGcm,
+    /// `CKM_AES_KEY_WRAP_PAD` (RFC 5649) over the key and the SHA-256 of the context.
+    #[n(2)]
+    KeyWrapPad,
+}
+
+/// The first message to a child.
+#[derive(Encode, Decode)]
+pub(crate) struct Configure {
+    #[n(0)]
+    pub(crate) parent: u32,
+    #[n(1)]
+    pub(crate) module: String,
+    #[n(2)]
+    pub(crate) token: TokenSelector,
+    #[n(3)]
+    pub(crate) root: RootId,
+    #[n(4)]
+    pub(crate) sessions: u32,
+    #[n(5)]
+    pub(crate) queue: u32,
+    #[n(6)]
+    pub(crate) pin: SecretField,
+}
+
+/// Every further message to a child.
+#[derive(Encode, Decode)]
+pub(crate) struct Request {
+    #[n(0)]
+    pub(crate) id: u64,
+    /// After how many milliseconds nobody waits any more.
+    #[n(1)]
+    pub(crate) budget: u32,
+    #[n(2)]
+    pub(crate) call: Call,
+}
+
+/// Every message from a child; the first one has id 0 and answers [`Configure`].
+#[derive(Encode, Decode)]
+pub(crate) struct Response {
+    #[n(0)]
+    pub(crate) id: u64,
+    #[n(1)]
+    pub(crate) outcome: Result<Reply, Fault>,
+}
+
+/// What a child can be asked. `bound` is what a wrapped key is bound to: its header, then the caller's context.
+#[derive(Encode, Decode)]
+pub(crate) enum Call {
+    /// Make the root's keys unless they are there; [`Reply::Provisioned`].
+    #[n(0)]
+    Provision(#[n(0)] Option<Wrapping>),
+    /// Find the root's keys; [`Reply::Provisioned`].
+    #[n(1)]
+    Find,
+    /// [`Reply::Wrapped`].
+    #[n(2)]
+    Wrap {
+        #[n(0)]
+        bound: ByteVec,
+        #[n(1)]
+        key: SecretField,
+    },
+    /// [`Reply::Secret`].
+    #[n(3)]
+    Unwrap {
+        #[n(0)]
+        bound: ByteVec,
+        #[n(1)]
+        iv: ByteVec,
+        #[n(2)]
+        text: ByteVec,
+    },
+    /// [`Reply::Public`].
+    #[n(4)]
+    CheckpointKey,
+    /// [`Reply::Public`], 64 bytes.
+    #[n(5)]
+    Sign(#[n(0)] ByteVec),
+    /// [`Reply::Secret`] of that many bytes.
+    #[n(6)]
+    Random(#[n(0)] u32),
+}
+
+/// What a child answers.
+#[derive(Encode, Decode)]
+pub(crate) enum Reply {
+    /// The token is found and logged in.
+    #[n(0)]
+    Ready {
+        #[n(0)]
+        label: String,
+        #[n(1)]
+        serial: String,
+    },
+    #[n(1)]
+    Provisioned(#[n(0)] Wrapping),
+    #[n(2)]
+    Wrapped {
+        #[n(0)]
+        iv: ByteVec,
+        #[n(1)]
+        text: ByteVec,
+    },
+    #[n(3)]
+    Secret(#[n(0)] SecretField),
+    #[n(4)]
+    Public(#[n(0)] ByteVec),
+}
+
+/// Why a child could not do what it was asked. Texts name functions and return codes only.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Fault {
+    /// The blob is not one of this root and context.
+    #[n(0)]
+    Refused,
+    /// The token refused the PIN, now or earlier; it is not tried again, lest the token lock itself.
+    #[n(1)]
+    WrongPin,
+    #[n(2)]
+    Unsupported(#[n(0)] String),
+    #[n(3)]
+    NoToken,
+    #[n(4)]
+    SeveralTokens,
+    #[n(5)]
+    NotProvisioned,
+    /// The keys found are not what a root needs.
+    #[n(6)]
+    Unfit(#[n(0)] String),
+    /// A call failed; the next may succeed.
+    #[n(7)]
+    Failed(#[n(0)] String),
+    /// The token is lost to this child; only a new one may help.
+    #[n(8)]
+    Lost(#[n(0)] String),
+    /// Its budget was spent in the queue.
+    #[n(9)]
+    Expired,
+}
+
+/// A secret inside a message.
+pub(crate) struct SecretField(pub(crate) SecretBytes);
+
+impl<C> Encode<C> for SecretField {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        encoder.bytes(self.0.expose())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for SecretField {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Ok(Self(SecretBytes::copy_from(decoder.bytes()?)))
+    }
+}

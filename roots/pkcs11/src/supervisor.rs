@@ -1,0 +1,296 @@
+//! The thread that keeps a child running: starts it, reads its answers, kills it when it hangs, starts it again.
+//!
+//! The thread lives as long as the root: the kernel kills the child when the thread that started it ends.
+
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use parking_lot::{Condvar, Mutex};
+use strongroom_model::root::RootError;
+use strongroom_secret::SecretBytes;
+use tracing::{info, warn};
+
+use crate::error::CallError;
+use crate::frames::{self, Incoming, Reader};
+use crate::health::Condition;
+use crate::launcher::Launcher;
+use crate::limits::{PAUSE, PAUSE_MOST, START, TICK, WRITE};
+use crate::link::{Link, Outcome};
+use crate::protocol::{Call, Configure, Fault, Reply, Response, SecretField};
+use crate::root::Config;
+
+/// What callers and the supervisor share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    launcher: Launcher,
+    pin: SecretBytes,
+    pub(crate) state: Mutex<State>,
+    /// Signalled whenever `state` changes.
+    pub(crate) changed: Condvar,
+    /// Calls inside, waiting for a child included.
+    pub(crate) callers: AtomicUsize,
+}
+
+/// What changes.
+pub(crate) struct State {
+    /// The running child, once it is ready.
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) condition: Condition,
+    /// Label and serial number, once known.
+    pub(crate) token: Option<(String, String)>,
+    /// Why the last start failed, if it did and none succeeded since.
+    pub(crate) start_error: Option<CallError>,
+    pub(crate) stopping: bool,
+}
+
+/// Why a child is no longer tended.
+enum Ended {
+    Stopping,
+    Crashed,
+    Hung,
+    Lost(String),
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, launcher: Launcher, pin: SecretBytes) -> Self {
+        let state = State {
+            link: None,
+            condition: Condition::new(Instant::now()),
+            token: None,
+            start_error: None,
+            stopping: false,
+        };
+        Self { config, launcher, pin, state: Mutex::new(state), changed: Condvar::new(), callers: AtomicUsize::new(0) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.changed.notify_all();
+    }
+
+    /// The supervisor's whole life.
+    pub(crate) fn supervise(&self) {
+        let mut pause = PAUSE;
+        loop {
+            match self.start() {
+                Ok((mut child, link, reader)) => {
+                    let ended = self.tend(&link, reader);
+                    link.end();
+                    stop(&mut child);
+                    if link.answers() > 0 {
+                        pause = PAUSE;
+                    }
+                    self.note_end(ended);
+                }
+                Err(error) => self.note_failed_start(error),
+            }
+            let mut state = self.state.lock();
+            let until = Instant::now() + pause;
+            // A refused PIN is not tried again: tokens lock themselves after a few wrong ones.
+            while !state.stopping && (state.condition.pin_refused || Instant::now() < until) {
+                if state.condition.pin_refused {
+                    self.changed.wait(&mut state);
+                } else {
+                    self.changed.wait_until(&mut state, until);
+                }
+            }
+            if state.stopping {
+                return;
+            }
+            pause = (pause * 2).min(PAUSE_MOST);
+        }
+    }
+
+    /// Starts a child and waits until it has logged in.
+    fn start(&self) -> Result<(Child, Arc<Link>, Reader), CallError> {
+        let unavailable = |act: &str, error: std::io::Error| {
+            CallError::Root(RootError::Unavailable { cause: format!("cannot {act} the child process: {error}") })
+        };
+        let (mut child, socket) = self.launcher.launch().map_err(|error| unavailable("start", error))?;
+        let greeted = socket
+            .set_read_timeout(Some(TICK))
+            .and_then(|()| socket.set_write_timeout(Some(WRITE)))
+            .and_then(|()| socket.try_clone())
+            .and_then(|reading| frames::write(&socket, &self.configure()).map(|()| Reader::new(reading)));
+        let outcome = match greeted {
+            Ok(reader) => self.await_ready(reader),
+            Err(error) => Err(unavailable("reach", error)),
+        };
+        match outcome {
+            Ok((reader, token)) => {
+                let link = Arc::new(Link::new(socket, self.config.queue));
+                info!(label = token.0, serial = token.1, process = child.id(), "the token is ready");
+                self.change(|state| {
+                    state.link = Some(Arc::clone(&link));
+                    state.token = Some(token);
+                    state.start_error = None;
+                    state.condition.set_running(true, Instant::now());
+                });
+                Ok((child, link, reader))
+            }
+            Err(error) => {
+                stop(&mut child);
+                Err(error)
+            }
+        }
+    }
+
+    fn configure(&self) -> Configure {
+        Configure {
+            parent: std::process::id(),
+            module: self.config.module.to_string_lossy().into_owned(),
+            token: self.config.token.clone(),
+            root: self.config.root,
+            sessions: u32::try_from(self.config.sessions).unwrap_or(1),
+            queue: u32::try_from(self.config.queue).unwrap_or(1),
+            pin: SecretField(SecretBytes::copy_from(self.pin.expose())),
+        }
+    }
+
+    fn await_ready(&self, mut reader: Reader) -> Result<(Reader, (String, String)), CallError> {
+        let failed = |cause: &str| CallError::Root(RootError::Unavailable { cause: cause.to_owned() });
+        let until = Instant::now() + START;
+        loop {
+            match reader.next::<Response>() {
+                Ok(Incoming::Message(Response { outcome: Ok(Reply::Ready { label, serial }), .. })) => {
+                    return Ok((reader, (label, serial)));
+                }
+                Ok(Incoming::Message(Response { outcome: Err(fault), .. })) => return Err(CallError::Fault(fault)),
+                Ok(Incoming::Nothing) if self.state.lock().stopping => return Err(failed("it is being closed")),
+                Ok(Incoming::Nothing) if Instant::now() < until => {}
+                Ok(Incoming::Nothing) => return Err(CallError::Root(RootError::Timeout(START))),
+                Ok(Incoming::Message(_) | Incoming::End) | Err(_) => {
+                    return Err(failed("the child process ended while it started"));
+                }
+            }
+        }
+    }
+
+    /// Reads answers until the child must be ended.
+    fn tend(&self, link: &Link, mut reader: Reader) -> Ended {
+        let mut looked = Instant::now();
+        let mut probe = None;
+        loop {
+            let lost = match reader.next::<Response>() {
+                Ok(Incoming::Message(response)) => {
+                    let lost = match &response.outcome {
+                        Err(Fault::Lost(text)) => Some(text.clone()),
+                        _ => None,
+                    };
+                    link.answer(response);
+                    lost
+                }
+                Ok(Incoming::Nothing) => None,
+                Ok(Incoming::End) | Err(_) => {
+                    return if self.state.lock().stopping { Ended::Stopping } else { Ended::Crashed };
+                }
+            };
+            if let Some(text) = lost {
+                return Ended::Lost(text);
+            }
+            let now = Instant::now();
+            if now.saturating_duration_since(looked) < TICK {
+                continue;
+            }
+            looked = now;
+            if self.state.lock().stopping {
+                return Ended::Stopping;
+            }
+            if link.hangs(now) {
+                return Ended::Hung;
+            }
+            probe = self.probe(link, probe, now);
+        }
+    }
+
+    /// While the breaker is open, asks the token for something small now and then.
+    fn probe(&self, link: &Link, under_way: Option<Receiver<Outcome>>, now: Instant) -> Option<Receiver<Outcome>> {
+        match under_way.as_ref().map(Receiver::try_recv) {
+            Some(Ok(Ok(_))) => {
+                self.change(|state| state.condition.success(now));
+                return None;
+            }
+            Some(Err(TryRecvError::Empty)) => return under_way,
+            _ => {}
+        }
+        if self.state.lock().condition.breaker.take_probe(now) {
+            return link.send(Call::Find, now + self.config.deadline).ok();
+        }
+        None
+    }
+
+    fn note_end(&self, ended: Ended) {
+        let now = Instant::now();
+        let error = match ended {
+            Ended::Stopping => None,
+            Ended::Crashed => Some(RootError::Unavailable { cause: "the module crashed".into() }),
+            Ended::Hung => Some(RootError::Unavailable { cause: "the module hung and was ended".into() }),
+            Ended::Lost(cause) => Some(RootError::Unavailable { cause }),
+        };
+        self.change(|state| {
+            state.link = None;
+            state.condition.set_running(false, now);
+            if let Some(error) = error {
+                warn!(%error, "the child process of the token is started again");
+                state.condition.failure(error, now);
+            }
+        });
+    }
+
+    fn note_failed_start(&self, error: CallError) {
+        let now = Instant::now();
+        let shown = RootError::from(error.clone());
+        warn!(error = %shown, "the token could not be reached");
+        self.change(|state| {
+            state.start_error = Some(error);
+            state.condition.failure(shown, now);
+        });
+    }
+
+    /// Makes the supervisor end soon.
+    pub(crate) fn stop(&self) {
+        self.change(|state| state.stopping = true);
+    }
+
+    /// Waits for the first start of a child to succeed, or says why it failed.
+    pub(crate) fn started(&self, deadline: Instant) -> Result<(), CallError> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(error) = &state.start_error {
+                return Err(error.clone());
+            }
+            if state.condition.starts > 0 {
+                return Ok(());
+            }
+            if self.changed.wait_until(&mut state, deadline).timed_out() {
+                return Err(CallError::Root(RootError::Timeout(self.config.deadline)));
+            }
+        }
+    }
+
+    /// Waits for a child to be ready; `Err` when none will be in time or calls are refused.
+    pub(crate) fn link(&self, deadline: Instant, allowed: Duration) -> Result<Arc<Link>, CallError> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(refusal) = state.condition.refusal() {
+                return Err(CallError::Root(refusal));
+            }
+            if let Some(link) = &state.link {
+                return Ok(Arc::clone(link));
+            }
+            if self.changed.wait_until(&mut state, deadline).timed_out() {
+                return Err(CallError::Root(RootError::Timeout(allowed)));
+            }
+        }
+    }
+}
+
+/// Ends a child for good. Only a process stuck in the kernel could make this wait, and no caller waits for it.
+fn stop(child: &mut Child) {
+    // Fails only if it has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
