@@ -2,12 +2,14 @@
 
 import os
 import time
+import uuid
 
 import boto3
 import botocore.config
 import botocore.exceptions
 import pytest
 import strongroom
+import users
 import wire
 
 ROOTS = os.environ.get("STRONGROOM_CLIENT_ROOTS", "software pkcs11").split()
@@ -113,3 +115,14 @@ def eventually(condition, seconds=20):
 @pytest.fixture(scope="session", name="eventually")
 def eventually_fixture():
     return eventually
+
+
+@pytest.fixture
+def make_user(server):
+    """Makes users with nothing but the policy given: `make_user(policy)` returns (user, its KMS client)."""
+
+    def make(policy=None):
+        user = users.make(server, f"user-{uuid.uuid4().hex[:12]}", policy)
+        return user, connect(server, credentials=user.credentials)
+
+    return make

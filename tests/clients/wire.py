@@ -210,7 +210,7 @@ def watch(client):
     """Checks every reply that this client will get."""
 
     def check(operation_model, response_dict, **_rest):
-        if operation_model.service_model.protocol_name != "json":
+        if operation_model.service_model.metadata["protocol"] != "json":
             return
         headers = {name.lower(): value for name, value in response_dict["headers"].items()}
         status, body = response_dict["status_code"], response_dict["body"]
