@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::str;
 
-use crate::canonical::{ALGORITHM, decode, parameters, unhex};
+use crate::canonical::ALGORITHM;
+use crate::encoding::{decode, parameters, unhex};
 use crate::error::{Part, ScopeField, SigV4Error, quoted};
 use crate::key::{Scope, TERMINATOR};
 use crate::limits;
@@ -26,8 +27,12 @@ pub struct ParsedAuthorization<'a> {
     pub(crate) signed_headers: Cow<'a, str>,
     pub(crate) signature: [u8; 32],
     pub(crate) signed_at: SigningTime,
+    /// `signed_at` as the request writes it.
+    pub(crate) time_text: [u8; 16],
     /// The header that `signed_at` was read from; `None` when presigned.
     pub(crate) date_header: Option<&'static str>,
+    /// `X-Amz-Content-SHA256`, if the request has it.
+    pub(crate) content_sha256: Option<&'a [u8]>,
     /// Seconds of life that a presigned request gives itself.
     pub(crate) expires: Option<u32>,
     session_token: Option<Cow<'a, str>>,
@@ -47,7 +52,7 @@ impl<'a> ParsedAuthorization<'a> {
             (None, None) => Err(SigV4Error::MissingAuthorization),
             (Some(_), Some(_)) => Err(SigV4Error::SeveralAuthorizations),
             (Some(authorization), None) => Self::from_header(authorization, &found),
-            (None, Some(parameters)) => Self::from_parameters(parameters),
+            (None, Some(parameters)) => Self::from_parameters(parameters, &found),
         }
     }
 
@@ -80,13 +85,15 @@ impl<'a> ParsedAuthorization<'a> {
             signed_headers: Cow::Borrowed(signed_headers),
             signature: Part::Signature.formed(unhex(signature.as_bytes()))?,
             signed_at: Part::Date.formed(SigningTime::parse(date))?,
+            time_text: Part::Date.formed(date.try_into().ok())?,
             date_header: Some(date_header),
+            content_sha256: found.content_sha256,
             expires: None,
             session_token: found.session_token.map(session_token).transpose()?.map(Cow::Borrowed),
         })
     }
 
-    fn from_parameters(parameters: PresignedParameters) -> Result<Self, SigV4Error> {
+    fn from_parameters(parameters: PresignedParameters, found: &FoundHeaders<'a>) -> Result<Self, SigV4Error> {
         check_algorithm(&Part::Authorization.required(parameters.algorithm)?)?;
         let credential = Part::Credential.required(parameters.credential)?;
         let credential = Credential::read(&credential, |part| Cow::Owned(part.to_owned()))?;
@@ -102,7 +109,9 @@ impl<'a> ParsedAuthorization<'a> {
             signed_headers: Cow::Owned(Part::SignedHeaders.required(parameters.signed_headers)?),
             signature: Part::Signature.formed(unhex(signature.as_bytes()))?,
             signed_at: Part::Date.formed(SigningTime::parse(date.as_bytes()))?,
+            time_text: Part::Date.formed(date.as_bytes().try_into().ok())?,
             date_header: None,
+            content_sha256: found.content_sha256,
             expires: Some(Part::Expires.formed(seconds(&expires))?),
             session_token: token.transpose()?.map(Cow::Owned),
         })
@@ -176,6 +185,7 @@ struct FoundHeaders<'a> {
     authorization: Option<&'a [u8]>,
     date: Option<(&'static str, &'a [u8])>,
     session_token: Option<&'a [u8]>,
+    content_sha256: Option<&'a [u8]>,
 }
 
 impl<'a> FoundHeaders<'a> {
@@ -183,19 +193,24 @@ impl<'a> FoundHeaders<'a> {
         let mut found = Self::default();
         let (mut amz_date, mut date) = (None, None);
         for (name, value) in headers {
-            let (slot, twice) = if name.eq_ignore_ascii_case("authorization") {
-                (&mut found.authorization, SigV4Error::SeveralAuthorizations)
+            let (slot, part) = if name.eq_ignore_ascii_case("authorization") {
+                (&mut found.authorization, Part::Authorization)
             } else if name.eq_ignore_ascii_case("x-amz-date") {
-                (&mut amz_date, SigV4Error::Malformed { part: Part::Date })
+                (&mut amz_date, Part::Date)
             } else if name.eq_ignore_ascii_case("date") {
-                (&mut date, SigV4Error::Malformed { part: Part::Date })
+                (&mut date, Part::Date)
             } else if name.eq_ignore_ascii_case("x-amz-security-token") {
-                (&mut found.session_token, SigV4Error::Malformed { part: Part::SecurityToken })
+                (&mut found.session_token, Part::SecurityToken)
+            } else if name.eq_ignore_ascii_case("x-amz-content-sha256") {
+                (&mut found.content_sha256, Part::ContentSha256)
             } else {
                 continue;
             };
             if slot.replace(value.trim_ascii()).is_some() {
-                return Err(twice);
+                return Err(match part {
+                    Part::Authorization => SigV4Error::SeveralAuthorizations,
+                    part => SigV4Error::Malformed { part },
+                });
             }
         }
         found.date = amz_date.map(|value| ("x-amz-date", value)).or_else(|| date.map(|value| ("date", value)));
@@ -218,6 +233,9 @@ struct PresignedParameters {
 impl PresignedParameters {
     /// `None` when the query string has none of those that mark a presigned request.
     fn find(query: &str) -> Result<Option<Self>, SigV4Error> {
+        if query.is_empty() {
+            return Ok(None);
+        }
         let mut found = Self::default();
         for (name, value) in parameters(query) {
             let (slot, part) = match name {

@@ -24,8 +24,9 @@ pub struct Scope<'a> {
     pub service: &'a str,
 }
 
-/// The key that signs requests of one scope: 32 bytes derived from a secret access key, which it does not reveal.
-pub struct SigningKey(Secret<32>);
+/// The key that signs requests of one scope, derived from a secret access key that it does not reveal. Held ready for
+/// HMAC inside the cryptographic library, which erases it on drop: preparing it costs as much as using it.
+pub struct SigningKey(Box<hmac::Key>);
 
 impl SigningKey {
     /// Derives the key for `scope`: four HMAC-SHA256 in a chain, starting from `AWS4` and the secret access key.
@@ -38,12 +39,13 @@ impl SigningKey {
         let date = chain(start.expose(), scope.date.as_bytes());
         let region = chain(date.expose(), scope.region.as_bytes());
         let service = chain(region.expose(), scope.service.as_bytes());
-        Self(chain(service.expose(), TERMINATOR.as_bytes()))
+        let key = chain(service.expose(), TERMINATOR.as_bytes());
+        Self(Box::new(hmac::Key::new(hmac::HMAC_SHA256, key.expose())))
     }
 
     /// The signature of a string to sign.
     pub(crate) fn sign(&self, string_to_sign: &[u8]) -> Signature {
-        Signature(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.0.expose()), string_to_sign))
+        Signature(hmac::sign(&self.0, string_to_sign))
     }
 }
 
@@ -148,7 +150,9 @@ mod tests {
             0xc4, 0xaf, 0xb1, 0xcc, 0x57, 0x71, 0xd8, 0x71, 0x76, 0x3a, 0x39, 0x3e, 0x44, 0xb7, 0x03, 0x57, 0x1b, 0x55,
             0xcc, 0x28, 0x42, 0x4d, 0x1a, 0x5e, 0x86, 0xda, 0x6e, 0xd3, 0xc1, 0x54, 0xa4, 0xb9,
         ];
-        assert!(SigningKey::derive(&secret, &scope("20150830")).0.equals(&expected));
+        let derived = SigningKey::derive(&secret, &scope("20150830")).sign(b"any text");
+        let direct = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &expected), b"any text");
+        assert_eq!(derived.expose(), direct.as_ref());
     }
 
     #[test]

@@ -16,11 +16,14 @@
 
 mod authorization;
 mod canonical;
+mod encoding;
 mod error;
 mod key;
 pub mod limits;
 mod request;
+mod scratch;
 mod sign;
+mod signed_headers;
 mod signing_time;
 mod verify;
 

@@ -5,11 +5,13 @@ use std::str;
 use strongroom_secret::SecretBytes;
 
 use crate::authorization::{is_name, session_token};
-use crate::canonical::{ALGORITHM, CanonicalRequest, SignedHeaders, canonical_query, check_path, hex, sha256};
+use crate::canonical::{ALGORITHM, CanonicalRequest, canonical_query, check_path, sha256};
+use crate::encoding::hex;
 use crate::error::{Part, SigV4Error};
 use crate::key::{Scope, SigningKey, TERMINATOR};
 use crate::limits;
 use crate::request::{Headers, Request};
+use crate::signed_headers::SignedHeaders;
 use crate::signing_time::SigningTime;
 
 /// Headers that the signer adds, and that a request to be signed must not have.
@@ -84,7 +86,7 @@ pub fn sign<'a>(
     let canonical = CanonicalRequest { method, path, query: canonical_query(query, None)?, headers };
     let scope = Scope { date: now.date(), region, service };
     let key = SigningKey::derive(credentials.secret_access_key, &scope);
-    let signature = hex(canonical.signature(&hex(&sha256(body)), now, &scope, &key).expose());
+    let signature = hex(canonical.signature(&hex(&sha256(body)), &time, &scope, &key).expose());
     let signature = str::from_utf8(&signature).unwrap_or_default();
     let (id, day) = (credentials.access_key_id, scope.date);
     Ok(SignatureHeaders {

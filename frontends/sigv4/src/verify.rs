@@ -5,11 +5,13 @@
 use std::str;
 
 use crate::authorization::{PRESIGNED_SIGNATURE, ParsedAuthorization};
-use crate::canonical::{CanonicalRequest, SignedHeaders, canonical_query, check_path, hex, sha256, unhex};
+use crate::canonical::{CanonicalRequest, canonical_query, check_path, sha256};
+use crate::encoding::{hex, unhex};
 use crate::error::{Part, ScopeField, SigV4Error, quoted};
 use crate::key::{Scope, SigningKey};
 use crate::limits;
 use crate::request::{Headers, Request};
+use crate::signed_headers::SignedHeaders;
 use crate::signing_time::SigningTime;
 
 const UNSIGNED_PAYLOAD: &[u8] = b"UNSIGNED-PAYLOAD";
@@ -100,7 +102,7 @@ impl ParsedAuthorization<'_> {
             return Err(SigV4Error::HeaderNotSigned { name: name.to_owned() });
         }
         headers.collect(request)?;
-        let payload = payload_claim(request.headers.clone())?;
+        let payload = payload_claim(self.content_sha256)?;
         if matches!(payload, PayloadClaim::Unsigned) && !expectation.unsigned_payload {
             return Err(SigV4Error::UnsignedPayload);
         }
@@ -134,7 +136,7 @@ impl ParsedAuthorization<'_> {
         if !(expectation.serves_region)(region) {
             return mismatch(ScopeField::Region, None, region);
         }
-        if date != self.signed_at.date() {
+        if !self.time_text.starts_with(date.as_bytes()) {
             return mismatch(ScopeField::Date, Some(self.signed_at.date().to_string()), &date.to_string());
         }
         Ok(())
@@ -162,14 +164,12 @@ impl ParsedAuthorization<'_> {
     }
 }
 
-fn payload_claim<'a>(headers: impl Headers<'a>) -> Result<PayloadClaim, SigV4Error> {
-    let mut values = headers.filter(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256"));
-    let claim = match values.next() {
-        None => return Ok(PayloadClaim::Absent),
-        Some((_, value)) if value.trim_ascii() == UNSIGNED_PAYLOAD => PayloadClaim::Unsigned,
-        Some((_, value)) => PayloadClaim::Hash(Part::ContentSha256.formed(unhex(value.trim_ascii()))?),
-    };
-    Part::ContentSha256.formed(values.next().is_none().then_some(claim))
+fn payload_claim(header: Option<&[u8]>) -> Result<PayloadClaim, SigV4Error> {
+    Ok(match header {
+        None => PayloadClaim::Absent,
+        Some(UNSIGNED_PAYLOAD) => PayloadClaim::Unsigned,
+        Some(digits) => PayloadClaim::Hash(Part::ContentSha256.formed(unhex(digits))?),
+    })
 }
 
 impl<'a> Checked<'a> {
@@ -188,7 +188,7 @@ impl<'a> Checked<'a> {
             PayloadClaim::Unsigned => UNSIGNED_PAYLOAD,
         };
         let scope = parsed.scope();
-        if !self.canonical.signature(payload, parsed.signed_at, &scope, key).equals(&parsed.signature) {
+        if !self.canonical.signature(payload, &parsed.time_text, &scope, key).equals(&parsed.signature) {
             return Err(SigV4Error::SignatureMismatch);
         }
         Ok(Verified {
