@@ -14,7 +14,6 @@ const MODULES: [&str; 4] = [
     "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
     "/usr/local/lib/softhsm/libsofthsm2.so",
 ];
-const PIN: &str = "1234-user";
 const SECURITY_OFFICER_PIN: &str = "5678-officer";
 
 /// An initialised token, which lasts as long as its directory.
@@ -24,6 +23,9 @@ pub struct Token {
 }
 
 impl Token {
+    /// The user's PIN as text, for configuration files and environments.
+    pub const PIN: &str = "1234-user";
+
     /// Makes a token with this label in `directory`, which may hold other tokens already.
     ///
     /// # Panics
@@ -36,7 +38,7 @@ impl Token {
             format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
         let prepared = fs::create_dir_all(&tokens).and_then(|()| fs::write(token.configuration(), configuration));
         let mut tool = Command::new("softhsm2-util");
-        tool.args(["--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", SECURITY_OFFICER_PIN]);
+        tool.args(["--init-token", "--free", "--label", label, "--pin", Self::PIN, "--so-pin", SECURITY_OFFICER_PIN]);
         match prepared.and_then(|()| tool.env("SOFTHSM2_CONF", token.configuration()).output()) {
             Ok(output) if output.status.success() => token,
             Ok(output) => panic!("softhsm2-util: {}", String::from_utf8_lossy(&output.stderr)),
@@ -65,13 +67,7 @@ impl Token {
     /// The user's PIN.
     #[must_use]
     pub fn pin(&self) -> SecretBytes {
-        SecretBytes::copy_from(PIN.as_bytes())
-    }
-
-    /// The user's PIN as text, for configuration files and environments.
-    #[must_use]
-    pub const fn pin_text(&self) -> &'static str {
-        PIN
+        SecretBytes::copy_from(Self::PIN.as_bytes())
     }
 
     /// The environment in which the module finds the token.

@@ -2,6 +2,7 @@
 //!
 //! One thread reads requests, one for each session carries them out. It dies with its parent, leaves no core dump, and
 //! ends by killing itself: exit handlers of modules are known to crash, and nothing here needs them.
+#![expect(unsafe_code, reason = "the disposition of signals is an operating system interface")]
 
 use std::io;
 use std::os::fd::AsFd;
@@ -34,6 +35,7 @@ struct Job {
 }
 
 fn serve() -> io::Result<()> {
+    ignore_stop_signals();
     set_parent_process_death_signal(Some(Signal::KILL))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
@@ -72,6 +74,14 @@ fn serve() -> io::Result<()> {
         }
         end()
     })
+}
+
+/// A terminal or a service manager signals the whole group; the parent still needs its child to drain.
+fn ignore_stop_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: ignoring a signal installs no handler, so no code of ours can run at a bad moment.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
 
 fn work(token: &Token, jobs: &Receiver<Job>, answers: &Mutex<UnixStream>) {

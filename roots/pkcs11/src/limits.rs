@@ -24,6 +24,8 @@ pub(crate) const FRAME_BYTES: usize = 16 * 1024;
 pub(crate) const START: Duration = Duration::from_secs(30);
 /// How often the supervisor looks whether the child hangs.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
+/// The least age of an unanswered request before the child is taken to hang, however short the caller's deadline was.
+pub(crate) const HANG_LEAST: Duration = Duration::from_secs(1);
 /// How long writing one message to the child may take; longer, and the child is dead.
 pub(crate) const WRITE: Duration = Duration::from_millis(500);
 /// The pause before a child is started again, doubled each time in vain up to [`PAUSE_MOST`].

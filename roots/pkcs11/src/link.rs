@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::frames;
+use crate::limits::HANG_LEAST;
 use crate::protocol::{Call, Fault, Reply, Request, Response};
 
 /// What a waiting caller gets; a closed channel means that the child ended first.
@@ -100,14 +101,14 @@ impl Link {
         self.pending.lock().answers
     }
 
-    /// Whether the child hangs: a request is past its deadline and nothing at all was answered since it was sent, or it
-    /// is still unanswered after twice its time.
+    /// Whether the child hangs: nothing at all was answered since a request was sent that is past its deadline, or a
+    /// request is unanswered after twice its time. A slow token is no hanging one: short deadlines count as `HANG_LEAST`.
     pub(crate) fn hangs(&self, now: Instant) -> bool {
         let pending = self.pending.lock();
         pending.waiting.values().any(|waiting| {
-            let allowed = waiting.deadline.saturating_duration_since(waiting.sent);
-            let late = now.saturating_duration_since(waiting.deadline);
-            late > Duration::ZERO && (pending.last_answer < waiting.sent || late > allowed)
+            let allowed = waiting.deadline.saturating_duration_since(waiting.sent).max(HANG_LEAST);
+            let age = now.saturating_duration_since(waiting.sent);
+            age > allowed && (pending.last_answer < waiting.sent || age > allowed * 2)
         })
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct Configure {
     #[n(0)]
     pub(crate) parent: u32,
     #[n(1)]
-    pub(crate) module: String,
+    pub(crate) module: ByteVec,
     #[n(2)]
     pub(crate) token: TokenSelector,
     #[n(3)]

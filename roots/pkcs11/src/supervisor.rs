@@ -2,6 +2,7 @@
 //!
 //! The thread lives as long as the root: the kernel kills the child when the thread that started it ends.
 
+use std::os::unix::ffi::OsStrExt;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -52,6 +53,7 @@ enum Ended {
     Crashed,
     Hung,
     Lost(String),
+    PinRefused,
 }
 
 impl Shared {
@@ -141,7 +143,7 @@ impl Shared {
     fn configure(&self) -> Configure {
         Configure {
             parent: std::process::id(),
-            module: self.config.module.to_string_lossy().into_owned(),
+            module: self.config.module.as_os_str().as_bytes().to_vec().into(),
             token: self.config.token.clone(),
             root: self.config.root,
             sessions: u32::try_from(self.config.sessions).unwrap_or(1),
@@ -174,22 +176,23 @@ impl Shared {
         let mut looked = Instant::now();
         let mut probe = None;
         loop {
-            let lost = match reader.next::<Response>() {
+            let ended = match reader.next::<Response>() {
                 Ok(Incoming::Message(response)) => {
-                    let lost = match &response.outcome {
-                        Err(Fault::Lost(text)) => Some(text.clone()),
+                    let ended = match &response.outcome {
+                        Err(Fault::Lost(text)) => Some(Ended::Lost(text.clone())),
+                        Err(Fault::WrongPin) => Some(Ended::PinRefused),
                         _ => None,
                     };
                     link.answer(response);
-                    lost
+                    ended
                 }
                 Ok(Incoming::Nothing) => None,
                 Ok(Incoming::End) | Err(_) => {
                     return if self.state.lock().stopping { Ended::Stopping } else { Ended::Crashed };
                 }
             };
-            if let Some(text) = lost {
-                return Ended::Lost(text);
+            if let Some(ended) = ended {
+                return ended;
             }
             let now = Instant::now();
             if now.saturating_duration_since(looked) < TICK {
@@ -229,12 +232,13 @@ impl Shared {
             Ended::Crashed => Some(RootError::Unavailable { cause: "the module crashed".into() }),
             Ended::Hung => Some(RootError::Unavailable { cause: "the module hung and was ended".into() }),
             Ended::Lost(cause) => Some(RootError::Unavailable { cause }),
+            Ended::PinRefused => Some(RootError::WrongCredential),
         };
         self.change(|state| {
             state.link = None;
             state.condition.set_running(false, now);
             if let Some(error) = error {
-                warn!(%error, "the child process of the token is started again");
+                warn!(%error, "the child process of the token has ended");
                 state.condition.failure(error, now);
             }
         });

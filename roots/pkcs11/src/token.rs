@@ -3,6 +3,8 @@
 //! Runs in the child process. A session that is lost is replaced, not closed (closing races in some modules), and the
 //! call is tried once more; `C_Finalize` is never called.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -100,7 +102,7 @@ impl Token {
     /// Loads the module, finds the token and logs in. The session returned keeps the login alive: keep it.
     pub(crate) fn load(configure: &Configure) -> Result<(Self, Session), Fault> {
         let failed = |error: Error| Fault::from(Trouble::from(error));
-        let module = Pkcs11::new(Path::new(&configure.module)).map_err(failed)?;
+        let module = Pkcs11::new(Path::new(OsStr::from_bytes(&configure.module))).map_err(failed)?;
         module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(failed)?;
         let mut found = Vec::new();
         for slot in module.get_slots_with_token().map_err(failed)? {

@@ -6,8 +6,7 @@ use strongroom_model::root::{RootError, RootOfTrust};
 use strongroom_root_pkcs11::{Config, HealthState, Pkcs11Error, Pkcs11Root, Wrapping};
 use strongroom_testkit::root_suite::{self, sample_key};
 
-use crate::promises::children_of_this_process;
-use crate::rig::{Rig, eventually};
+use crate::rig::{Rig, children_of_this_process, eventually};
 
 const CONTEXT: &[u8] = b"context";
 /// What a call may take beyond its deadline on a loaded machine.
@@ -81,7 +80,10 @@ fn a_vague_error_on_opening_is_not_mistaken_for_a_wrong_blob() {
 #[test]
 fn lost_sessions_are_opened_again_without_the_caller_noticing() {
     let rig = Rig::new();
-    let (root, deadline) = begin(&rig);
+    // One session: with several, one that was lost the last time may meet the next loss on its only retry.
+    let config = Config { sessions: 1, ..rig.shim_config() };
+    let deadline = config.deadline;
+    let root = rig.provision(config);
     for function in ["C_EncryptInit", "C_Encrypt", "C_DecryptInit", "C_Decrypt"] {
         rig.faults.set(&format!("{function} * lose once")).unwrap();
         round_trip(&root, deadline).unwrap();
@@ -132,6 +134,29 @@ fn a_crashing_module_gives_a_typed_error_and_a_new_child() {
 }
 
 #[test]
+fn signals_to_the_whole_group_leave_the_child_serving() {
+    let rig = Rig::new();
+    let (root, deadline) = begin(&rig);
+    let [child] = children_of_this_process().try_into().unwrap();
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        assert!(std::process::Command::new("kill").args([signal, &child]).status().unwrap().success());
+        round_trip(&root, deadline).unwrap();
+    }
+    assert_eq!(children_of_this_process(), [child]);
+}
+
+#[test]
+fn a_slow_token_is_not_taken_for_a_hanging_one() {
+    let rig = Rig::new();
+    let (root, deadline) = begin(&rig);
+    rig.faults.set("C_Encrypt * delay 200").unwrap();
+    let hurried = root.with_deadline(Duration::from_millis(100));
+    assert_eq!(hurried.wrap(CONTEXT, &sample_key()), Err(RootError::Timeout(Duration::from_millis(100))));
+    round_trip(&root, deadline).unwrap();
+    assert_eq!(root.health().starts, 1);
+}
+
+#[test]
 fn a_child_killed_from_outside_is_replaced() {
     let rig = Rig::new();
     let (root, deadline) = begin(&rig);
@@ -156,11 +181,15 @@ fn a_stopped_child_is_found_hanging_and_replaced() {
 #[test]
 fn a_hanging_module_times_out_at_the_deadline_and_is_replaced() {
     let rig = Rig::new();
-    let (root, deadline) = begin(&rig);
-    rig.faults.set("C_Encrypt * hang once").unwrap();
-    assert_eq!(round_trip(&root, deadline), Err(RootError::Timeout(deadline)));
-    heals(&root, deadline);
-    assert_eq!(root.health().starts, 2);
+    let config = Config { sessions: 1, ..rig.shim_config() };
+    let deadline = config.deadline;
+    let root = rig.provision(config);
+    for function in ["C_Encrypt", "C_DecryptInit"] {
+        rig.faults.set(&format!("{function} * hang once")).unwrap();
+        assert_eq!(round_trip(&root, deadline), Err(RootError::Timeout(deadline)));
+        heals(&root, deadline);
+    }
+    assert_eq!(root.health().starts, 3);
 }
 
 #[test]
@@ -242,6 +271,7 @@ fn a_pin_refused_on_the_way_is_not_tried_again() {
     rig.faults.set("C_Login * return 0xa0\nC_Encrypt * crash").unwrap();
     assert!(round_trip(&root, deadline).is_err());
     eventually("the refusal is known", || round_trip(&root, deadline) == Err(RootError::WrongCredential));
+    eventually("nothing runs that could try again", || children_of_this_process().is_empty());
     rig.faults.set("").unwrap();
     assert_eq!(round_trip(&root, deadline), Err(RootError::WrongCredential));
     assert_eq!(root.health().state, HealthState::Down);

@@ -9,7 +9,7 @@ use strongroom_secret::SecretBytes;
 use strongroom_testkit::root_suite::{self, sample_key};
 use strongroom_testkit::softhsm::Token;
 
-use crate::rig::{ROOT, Rig, eventually, program};
+use crate::rig::{ROOT, Rig, children_of_this_process, eventually, program};
 
 const CONTEXT: &[u8] = b"context";
 
@@ -93,17 +93,6 @@ fn what_cannot_be_opened_is_told_apart() {
 }
 
 #[test]
-fn a_wrong_pin_is_tried_once_only() {
-    let rig = Rig::new();
-    // SoftHSM2 does not lock itself, so the log of starts has to tell: a refused PIN must not be retried by a restart.
-    for _ in 0..5 {
-        let refused = Pkcs11Root::open(rig.config(), rig.launcher(), SecretBytes::copy_from(b"wrong"));
-        assert!(matches!(refused, Err(Pkcs11Error::Root(RootError::WrongCredential))));
-    }
-    assert_eq!(rig.provision(rig.config()).health().starts, 1);
-}
-
-#[test]
 fn the_child_ends_with_the_last_clone_and_hides_the_pin() {
     let rig = Rig::new();
     let root = rig.provision(rig.config());
@@ -119,6 +108,18 @@ fn the_child_ends_with_the_last_clone_and_hides_the_pin() {
     clone.wrap(CONTEXT, &sample_key()).unwrap();
     drop(clone);
     eventually("the child ends", || children_of_this_process().is_empty());
+}
+
+#[test]
+fn the_child_does_not_outlive_a_killed_parent() {
+    let rig = Rig::new();
+    let mut parent = rig.become_parent();
+    let child = rig.await_child_of_parent();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    // A zombie has ended too, whether or not somebody has asked for its status yet.
+    let status = || std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+    eventually("the child ends", || status().is_empty() || status().contains("State:\tZ"));
 }
 
 #[test]
@@ -138,10 +139,4 @@ fn many_callers_share_the_sessions() {
         }
     });
     assert_eq!(root.health().state, HealthState::Up);
-}
-
-pub(crate) fn children_of_this_process() -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }

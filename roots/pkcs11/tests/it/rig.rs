@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use strongroom_model::id::RootId;
@@ -12,12 +13,25 @@ use tempfile::TempDir;
 
 pub(crate) const ROOT: RootId = RootId::from_bytes(*b"a root for tests");
 const CHILD: &str = "STRONGROOM_TEST_CHILD";
+const PARENT: &str = "STRONGROOM_TEST_PARENT";
 
 /// Not a test of its own: what the launcher starts.
 #[test]
 fn runs_as_the_child_when_told_to() {
     if std::env::var_os(CHILD).is_some() {
         strongroom_root_pkcs11::child_main();
+    }
+}
+
+/// Not a test of its own: a parent to be killed. Says who its child is and waits.
+#[test]
+fn runs_as_a_parent_when_told_to() {
+    let Some(announcement) = std::env::var_os(PARENT) else { return };
+    let rig = Rig::new();
+    let _root = rig.provision(rig.config());
+    std::fs::write(announcement, children_of_this_process().concat()).unwrap();
+    loop {
+        std::thread::park();
     }
 }
 
@@ -65,6 +79,26 @@ impl Rig {
     pub(crate) fn provision_for(&self, config: Config, wrapping: Wrapping) -> Pkcs11Root {
         Pkcs11Root::provision(config, self.launcher(), self.token.pin(), Some(wrapping)).unwrap()
     }
+
+    /// A process with a root and a child of its own, and its files in our directory.
+    pub(crate) fn become_parent(&self) -> Child {
+        let mut parent = Command::new(program());
+        parent.args(["--exact", "rig::runs_as_a_parent_when_told_to"]).env(PARENT, self.directory().join("child"));
+        parent.env("TMPDIR", self.directory()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The process number of that process's child.
+    pub(crate) fn await_child_of_parent(&self) -> String {
+        let announced = || std::fs::read_to_string(self.directory().join("child")).unwrap_or_default();
+        eventually("the parent has a child", || !announced().is_empty());
+        announced()
+    }
+}
+
+pub(crate) fn children_of_this_process() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 pub(crate) fn program() -> PathBuf {
