@@ -28,6 +28,7 @@ pub const LONGEST_HEADER: usize = FIXED_HEADER + limits::ORIGIN_BYTES + 64 * HAS
 const SEGMENT_MAGIC: [u8; 4] = [b'S', b'R', b'A', VERSION];
 const FRAME_MAGIC: [u8; 4] = [b'S', b'R', b'F', VERSION];
 const HASH_BYTES: usize = 32;
+const FILE_SUFFIX: &str = ".sra";
 const FIXED_HEADER: usize = 80;
 const AFTER_FAILURE: u8 = 1;
 /// No log gets so far; reading a larger number, nothing may overflow.
@@ -169,6 +170,19 @@ impl SegmentHeader {
 pub fn is_origin(text: &str) -> bool {
     let fits = !text.is_empty() && text.len() <= limits::ORIGIN_BYTES;
     fits && !text.contains(|character: char| character.is_whitespace() || character.is_control() || character == '+')
+}
+
+/// The name of a segment's file: its number in 20 digits, and `.sra`.
+#[must_use]
+pub fn file_name(segment: u64) -> String {
+    format!("{segment:020}{FILE_SUFFIX}")
+}
+
+/// The number of the segment whose file has this name; `None` for other files.
+#[must_use]
+pub fn segment_number(file_name: &str) -> Option<u64> {
+    let number = file_name.strip_suffix(FILE_SUFFIX)?.parse().ok()?;
+    (self::file_name(number) == file_name).then_some(number)
 }
 
 /// Appends a frame of records to `out` and returns the chain hash after it. The caller keeps the frame within
@@ -378,8 +392,8 @@ fn check_magic(found: [u8; 4], wanted: [u8; 4]) -> Result<(), FrameError> {
     let ([a, b, c, version], [x, y, z, _]) = (found, wanted);
     match [a, b, c] == [x, y, z] {
         true if found == wanted => Ok(()),
-        true => Err(FrameError::Version(version)),
-        false => Err(FrameError::Magic),
+        true if version > VERSION => Err(FrameError::Version(version)),
+        _ => Err(FrameError::Magic),
     }
 }
 

@@ -90,6 +90,16 @@ fn what_a_newer_program_wrote_is_told_from_what_is_damaged() {
 }
 
 #[test]
+fn a_segments_file_name_sorts_as_its_number_and_no_other_file_is_taken_for_one() {
+    assert_eq!(segment_number(&file_name(42)), Some(42));
+    assert!(file_name(9) < file_name(10) && file_name(10) < file_name(u64::MAX));
+    assert_eq!(
+        [segment_number("42.sra"), segment_number("+0000000000000000042.sra"), segment_number("lock")],
+        [None; 3]
+    );
+}
+
+#[test]
 fn a_name_of_a_log_can_stand_in_a_signed_note() {
     assert!(is_origin("kms.example/node-1"));
     assert!(!is_origin("") && !is_origin("a b") && !is_origin("a+b") && !is_origin("a\n"));
