@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 /// input is the socket to its parent. The PIN goes over that socket, never through arguments or environment.
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    /// The program: usually the path of the running one.
+    /// The program.
     pub program: PathBuf,
     /// Its arguments: usually a hidden subcommand.
     pub arguments: Vec<OsString>,
@@ -20,6 +20,13 @@ pub struct Launcher {
 }
 
 impl Launcher {
+    /// Starts this very program, even if its file has been replaced since, with arguments that lead to
+    /// [`crate::child_main`].
+    #[must_use]
+    pub fn of_this_program(arguments: Vec<OsString>) -> Self {
+        Self { program: "/proc/self/exe".into(), arguments, environment: Vec::new() }
+    }
+
     /// Starts a child; returns it with our end of the socket.
     pub(crate) fn launch(&self) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How long a call may take unless the caller says otherwise, waiting included.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 /// How many calls run in the token at once unless configured: sessions, each on a thread of its own.
-pub const SESSIONS: usize = 4;
+pub const SESSIONS: usize = 8;
 /// Most sessions that may be configured.
 pub const SESSIONS_MOST: usize = 64;
 /// How many calls may be under way unless configured, running and waiting together.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use parking_lot::Mutex;
+use strongroom_crypto::CheckpointSigner;
 use strongroom_model::id::RootId;
-use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey, RootDescription, RootError, RootOfTrust};
+use strongroom_model::root::{CheckpointKey, RootDescription, RootError, RootOfTrust};
 use strongroom_secret::Secret;
 
 use crate::error::SoftwareRootError;
@@ -54,7 +54,7 @@ pub struct SoftwareRoot {
     id: RootId,
     file_key: Secret<32>,
     domain_wrapping: Secret<32>,
-    checkpoint: Ed25519KeyPair,
+    checkpoint: CheckpointSigner,
     /// Held while the file is changed, so that changes follow each other.
     changing: Mutex<()>,
 }
@@ -131,7 +131,7 @@ impl SoftwareRoot {
     fn serve(path: PathBuf, id: RootId, file_key: Secret<32>, keys: &Keys) -> Result<Self, SoftwareRootError> {
         let domain_wrapping =
             primitives::derive(keys.wrapping.expose(), "strongroom root domain key wrapping", &[id.as_bytes()])?;
-        let checkpoint = Ed25519KeyPair::from_seed_unchecked(keys.checkpoint_seed.expose())
+        let checkpoint = CheckpointSigner::from_seed(&keys.checkpoint_seed)
             .map_err(|_| SoftwareRootError::Module("load the checkpoint key"))?;
         Ok(Self { path, id, file_key, domain_wrapping, checkpoint, changing: Mutex::new(()) })
     }
@@ -194,13 +194,11 @@ impl RootOfTrust for SoftwareRoot {
     }
 
     fn checkpoint_key(&self) -> Result<CheckpointKey, RootError> {
-        let public = self.checkpoint.public_key().as_ref().to_vec();
-        Ok(CheckpointKey { algorithm: CheckpointAlgorithm::Ed25519, public })
+        Ok(self.checkpoint.public())
     }
 
     fn sign_checkpoint(&self, message: &[u8]) -> Result<[u8; 64], RootError> {
-        let failed = || RootError::Unavailable { cause: SoftwareRootError::Module("sign").to_string() };
-        self.checkpoint.try_sign(message).map_err(|_| failed())?.as_ref().try_into().map_err(|_| failed())
+        self.checkpoint.sign(message).map_err(|error| RootError::Unavailable { cause: error.to_string() })
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), RootError> {

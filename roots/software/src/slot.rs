@@ -122,7 +122,7 @@ pub enum Credential<'a> {
     Passphrase(&'a SecretBytes),
     /// The 32 bytes of a key file.
     KeyFile(&'a Secret<32>),
-    /// What the recovery shares combine to.
+    /// What the recovery shares combine to (`strongroom_crypto::shares::combine`).
     Recovery(&'a Secret<32>),
 }
 

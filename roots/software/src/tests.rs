@@ -2,6 +2,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use strongroom_crypto::SystemRandom;
+use strongroom_crypto::shares::{self, Share};
 use strongroom_model::root::{RootError, RootOfTrust};
 use strongroom_secret::{Secret, SecretBytes};
 use strongroom_testkit::root_suite;
@@ -62,6 +64,22 @@ fn every_slot_opens_the_same_root_again() {
         assert_eq!(again.describe(), made.root.describe());
         assert_eq!(again.checkpoint_key().unwrap(), made.root.checkpoint_key().unwrap());
         assert!(again.unwrap(CONTEXT, &wrapped).unwrap().equals(key(9).expose()));
+    }
+}
+
+#[test]
+fn any_two_of_three_recovery_shares_open_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("root");
+    let secret = key(5);
+    let made = shares::split(&secret, 2, 3, &SystemRandom).unwrap();
+    let unlocker = Unlocker::Recovery { secret: &secret, threshold: 2, shares: 3 };
+    let root = SoftwareRoot::create(&path, &[unlocker]).unwrap();
+    let texts: Vec<_> = made.iter().map(Share::to_text).collect();
+    for kept in [[0, 1], [1, 2], [2, 0]] {
+        let parse = |number: usize| Share::parse(std::str::from_utf8(texts[number].expose()).unwrap()).unwrap();
+        let combined = shares::combine(&kept.map(parse)).unwrap();
+        assert_eq!(unseal(&path, &Credential::Recovery(&combined)).unwrap().describe(), root.describe());
     }
 }
 

@@ -69,7 +69,7 @@ impl Rig {
         let marker = (OsString::from(CHILD), OsString::from("1"));
         let environment =
             [marker, self.token.environment()].into_iter().chain(self.faults.environment(&Token::module()));
-        Launcher { program: program(), arguments: arguments.into(), environment: environment.collect() }
+        Launcher { environment: environment.collect(), ..Launcher::of_this_program(arguments.into()) }
     }
 
     pub(crate) fn provision(&self, config: Config) -> Pkcs11Root {
