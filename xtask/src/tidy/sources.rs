@@ -148,10 +148,9 @@ fn calls_expose(line: &str) -> bool {
 }
 
 fn is_test(path: &str) -> bool {
-    path.contains("/tests/")
-        || path.ends_with("/tests.rs")
-        || path.starts_with("testkit/")
-        || path.starts_with("bench/")
+    path.ends_with("/tests.rs")
+        || ["/tests/", "/examples/", "/benches/"].iter().any(|folder| path.contains(folder))
+        || ["testkit/", "bench/", "fuzz/", "xtask/"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// The text before the file's test module.
