@@ -5,6 +5,7 @@
 //! Absent on purpose: any wire format, any IO of its own (store, log, roots, clock and randomness are arguments), and any
 //! other way to use a key.
 
+mod authentication;
 mod call;
 mod catalog;
 mod decide;
@@ -26,7 +27,7 @@ mod vault;
 mod workers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use strongroom_audit::port::AuditLog;
@@ -34,11 +35,13 @@ use strongroom_crypto::Random;
 use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_model::clock::Clock;
 use strongroom_model::id::{InstallationId, RecordId};
+pub use strongroom_secret::SecretBytes;
 pub use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, DeniedBy, Document, Kind, Missing, NoAttributes,
     Outcome as PolicyOutcome, PolicyError, Value,
 };
 
+pub use crate::authentication::FailedAuthentication;
 pub use crate::call::{Call, Dialect, Facts, Mode};
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
@@ -49,7 +52,7 @@ pub use crate::rows::{
     RootRow, RootWrap, RotationCause, RotationRow, TenantRow, VersionRow,
 };
 pub use crate::scheduler::Ticked;
-pub use crate::start::{Options, Parts, initialise, installation, saved_head};
+pub use crate::start::{Options, Parts, initialise, installation, roots, saved_head};
 pub use crate::usage::LastUse;
 pub use crate::workers::Ground;
 
@@ -72,6 +75,7 @@ pub struct Engine {
     token_key: Arc<WrappingKey>,
     usage: usage::Ledger,
     scheduler: scheduler::Memory,
+    strangers: authentication::Strangers,
 }
 
 impl Engine {
@@ -91,6 +95,15 @@ impl Engine {
     #[must_use]
     pub const fn installation(&self) -> InstallationId {
         self.installation
+    }
+
+    /// Tells what is measured, by name: counters end in `_total`.
+    pub fn measure(&self, tell: &mut dyn FnMut(&str, u64)) {
+        tell("audit_records_total", self.log.head().size);
+        tell("kill_switch_epoch_total", self.epoch.load(Ordering::Relaxed));
+        tell("outbox_settled", self.settled.lock().len() as u64);
+        tell("audit_log_owed", u64::from(self.owes_records.load(Ordering::Relaxed)));
+        tell("roots", self.vault.roots().len() as u64);
     }
 
     pub(crate) const fn catalog(&self) -> &catalog::Catalog {

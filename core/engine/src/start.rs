@@ -13,6 +13,7 @@ use strongroom_model::store::{Batch, Store, Table};
 use strongroom_policy::{Document, Kind};
 use strongroom_secret::Arena;
 
+use crate::authentication::Strangers;
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::operation::Halt;
@@ -54,6 +55,15 @@ pub struct Options {
 pub fn installation(store: &dyn Store) -> Result<Option<InstallationRow>, EngineError> {
     let row = store.snapshot()?.get(Table::Installation, INSTALLATION)?;
     row.map(|row| rows::decode("the installation", &row.value)).transpose()
+}
+
+/// The roots that wrap the domain keys of the installation in a store.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn roots(store: &dyn Store) -> Result<Vec<RootRow>, EngineError> {
+    let rows = store.snapshot()?.scan(Table::Root, &[], None, 1000)?;
+    rows.iter().map(|row| rows::decode("roots", &row.value)).collect()
 }
 
 /// Where a node's log stood when the store last heard of it; a log that has less is not the whole log.
@@ -167,6 +177,7 @@ impl Engine {
             token_key,
             usage: Ledger::default(),
             scheduler: Memory::default(),
+            strangers: Strangers::default(),
         };
         engine.replay_outbox(Position(0))?;
         engine.clear_outbox()?;

@@ -1,0 +1,132 @@
+//! What stands behind each listener: health for everyone, and the front ends that the listener serves.
+//!
+//! Several AWS front ends may share a listener; a request goes to the one that owns its target. A sealed server answers
+//! health and `unseal` and nothing else.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{Method, StatusCode};
+use strongroom_admin::Admin;
+use strongroom_aws_kms::Kms;
+use strongroom_aws_sts::Sts;
+use strongroom_engine::Engine;
+use strongroom_http::{App, Peer, Remote, Request, Response, empty};
+use strongroom_secret::SecretBytes;
+
+use crate::config::FrontEnd;
+use crate::metrics::Metrics;
+
+/// The front ends, once there is an engine.
+pub(crate) struct Serving {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) kms: Kms,
+    pub(crate) sts: Sts,
+    pub(crate) admin: Admin,
+}
+
+/// What all listeners share.
+pub(crate) struct Shared {
+    serving: OnceLock<Serving>,
+    unsealer: Box<dyn Fn(&SecretBytes) -> Result<Serving, String> + Send + Sync>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        metrics: Metrics,
+        unsealer: Box<dyn Fn(&SecretBytes) -> Result<Serving, String> + Send + Sync>,
+    ) -> Self {
+        Self { serving: OnceLock::new(), unsealer, metrics }
+    }
+
+    pub(crate) fn serving(&self) -> Option<&Serving> {
+        self.serving.get()
+    }
+
+    /// Begins to serve; a second time changes nothing.
+    pub(crate) fn begin(&self, serving: Serving) {
+        let _ = self.serving.set(serving);
+    }
+}
+
+/// One listener's app.
+pub(crate) struct Gateway {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) front_ends: Vec<FrontEnd>,
+    pub(crate) regions: Vec<Arc<str>>,
+    /// Whether metrics are served here.
+    pub(crate) metrics: bool,
+}
+
+impl App for Gateway {
+    async fn call(&self, peer: &Arc<Peer>, request: Request) -> Response {
+        let head = &request.head;
+        if head.method == Method::GET {
+            match head.uri.path() {
+                "/healthz" => return text(StatusCode::OK, "ok\n"),
+                "/readyz" => return self.ready(),
+                "/metrics" if self.metrics => {
+                    return text(StatusCode::OK, self.shared.metrics.render(self.shared.serving().map(|s| &*s.engine)));
+                }
+                _ => {}
+            }
+        }
+        let Some(serving) = self.shared.serving() else { return self.sealed(peer, request).await };
+        self.route(serving, peer, request).await
+    }
+}
+
+impl Gateway {
+    async fn route(&self, serving: &Serving, peer: &Arc<Peer>, request: Request) -> Response {
+        let serves = |front_end| self.front_ends.contains(&front_end);
+        if serves(FrontEnd::AwsKms) && Kms::owns(&request.head) {
+            return serving.kms.handle(peer, request, &self.regions).await;
+        }
+        if serves(FrontEnd::AwsSts) && Sts::owns(&request.head) {
+            return serving.sts.handle(peer, request, &self.regions).await;
+        }
+        if serves(FrontEnd::Admin) && is_admin(&request.head) {
+            return serving.admin.handle(peer, request).await;
+        }
+        empty(StatusCode::NOT_FOUND)
+    }
+
+    fn ready(&self) -> Response {
+        match self.shared.serving() {
+            Some(_) => text(StatusCode::OK, "ready\n"),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "sealed\n"),
+        }
+    }
+
+    /// A passphrase or PIN in the body of `POST /v1/unseal`, over the Unix socket only.
+    async fn sealed(&self, peer: &Arc<Peer>, request: Request) -> Response {
+        let unseal = request.head.method == Method::POST && request.head.uri.path() == "/v1/unseal";
+        if !unseal || !matches!(peer.remote, Remote::Unix { .. }) || !self.front_ends.contains(&FrontEnd::Admin) {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the server is sealed; run: strongroom unseal\n");
+        }
+        let shared = Arc::clone(&self.shared);
+        let secret = SecretBytes::copy_from(&request.body);
+        let opened = tokio::task::spawn_blocking(move || {
+            let serving = (shared.unsealer)(&secret)?;
+            shared.begin(serving);
+            Ok::<(), String>(())
+        });
+        match opened.await {
+            Ok(Ok(())) => text(StatusCode::OK, "unsealed\n"),
+            Ok(Err(problem)) => text(StatusCode::FORBIDDEN, format!("{problem}\n")),
+            Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+fn is_admin(head: &Head) -> bool {
+    head.uri.path().starts_with("/v1/")
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(http_body_util::Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,124 @@
+//! Fetching secrets from where the configuration says they are. Read once, at start, into types that can't be printed.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use strongroom_secret::{Secret, SecretBytes};
+
+use crate::config::SecretSource;
+
+/// Longest secret that is read, in bytes.
+const LONGEST: u64 = 4096;
+
+/// Why a secret could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    /// The file can't be read.
+    #[error("cannot read the secret in {}: {error}", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Others could read it.
+    #[error("{} can be read by others; run: chmod 600 {}", .0.display(), .0.display())]
+    Exposed(PathBuf),
+    /// The variable is not set.
+    #[error("the environment variable {0} is not set")]
+    Unset(String),
+    /// The service manager passes no credentials.
+    #[error("$CREDENTIALS_DIRECTORY is not set: credential {0:?} needs LoadCredential= in the service")]
+    NoCredentials(String),
+    /// A key file of another length.
+    #[error("{} must hold exactly 32 bytes; make one with: head -c 32 /dev/urandom", .0.display())]
+    KeyFileLength(PathBuf),
+    /// A key file where a text is wanted, or the other way round.
+    #[error("{0} cannot be used here")]
+    Kind(&'static str),
+}
+
+/// A passphrase or PIN.
+pub(crate) fn text(source: &SecretSource) -> Result<SecretBytes, SecretError> {
+    match source {
+        SecretSource::File(path) => first_line(path),
+        SecretSource::Credential(name) => first_line(&credential(name)?),
+        SecretSource::Environment(name) => {
+            let value = std::env::var_os(name).ok_or_else(|| SecretError::Unset(name.clone()))?;
+            Ok(SecretBytes::take(value.into_encoded_bytes()))
+        }
+        SecretSource::KeyFile(_) => Err(SecretError::Kind("`key_file`")),
+    }
+}
+
+/// The 32 bytes of a key file.
+pub(crate) fn key_file(path: &Path) -> Result<Secret<32>, SecretError> {
+    let bytes = read(path)?;
+    Secret::copy_from(bytes.expose()).ok_or_else(|| SecretError::KeyFileLength(path.to_owned()))
+}
+
+fn credential(name: &str) -> Result<PathBuf, SecretError> {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY");
+    Ok(PathBuf::from(directory.ok_or_else(|| SecretError::NoCredentials(name.to_owned()))?).join(name))
+}
+
+fn first_line(path: &Path) -> Result<SecretBytes, SecretError> {
+    let mut secret = read(path)?;
+    let line = secret.expose().iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(secret.len());
+    secret.truncate(line);
+    Ok(secret)
+}
+
+fn read(path: &Path) -> Result<SecretBytes, SecretError> {
+    let unreadable = |error| SecretError::Unreadable { path: path.to_owned(), error };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.mode() & 0o077 != 0 {
+        return Err(SecretError::Exposed(path.to_owned()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(LONGEST).unwrap_or_default());
+    let read = file.take(LONGEST).read_to_end(&mut bytes);
+    let secret = SecretBytes::take(bytes);
+    read.map_err(unreadable)?;
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn file(mode: u32, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn only_the_first_line_of_a_file_is_the_secret() {
+        let (_directory, path) = file(0o600, b"correct horse\nsecond line\n");
+        assert_eq!(text(&SecretSource::File(path)).unwrap().expose(), b"correct horse");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let (_directory, path) = file(0o640, b"x");
+        assert!(matches!(text(&SecretSource::File(path)), Err(SecretError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_key_file_has_exactly_32_bytes() {
+        let (_directory, path) = file(0o600, &[7; 31]);
+        assert!(matches!(key_file(&path), Err(SecretError::KeyFileLength(_))));
+    }
+
+    #[test]
+    fn an_unset_variable_is_named() {
+        let missing = text(&SecretSource::Environment("STRONGROOM_TEST_UNSET".to_owned())).map(drop);
+        assert!(missing.unwrap_err().to_string().contains("STRONGROOM_TEST_UNSET"));
+    }
+}

@@ -1,0 +1,78 @@
+//! `strongroom serve`: the production way.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use strongroom_engine::RootRow;
+use strongroom_secret::SecretBytes;
+use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
+
+use crate::config::{self, Config};
+use crate::gateway::{Serving, Shared};
+use crate::metrics::Metrics;
+use crate::run::{self, Bound};
+use crate::wiring::{self, Places, WiringError};
+use crate::{Failure, hardening, telemetry};
+
+/// Reads the configuration, opens everything, serves until told to stop.
+pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
+    let config = config::read(path)?;
+    telemetry::begin(&config.log);
+    hardening::forbid_dumps();
+    let places = Places::in_directory(&config.data_directory);
+    let store = Arc::new(EmbeddedStore::open(&places.store, StoreOptions::default()).map_err(WiringError::from)?);
+    let known = strongroom_engine::roots(&*store).map_err(WiringError::from)?;
+    let opener = Opener { config: config.clone(), places, store, known };
+    let begun = opener.open(None)?;
+    let shared = Arc::new(Shared::new(
+        Metrics::default(),
+        Box::new(move |secret| match opener.open(Some(secret)) {
+            Ok(Some(serving)) => Ok(serving),
+            Ok(None) => Err("another root has to be unsealed".to_owned()),
+            Err(error) => Err(crate::chain(&error)),
+        }),
+    ));
+    match begun {
+        Some(serving) => shared.begin(serving),
+        None => tracing::warn!("sealed: no root can be opened without an operator; run: strongroom unseal"),
+    }
+    crate::runtime()?.block_on(async {
+        let listeners: Vec<_> = config.listener.iter().map(|listener| listener.get_ref().clone()).collect();
+        let bound = Bound::open(&listeners, config.metrics.as_ref(), &shared).await?;
+        tracing::info!(address = ?bound.address(), "serving");
+        Ok(bound.serve(&shared).await?)
+    })
+}
+
+struct Opener {
+    config: Config,
+    places: Places,
+    store: Arc<EmbeddedStore>,
+    known: Vec<RootRow>,
+}
+
+impl Opener {
+    /// Opens the roots that can be opened; nothing while there is none. What is given opens the roots that have no way
+    /// of their own.
+    fn open(&self, given: Option<&SecretBytes>) -> Result<Option<Serving>, WiringError> {
+        let mut roots = Vec::new();
+        let mut failure = None;
+        for config in &self.config.root {
+            match wiring::open_root(config.get_ref(), &self.known, given) {
+                Ok(Some(root)) => roots.push(root),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(error = crate::chain(&error), "a root cannot serve");
+                    failure = Some(error);
+                }
+            }
+        }
+        if roots.is_empty() {
+            return failure.map_or(Ok(None), Err);
+        }
+        let node = self.config.node.get_ref();
+        let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
+        let engine = wiring::start(wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots))?;
+        Ok(Some(run::serving(engine, log, &self.config.partition)))
+    }
+}

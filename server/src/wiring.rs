@@ -1,0 +1,175 @@
+//! From configuration to an engine: store, roots, log, in that order.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_audit_log::{FileLog, Recovery};
+use strongroom_crypto::SystemRandom;
+use strongroom_engine::{Engine, EngineError, Options, Parts, RootRow};
+use strongroom_model::clock::Clock;
+use strongroom_model::id::RootId;
+use strongroom_model::root::RootOfTrust;
+use strongroom_model::store::Store;
+use strongroom_root_pkcs11::{Config as TokenConfig, Launcher, Pkcs11Error, Pkcs11Root, TokenSelector};
+use strongroom_root_software::{Credential, SoftwareRoot, SoftwareRootError};
+use strongroom_secret::SecretBytes;
+use strongroom_store_embedded::EmbeddedStore;
+
+use crate::clock::SystemClock;
+use crate::config::{AuditConfig, RootConfig, SecretSource};
+use crate::hardening;
+use crate::secrets::{self, SecretError};
+
+/// The hidden subcommand in which a PKCS#11 module runs.
+pub(crate) const MODULE_COMMAND: &str = "pkcs11-module";
+
+/// What operators of the installation may do: everything of the admin API, and nothing with key material.
+const OPERATOR_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Operators","Effect":"Allow","Action":"strongroom:*","Resource":"*"}]}"#;
+
+/// Why a server could not be wired together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WiringError {
+    /// The store.
+    #[error("the store cannot be opened")]
+    Store(#[from] strongroom_store_embedded::OpenError),
+    /// The audit log.
+    #[error("the audit log cannot be opened")]
+    Log(#[from] strongroom_audit_log::OpenError),
+    /// A software root.
+    #[error("the software root {} cannot be opened", .path.display())]
+    SoftwareRoot {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: SoftwareRootError,
+    },
+    /// A token.
+    #[error("the token cannot be opened")]
+    Token(#[from] Pkcs11Error),
+    /// No root that the store knows lives in the token.
+    #[error("the token holds the keys of none of this installation's roots; add it with: strongroom root add")]
+    UnknownToken,
+    /// A secret.
+    #[error("a root cannot be unsealed")]
+    Secret(#[from] SecretError),
+    /// The engine.
+    #[error("the engine cannot be started")]
+    Engine(#[from] EngineError),
+    /// Our own program file, to run the PKCS#11 module in.
+    #[error("this program's own file cannot be found")]
+    OwnProgram(#[source] std::io::Error),
+}
+
+/// Where things lie in a data directory.
+pub(crate) struct Places {
+    /// The store's directory.
+    pub(crate) store: PathBuf,
+    /// The audit log's directory.
+    pub(crate) audit: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn in_directory(directory: &Path) -> Self {
+        Self { store: directory.join("store"), audit: directory.join("audit") }
+    }
+}
+
+/// Opens a root that the configuration tells how to unseal.
+pub(crate) fn open_root(
+    config: &RootConfig,
+    known: &[RootRow],
+    given: Option<&SecretBytes>,
+) -> Result<Option<Arc<dyn RootOfTrust>>, WiringError> {
+    match config {
+        RootConfig::Software { file, unseal } => {
+            let failed = |source| WiringError::SoftwareRoot { path: file.clone(), source };
+            let sealed = SoftwareRoot::open(file).map_err(failed)?;
+            let root = match (unseal, given) {
+                (Some(SecretSource::KeyFile(path)), _) => {
+                    sealed.unseal(&Credential::KeyFile(&secrets::key_file(path)?)).map_err(failed)?
+                }
+                (Some(source), _) => {
+                    sealed.unseal(&Credential::Passphrase(&secrets::text(source)?)).map_err(failed)?
+                }
+                (None, Some(passphrase)) => sealed.unseal(&Credential::Passphrase(passphrase)).map_err(failed)?,
+                (None, None) => return Ok(None),
+            };
+            Ok(Some(Arc::new(root)))
+        }
+        RootConfig::Pkcs11 { pin, .. } => {
+            let pin = match (pin, given) {
+                (Some(source), _) => secrets::text(source)?,
+                (None, Some(given)) => SecretBytes::copy_from(given.expose()),
+                (None, None) => return Ok(None),
+            };
+            open_token(config, known, &pin).map(Some)
+        }
+    }
+}
+
+/// Finds which of the installation's roots lives in the token.
+fn open_token(
+    config: &RootConfig,
+    known: &[RootRow],
+    pin: &SecretBytes,
+) -> Result<Arc<dyn RootOfTrust>, WiringError> {
+    for row in known.iter().filter(|row| row.kind == "pkcs11") {
+        match Pkcs11Root::open(token_config(config, row.id)?, launcher()?, SecretBytes::copy_from(pin.expose())) {
+            Ok(root) => return Ok(Arc::new(root)),
+            Err(Pkcs11Error::NoKeys { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(WiringError::UnknownToken)
+}
+
+/// What the PKCS#11 room needs to know of a token.
+pub(crate) fn token_config(config: &RootConfig, root: RootId) -> Result<TokenConfig, WiringError> {
+    let RootConfig::Pkcs11 { module, token_label, token_serial, sessions, deadline_milliseconds, .. } = config else {
+        return Err(WiringError::UnknownToken);
+    };
+    let token = match (token_label, token_serial) {
+        (Some(label), _) => TokenSelector::Label(label.clone()),
+        (None, serial) => TokenSelector::Serial(serial.clone().unwrap_or_default()),
+    };
+    let mut token = TokenConfig::new(module.clone(), token, root);
+    token.sessions = *sessions;
+    token.deadline = Duration::from_millis(*deadline_milliseconds);
+    Ok(token)
+}
+
+/// How the child process is started in which a PKCS#11 module runs: this program again.
+pub(crate) fn launcher() -> Result<Launcher, WiringError> {
+    let program = std::env::current_exe().map_err(WiringError::OwnProgram)?;
+    Ok(Launcher { program, arguments: vec![OsString::from(MODULE_COMMAND)], environment: Vec::new() })
+}
+
+/// Opens the log, which must have at least what the store knows of.
+pub(crate) fn open_log(
+    store: &dyn Store,
+    places: &Places,
+    node: &str,
+    audit: &AuditConfig,
+) -> Result<(Arc<FileLog>, Recovery), WiringError> {
+    let saved = strongroom_engine::saved_head(store, node)?;
+    let mut options = strongroom_audit_log::Options::new(node.to_owned());
+    options.segment_bytes = audit.segment_bytes;
+    let (log, recovery) = FileLog::open(&places.audit, options, Arc::new(SystemClock), saved.as_ref())?;
+    if let Some(torn) = recovery.torn {
+        tracing::warn!(?torn, "the last write to the audit log had not been finished; it was taken back");
+    }
+    Ok((Arc::new(log), recovery))
+}
+
+/// Puts the parts together.
+pub(crate) fn parts(store: Arc<EmbeddedStore>, log: Arc<FileLog>, roots: Vec<Arc<dyn RootOfTrust>>) -> Parts {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Parts { store, log, roots, clock, random: Arc::new(SystemRandom), arena: hardening::arena() }
+}
+
+/// Starts the engine.
+pub(crate) fn start(parts: Parts) -> Result<Arc<Engine>, WiringError> {
+    Ok(Engine::start(parts, &Options { operator_policy: OPERATOR_POLICY.to_owned() })?)
+}
