@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::FallocateFlags;
 use strongroom_audit::frame::{file_name, segment_number};
 
-const ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
+static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 /// The next segment's file while it is being prepared.
 const SPARE: &str = "spare";
 const LOCK: &str = "lock";
