@@ -9,6 +9,7 @@ use strongroom_policy::{Attributes, ConditionKey, NoAttributes, Value};
 
 use crate::catalog::KeyEntry;
 use crate::error::EngineError;
+use crate::operation::KeyHandle;
 
 /// How a front end names things: in policies, in records, in refusals. The engine knows none of these words.
 pub trait Dialect: Send + Sync + 'static {
@@ -19,7 +20,7 @@ pub trait Dialect: Send + Sync + 'static {
     fn event_source(&self) -> &'static str;
 
     /// An error's name and message in its words, for records.
-    fn error(&self, error: &EngineError) -> (&'static str, String);
+    fn error(&self, error: &EngineError, call: &Call) -> (&'static str, String);
 
     /// Whether key policies and grants decide here, or identity policies alone.
     fn has_key_policies(&self) -> bool;
@@ -51,6 +52,10 @@ pub struct Facts<'a> {
     pub call: &'a Call,
     /// The key, if the demand is about one.
     pub key: Option<&'a KeyEntry>,
+    /// The name by which the request called it, if it used one.
+    pub asked: Option<&'a Name>,
+    /// Every key that the request is about.
+    pub keys: &'a [KeyHandle],
     /// Milliseconds since 1970.
     pub now: i64,
 }

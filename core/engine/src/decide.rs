@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal};
+use strongroom_model::name::Name;
 use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Explanation, Grant, Grantee, Missing, Outcome,
     PolicySet, Request, Source, Value,
@@ -13,7 +14,7 @@ use crate::Engine;
 use crate::call::{Call, Facts};
 use crate::catalog::{KeyEntry, PrincipalEntry};
 use crate::error::{Denial, EngineError};
-use crate::operation::Halt;
+use crate::operation::{Halt, KeyHandle};
 use crate::rows::GrantRow;
 use crate::workers::Ground;
 
@@ -32,6 +33,14 @@ pub(crate) struct Subject<'a> {
     pub(crate) resource: &'a str,
     pub(crate) account: &'a str,
     pub(crate) key: Option<&'a KeyEntry>,
+    pub(crate) asked: Option<&'a Name>,
+    pub(crate) keys: &'a [KeyHandle],
+}
+
+impl<'a> Subject<'a> {
+    fn facts(&self, call: &'a Call, now: i64) -> Facts<'a> {
+        Facts { call, key: self.key, asked: self.asked, keys: self.keys, now }
+    }
 }
 
 impl Engine {
@@ -45,7 +54,7 @@ impl Engine {
         decided: &mut Decided,
     ) -> Result<(), Halt> {
         let principal = self.principal_of(&call.caller, ground)?;
-        let facts = Attached { call, facts: Facts { call, key: subject.key, now } };
+        let facts = Attached { call, facts: subject.facts(call, now) };
         let request = request(call, subject, &facts);
         let mut set = self.policy_set(call, subject, principal.as_deref());
         let mut decision = strongroom_policy::evaluate(&request, &set);
@@ -97,7 +106,7 @@ impl Engine {
         report: impl FnOnce(&Explanation<'_>),
     ) -> Result<(), Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached { call, facts: Facts { call, key: subject.key, now } };
+        let facts = Attached { call, facts: subject.facts(call, now) };
         let request = request(call, subject, &facts);
         let mut set = self.policy_set(call, subject, principal.as_deref());
         let grants = match subject.key {
@@ -118,7 +127,7 @@ impl Engine {
         now: i64,
     ) -> Result<bool, Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached { call, facts: Facts { call, key: subject.key, now } };
+        let facts = Attached { call, facts: subject.facts(call, now) };
         let request = request(call, subject, &facts);
         let set = self.policy_set(call, subject, principal.as_deref());
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
@@ -178,20 +187,24 @@ fn request<'a>(call: &'a Call, subject: &Subject<'a>, attributes: &'a dyn Attrib
         action: call.dialect.action(subject.action),
         resource: subject.resource,
         resource_account: subject.account,
-        principal: principal(&call.caller),
+        principal: principal(&call.caller, subject.account),
         attributes,
         grant_constraints_apply: !matches!(subject.action, Action::DescribeKey | Action::RetireGrant),
     }
 }
 
-fn principal(caller: &Caller) -> strongroom_policy::Principal<'_> {
+/// Who asks, to the policy room. The installation's operators count as of the account that they act on: the
+/// installation holds every tenant, and what they may do there is their own policy's to say.
+fn principal<'a>(caller: &'a Caller, subject_account: &'a str) -> strongroom_policy::Principal<'a> {
     let (arn, account) = (&*caller.policy_name, &*caller.account);
     match &caller.principal {
         Principal::TenantRoot => strongroom_policy::Principal::Root { arn, account },
         Principal::User { unique_id, name, .. } => {
             strongroom_policy::Principal::User { arn, account, id: unique_id, name }
         }
-        Principal::Operator { .. } => strongroom_policy::Principal::User { arn, account, id: arn, name: arn },
+        Principal::Operator { .. } => {
+            strongroom_policy::Principal::User { arn, account: subject_account, id: arn, name: arn }
+        }
         Principal::Internal { .. } => strongroom_policy::Principal::Internal,
     }
 }

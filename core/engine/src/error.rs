@@ -9,7 +9,7 @@ use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::store::StoreError;
-use strongroom_model::usage::Usage;
+use strongroom_model::usage::{Usage, UsageProfile};
 use strongroom_policy::{Outcome, PolicyError};
 
 /// Why an operation was not done. Display is for the outside; causes that only operators may see are in the payloads
@@ -41,6 +41,8 @@ pub enum EngineError {
     UsageForbids {
         /// The key, as the front end names it.
         resource: Arc<str>,
+        /// What it was made for.
+        profile: UsageProfile,
         /// What was asked for.
         wanted: Usage,
     },

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use strongroom_crypto::wrapped::{self, CredentialBinding, Kind};
 use strongroom_model::caller::{Caller, CredentialRef, Principal};
+use strongroom_model::id::TenantId;
+use strongroom_model::store::Table;
 use strongroom_secret::SecretBytes;
 
 use crate::Engine;
@@ -77,6 +79,20 @@ impl Engine {
         let (engine, entry) = (Arc::clone(self), Arc::clone(&identified.entry));
         let opened = self.workers.run(Ground::Worker, move |_| engine.open_secret(&entry.row));
         settle(opened.await?)
+    }
+
+    /// The tenant that has an account number.
+    ///
+    /// # Errors
+    /// [`Noun::Tenant`] when there is none.
+    pub async fn tenant_of_account(self: &Arc<Self>, account: &str) -> Result<TenantId, EngineError> {
+        let (engine, account) = (Arc::clone(self), account.to_owned());
+        let find = move |_| -> Result<TenantId, EngineError> {
+            let row = engine.catalog.snapshot()?.get(Table::TenantByAccount, account.as_bytes())?;
+            let id = row.and_then(|row| TenantId::from_slice(&row.value));
+            id.ok_or_else(|| Noun::Tenant(account.as_str().into()).into())
+        };
+        self.workers.run(Ground::Worker, find).await?
     }
 
     fn open_secret(&self, row: &CredentialRow) -> Result<SecretAccessKey, Halt> {

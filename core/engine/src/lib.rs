@@ -35,11 +35,11 @@ use strongroom_crypto::Random;
 use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_model::clock::Clock;
 use strongroom_model::id::{InstallationId, RecordId};
-pub use strongroom_secret::SecretBytes;
 pub use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, DeniedBy, Document, Kind, Missing, NoAttributes,
     Outcome as PolicyOutcome, PolicyError, Value,
 };
+pub use strongroom_secret::SecretBytes;
 
 pub use crate::authentication::FailedAuthentication;
 pub use crate::call::{Call, Dialect, Facts, Mode};

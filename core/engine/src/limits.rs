@@ -46,6 +46,8 @@ pub const DESTRUCTION_DAYS: std::ops::RangeInclusive<u32> = 7..=30;
 pub const ROTATION_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
 /// Longest message, plaintext or ciphertext that an operation takes, in bytes.
 pub const MESSAGE_BYTES: usize = 8_192;
+/// Failed authentications that are recorded one by one each second; more are counted and recorded together.
+pub const FAILED_AUTHENTICATIONS_PER_SECOND: u32 = 20;
 /// Random bytes in one answer.
 pub const RANDOM_BYTES: usize = 1_024;
 /// A wall clock that moved further than this against the boot-time clock has jumped.

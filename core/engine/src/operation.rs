@@ -43,6 +43,23 @@ pub enum Target {
     Tenant(TenantId),
     /// The installation: its tenants, its roots, its log.
     Installation,
+    /// The caller itself, whom nobody need permit to ask who it is.
+    Caller,
+}
+
+impl Target {
+    /// Whether policy decides about it.
+    pub(crate) const fn is_decided(&self) -> bool {
+        !matches!(self, Self::Known(_) | Self::Caller)
+    }
+
+    /// The name that the request used for the key.
+    pub(crate) const fn name(&self) -> Option<&Name> {
+        match self {
+            Self::Key(KeyReference::Name(name)) | Self::Known(KeyReference::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// How a request points to a key.
@@ -136,7 +153,10 @@ impl KeyHandle {
     pub(crate) fn require(&self, usage: Usage) -> Result<(), EngineError> {
         match self.entry.profile.contains(usage) {
             true => Ok(()),
-            false => Err(EngineError::UsageForbids { resource: Arc::clone(&self.resource), wanted: usage }),
+            false => {
+                let (resource, profile) = (Arc::clone(&self.resource), self.entry.profile);
+                Err(EngineError::UsageForbids { resource, profile, wanted: usage })
+            }
         }
     }
 }
@@ -218,6 +238,8 @@ impl<'a> Authorized<'a> {
             resource: &handle.resource,
             account: &handle.entry.tenant.account,
             key: Some(&handle.entry),
+            asked: None,
+            keys: self.keys,
         };
         let now = i64::try_from(self.now.0).unwrap_or(i64::MAX);
         match self.engine.decide(self.call, &subject, now, self.ground, &mut Decided::default()) {

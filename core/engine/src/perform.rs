@@ -22,7 +22,7 @@ use strongroom_model::store::{Batch, Table};
 use crate::Engine;
 use crate::call::{Call, Mode};
 use crate::decide::{Decided, Subject};
-use crate::error::{EngineError, Unavailable};
+use crate::error::{EngineError, Noun, Unavailable};
 use crate::limits;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target, UsedVersion};
 use crate::workers::Ground;
@@ -219,10 +219,12 @@ impl Engine {
         }
         let now = i64::try_from(journey.started.0).unwrap_or(i64::MAX);
         let mut decided = Decided::default();
-        for traced in trace.demands.iter().filter(|traced| !matches!(traced.demand.target, Target::Known(_))) {
+        for traced in trace.demands.iter().filter(|traced| traced.demand.target.is_decided()) {
             let key = traced.key.and_then(|index| trace.keys.get(index)).map(|handle| &*handle.entry);
             let account = self.account_of(call, &traced.demand.target, key, ground)?;
-            let subject = Subject { action: traced.demand.action, resource: &traced.resource, account: &account, key };
+            let asked = traced.demand.target.name();
+            let (action, resource, keys) = (traced.demand.action, &traced.resource, &trace.keys);
+            let subject = Subject { action, resource, account: &account, key, asked, keys };
             let decision = self.decide(call, &subject, now, ground, &mut decided);
             if let Err(Halt::Fail(_)) = &decision {
                 trace.decided = Some(std::mem::take(&mut decided));
@@ -272,14 +274,26 @@ impl Engine {
         let dialect = call.dialect;
         let (resource, key) = match &demand.target {
             Target::Key(reference) | Target::Known(reference) => {
-                let asked = match reference {
-                    KeyReference::Name(name) => Arc::from(&*name.text),
-                    KeyReference::Ciphertext { .. } | KeyReference::Id(_) => Arc::from(""),
+                let found = match (self.find_key(call, reference, ground), reference) {
+                    (Err(Halt::Fail(error)), KeyReference::Name(name)) => {
+                        let account = self.account_of_tenant(call, name.tenant, ground)?;
+                        let asked: Arc<str> = dialect.name_resource(&account, name).into();
+                        trace.demands.push(TracedDemand {
+                            demand: demand.clone(),
+                            resource: Arc::clone(&asked),
+                            key: None,
+                        });
+                        Err(Halt::Fail(match error {
+                            EngineError::NotFound(Noun::Name(_)) => Noun::Name(Box::from(&*asked)).into(),
+                            other => other,
+                        }))
+                    }
+                    (Err(Halt::Fail(error)), _) => {
+                        trace.demands.push(TracedDemand { demand: demand.clone(), resource: "".into(), key: None });
+                        Err(Halt::Fail(error))
+                    }
+                    (found, _) => found,
                 };
-                let found = self.find_key(call, reference, ground);
-                if let Err(Halt::Fail(_)) = &found {
-                    trace.demands.push(TracedDemand { demand: demand.clone(), resource: asked, key: None });
-                }
                 let entry = self.catalog.key(found?, ground)?;
                 let resource = entry.resource(dialect, &call.region);
                 let handle = KeyHandle {
@@ -300,6 +314,7 @@ impl Engine {
                 (Arc::from(dialect.tenant_resource(&account)), None)
             }
             Target::Installation => (Arc::from(dialect.tenant_resource("")), None),
+            Target::Caller => (Arc::clone(&call.caller.policy_name), None),
         };
         trace.demands.push(TracedDemand { demand, resource, key });
         Ok(())

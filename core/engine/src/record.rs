@@ -53,7 +53,7 @@ impl Engine {
             });
         }
         if let Some(error) = error {
-            let (code, message) = call.dialect.error(error);
+            let (code, message) = call.dialect.error(error, call);
             record.outcome =
                 Outcome::Failed { code: Text::from(code), message: Text::from(message), engine: error.number() };
         }

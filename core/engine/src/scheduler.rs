@@ -61,6 +61,7 @@ impl Engine {
     /// # Errors
     /// When the store or the log can't serve; what is due stays due.
     pub fn tick(self: &Arc<Self>, dialect: &'static dyn Dialect) -> Result<Ticked, EngineError> {
+        self.record_counted_failures();
         self.clear_outbox()?;
         self.save_head()?;
         let mut ticked = Ticked { clock_jumped: self.watch_clock(), ..Ticked::default() };

@@ -1,6 +1,6 @@
 //! How the admin API names things: actions `strongroom:...`, resources `arn:PARTITION:strongroom::ACCOUNT:...`.
 
-use strongroom_engine::{ConditionKey, Dialect, EngineError, Facts, Value};
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 
@@ -19,7 +19,7 @@ impl Dialect for AdminDialect {
         "strongroom.internal"
     }
 
-    fn error(&self, error: &EngineError) -> (&'static str, String) {
+    fn error(&self, error: &EngineError, _: &Call) -> (&'static str, String) {
         (crate::error::code(error), error.to_string())
     }
 
@@ -70,14 +70,67 @@ const fn action_name(action: Action) -> &'static str {
         };
     }
     named!(
-        CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, ScheduleKeyDestruction, CancelKeyDestruction,
-        UpdateKeyDescription, GetKeyLastUsage, Encrypt, Decrypt, ReEncryptFrom, ReEncryptTo, GenerateDataKey,
-        GenerateDataKeyWithoutPlaintext, GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, GenerateRandom,
-        GenerateMac, VerifyMac, Sign, Verify, GetPublicKey, CreateAlias, UpdateAlias, DeleteAlias, ListAliases, TagKey,
-        UntagKey, ListKeyTags, GetKeyPolicy, PutKeyPolicy, ListKeyPolicies, CreateGrant, ListGrants,
-        ListRetirableGrants, RetireGrant, RevokeGrant, EnableKeyRotation, DisableKeyRotation, GetKeyRotationStatus,
-        ListKeyRotations, RotateKeyOnDemand, GetCallerIdentity, ManageTenants, ReadTenants, ManagePrincipals,
-        ReadPrincipals, ManageCredentials, ReadCredentials, ManageRoots, ReadRoots, ReadAudit, ManageBackups, Suspend,
-        RotateDomainKey, ReadBindings, ManageBindings, Unseal, Scheduled, Installation, Authenticate,
+        CreateKey,
+        DescribeKey,
+        ListKeys,
+        EnableKey,
+        DisableKey,
+        ScheduleKeyDestruction,
+        CancelKeyDestruction,
+        UpdateKeyDescription,
+        GetKeyLastUsage,
+        Encrypt,
+        Decrypt,
+        ReEncryptFrom,
+        ReEncryptTo,
+        GenerateDataKey,
+        GenerateDataKeyWithoutPlaintext,
+        GenerateDataKeyPair,
+        GenerateDataKeyPairWithoutPlaintext,
+        GenerateRandom,
+        GenerateMac,
+        VerifyMac,
+        Sign,
+        Verify,
+        GetPublicKey,
+        CreateAlias,
+        UpdateAlias,
+        DeleteAlias,
+        ListAliases,
+        TagKey,
+        UntagKey,
+        ListKeyTags,
+        GetKeyPolicy,
+        PutKeyPolicy,
+        ListKeyPolicies,
+        CreateGrant,
+        ListGrants,
+        ListRetirableGrants,
+        RetireGrant,
+        RevokeGrant,
+        EnableKeyRotation,
+        DisableKeyRotation,
+        GetKeyRotationStatus,
+        ListKeyRotations,
+        RotateKeyOnDemand,
+        GetCallerIdentity,
+        ManageTenants,
+        ReadTenants,
+        ManagePrincipals,
+        ReadPrincipals,
+        ManageCredentials,
+        ReadCredentials,
+        ManageRoots,
+        ReadRoots,
+        ReadAudit,
+        ManageBackups,
+        Suspend,
+        RotateDomainKey,
+        ReadBindings,
+        ManageBindings,
+        Unseal,
+        Scheduled,
+        Installation,
+        Authenticate,
     )
 }

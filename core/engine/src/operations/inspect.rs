@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use strongroom_model::action::Action;
+use strongroom_model::caller::Caller;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::name::NameKind;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::Table;
+use strongroom_model::usage::Usage;
 
 use crate::catalog::KeyEntry;
 use crate::error::EngineError;
@@ -37,6 +39,62 @@ impl Operation for InspectKey {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         Ok(Outcome::Answer(Arc::clone(authorized.key(0)?.entry())))
+    }
+}
+
+/// Tells the caller who it is, which needs no permission.
+pub struct WhoAmI;
+
+impl Operation for WhoAmI {
+    type Output = Arc<Caller>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let (action, target) = (Action::GetCallerIdentity, Target::Caller);
+        Ok(vec![Demand { action, target, purpose: Purpose::Inspect }])
+    }
+
+    fn ground(&self, _: &[KeyHandle]) -> Ground {
+        Ground::Here
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<Caller>>, Halt> {
+        Ok(Outcome::Answer(Arc::clone(&authorized.call().caller)))
+    }
+}
+
+/// Finds out whether keys could be used for something, without anything to use them on.
+pub struct TryKeys {
+    /// Each key with what would be done and what its state must permit.
+    pub keys: Vec<(Action, KeyReference, Purpose)>,
+    /// What each must have been made for: one of these.
+    pub usages: &'static [Usage],
+}
+
+impl Operation for TryKeys {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let demand = |(action, key, purpose): &(Action, KeyReference, Purpose)| Demand {
+            action: *action,
+            target: Target::Key(key.clone()),
+            purpose: *purpose,
+        };
+        Ok(self.keys.iter().map(demand).collect())
+    }
+
+    fn ground(&self, _: &[KeyHandle]) -> Ground {
+        Ground::Here
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        for index in 0..self.keys.len() {
+            let handle = authorized.key(index)?;
+            let fits = self.usages.iter().any(|usage| handle.entry().profile.contains(*usage));
+            if let (false, Some(wanted)) = (fits, self.usages.first()) {
+                handle.require(*wanted)?;
+            }
+        }
+        Ok(Outcome::Answer(()))
     }
 }
 

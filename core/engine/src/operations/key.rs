@@ -329,7 +329,7 @@ fn check_policy(
         None => ("*", &call.caller.account),
     };
     let key = handle.map(|handle| &**handle.entry());
-    let subject = Subject { action: Action::PutKeyPolicy, resource, account, key };
+    let subject = Subject { action: Action::PutKeyPolicy, resource, account, key, asked: None, keys: &[] };
     let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
     match authorized.engine().could_still_govern(call, &subject, &compiled, now)? {
         true => Ok(()),

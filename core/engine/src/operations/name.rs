@@ -31,7 +31,7 @@ impl Operation for CreateName {
         check_home(handle, &self.name)?;
         check_room(handle, &self.name)?;
         if find(authorized, &self.name)?.is_some() {
-            return Err(EngineError::AlreadyExists(Noun::Name(self.name.text.clone())).into());
+            return Err(EngineError::AlreadyExists(shown(authorized, &self.name)).into());
         }
         let mut batch = Batch::default();
         bind(&mut batch, &self.name, handle.entry().row.id, authorized.now());
@@ -63,9 +63,10 @@ impl Operation for MoveName {
         check_room(handle, &self.name)?;
         let (new, old) = (&handle.entry().row, &former.entry().row);
         if new.spec.is_symmetric() != old.spec.is_symmetric() || new.profile != old.profile {
-            return Err(EngineError::Unsupported("a name moved between keys of different kind or usage").into());
+            let problem = "must be of the same kind and usage as the one that the name leads to";
+            return Err(EngineError::from(InputFault::Form { what: "the key", problem }).into());
         }
-        let missing = || Noun::Name(self.name.text.clone());
+        let missing = || shown(authorized, &self.name);
         let row = find(authorized, &self.name)?.ok_or_else(missing)?;
         let mut binding: BindingRow = rows::decode("bindings", &row.value)?;
         let Name { region, kind, text, .. } = &self.name;
@@ -95,7 +96,7 @@ impl Operation for DeleteName {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
-        let missing = || Noun::Name(self.name.text.clone());
+        let missing = || shown(authorized, &self.name);
         let row = find(authorized, &self.name)?.ok_or_else(missing)?;
         let binding: BindingRow = rows::decode("bindings", &row.value)?;
         let Name { region, kind, text, .. } = &self.name;
@@ -118,6 +119,12 @@ fn demands(action: Action, name: &Name, key: Option<(&KeyReference, Purpose)>) -
 fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<strongroom_model::store::Row>, EngineError> {
     let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
     Ok(authorized.engine().catalog().snapshot()?.get(Table::Binding, &key)?)
+}
+
+/// The name as the front end shows it.
+fn shown(authorized: &Authorized<'_>, name: &Name) -> Noun {
+    let call = authorized.call();
+    Noun::Name(call.dialect.name_resource(&call.caller.account, name).into())
 }
 
 /// A name leads to keys of its own tenant and region.
