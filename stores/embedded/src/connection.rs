@@ -161,6 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn the_writer_syncs_each_commit_and_the_reader_writes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let database = home.path().join("store.db");
+        std::fs::write(&database, b"").unwrap();
+        let (mut connection, schema) = writer(&database, limits::DATABASE_BYTES).unwrap();
+        assert_eq!(schema, 0);
+        create(&mut connection, Revision(7)).unwrap();
+        let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((number("synchronous"), number("application_id")), (2, i64::from(APPLICATION_ID)));
+        let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(journal, "wal");
+        let reader = reader(&database).unwrap();
+        assert_eq!(head(&reader), Ok(Revision(7)));
+        assert!(reader.execute("UPDATE head SET revision = 8", []).is_err());
+    }
+
+    #[test]
     fn a_revision_is_never_negative() {
         assert_eq!(revision(i64::MAX), Ok(Revision(u64::MAX >> 1)));
         assert!(matches!(revision(-1), Err(StoreError::Corrupt { .. })));

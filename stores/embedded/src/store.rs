@@ -148,7 +148,7 @@ impl EmbeddedStore {
             )
             .map_err(store_error)?;
         if strays != 0 {
-            findings.push(format!("{strays} rows have revisions that were never given"));
+            findings.push(format!("{strays} rows have a revision that was never given"));
         }
         if findings.is_empty() { Ok(()) } else { Err(StoreError::Corrupt { cause: findings.join("; ") }) }
     }

@@ -65,8 +65,12 @@ fn child() {
             scope.spawn(move || {
                 for number in (start + thread..).step_by(threads as usize) {
                     let revision = store.commit(batch(number, threads)).unwrap();
-                    // One write, so that a line is whole or absent. The parent may be gone.
-                    let _ = std::io::stdout().write_all(format!("\nanswered {number} {}\n", revision.0).as_bytes());
+                    // One write, so that a line is whole or absent.
+                    let line = format!("\nanswered {number} {}\n", revision.0);
+                    if std::io::stdout().write_all(line.as_bytes()).is_err() {
+                        // The parent is gone, and nobody else would end this.
+                        return;
+                    }
                 }
             });
         }

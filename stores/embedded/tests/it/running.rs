@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use strongroom_model::limits::ROW_VALUE_BYTES;
 use strongroom_model::store::{Batch, Revision, Store, StoreError, Table};
 use strongroom_store_embedded::{EmbeddedStore, Moment, Options, limits};
@@ -330,27 +330,6 @@ fn a_deleted_value_leaves_no_bytes_behind() {
 }
 
 #[test]
-fn many_threads_share_few_transactions() {
-    let home = tempfile::tempdir().unwrap();
-    let transactions = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&transactions);
-    let fault = move |moment| {
-        counted.fetch_add(usize::from(moment == Moment::AfterCommit), Ordering::Relaxed);
-        Ok(())
-    };
-    let store = create(home.path(), Options { fault: Some(Box::new(fault)), ..Options::default() });
-    thread::scope(|scope| {
-        for thread in 0..16u8 {
-            let store = &store;
-            scope.spawn(move || assert!((0..32u8).all(|number| store.commit(put(&[thread, number], b"")).is_ok())));
-        }
-    });
-    assert_eq!(store.snapshot().unwrap().revision(), Revision(512));
-    let transactions = transactions.load(Ordering::Relaxed);
-    assert!(transactions < 400, "{transactions} transactions for 512 commits of 16 threads");
-}
-
-#[test]
 fn damage_is_found() {
     let home = tempfile::tempdir().unwrap();
     let store = create(home.path(), Options::default());
@@ -367,4 +346,16 @@ fn damage_is_found() {
     let store = EmbeddedStore::open(&home.path().join("store"), Options::default()).unwrap();
     let found = store.verify();
     assert!(matches!(&found, Err(StoreError::Corrupt { cause }) if !cause.is_empty()), "{found:?}");
+}
+
+#[test]
+fn a_row_from_a_commit_that_never_was_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let store = create(home.path(), Options::default());
+    store.commit(put(b"a", b"")).unwrap();
+    drop(store);
+    let path = home.path().join("store");
+    Connection::open(path.join("store.db")).unwrap().execute("UPDATE row SET revision = 2", []).unwrap();
+    let found = EmbeddedStore::open(&path, Options::default()).unwrap().verify();
+    assert_eq!(found, Err(StoreError::Corrupt { cause: "1 rows have a revision that was never given".to_owned() }));
 }
