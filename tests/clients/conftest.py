@@ -12,6 +12,8 @@ import strongroom
 import users
 import wire
 
+# One for all clients: it reads the service models once.
+SESSION = boto3.Session()
 ROOTS = os.environ.get("STRONGROOM_CLIENT_ROOTS", "software pkcs11").split()
 
 
@@ -25,11 +27,11 @@ def server(request, tmp_path_factory):
 
 def connect(server, service="kms", credentials=None, **options):
     """A boto3 client of `server`; `credentials` are (id, secret), the administrator's by default."""
-    session = boto3.Session(region_name=server.env["AWS_REGION"])
     access, secret = credentials or (server.env["AWS_ACCESS_KEY_ID"], server.env["AWS_SECRET_ACCESS_KEY"])
     config = botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, **options)
-    client = session.client(
+    client = SESSION.client(
         service,
+        region_name=server.env["AWS_REGION"],
         aws_access_key_id=access,
         aws_secret_access_key=secret,
         endpoint_url=server.env["AWS_ENDPOINT_URL"],

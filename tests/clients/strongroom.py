@@ -55,7 +55,7 @@ class Server:
         for line in self._process.stdout:
             if match := EXPORT.match(line.strip()):
                 self.env[match[1]] = shlex.split(match[2])[0] if match[2] else ""
-            if LAST_EXPORT in self.env:
+            elif LAST_EXPORT in self.env:
                 ready.set()
         ready.set()
 
@@ -98,7 +98,7 @@ def root_arguments(root, folder):
     pin = folder / "pin"
     pin.write_text(TOKEN_PIN)
     pin.chmod(0o600)
-    token = ["--root", "pkcs11", "--module", module, "--token-label", TOKEN_LABEL, "--pin-file", str(pin)]
+    token = ["--module", module, "--token-label", TOKEN_LABEL, "--pin-file", str(pin)]
     return token, environment
 
 

@@ -178,7 +178,7 @@ CHECKS = {
 def json_faults(operation, status, headers, body):
     """Everything wrong with a raw reply of an AWS JSON 1.1 service."""
     found = []
-    if headers.get("content-type") != "application/x-amz-json-1.1":
+    if body and headers.get("content-type") != "application/x-amz-json-1.1":
         found.append(f"content-type is {headers.get('content-type')}")
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", headers.get("x-amzn-requestid", "")):
         found.append(f"x-amzn-RequestId is {headers.get('x-amzn-requestid')}")
