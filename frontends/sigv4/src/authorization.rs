@@ -58,11 +58,11 @@ impl<'a> ParsedAuthorization<'a> {
 
     fn from_header(authorization: &'a [u8], found: &FoundHeaders<'a>) -> Result<Self, SigV4Error> {
         let text = ascii(authorization, Part::Authorization)?;
-        let (algorithm, fields) = text.split_once(' ').unwrap_or((text, ""));
+        let (algorithm, fields) = cut(text, b' ').unwrap_or((text, ""));
         check_algorithm(algorithm)?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
-            let (name, value) = Part::Authorization.formed(field.split_once('='))?;
+        for field in fields.split(',').map(str::trim_ascii).filter(|field| !field.is_empty()) {
+            let (name, value) = Part::Authorization.formed(cut(field, b'='))?;
             let (slot, part) = match name {
                 "Credential" => (&mut credential, Part::Credential),
                 "SignedHeaders" => (&mut signed_headers, Part::SignedHeaders),
@@ -268,13 +268,11 @@ struct Credential<'a> {
 
 impl<'a> Credential<'a> {
     fn read<'t>(text: &'t str, keep: impl Fn(&'t str) -> Cow<'a, str>) -> Result<Self, SigV4Error> {
-        let mut parts = text.split('/');
-        let (Some(access_key_id), Some(date), Some(region), Some(service), Some(terminator), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(SigV4Error::Malformed { part: Part::Credential });
-        };
-        if terminator != TERMINATOR {
+        let (access_key_id, rest) = Part::Credential.formed(cut(text, b'/'))?;
+        let (date, rest) = Part::Credential.formed(cut(rest, b'/'))?;
+        let (region, rest) = Part::Credential.formed(cut(rest, b'/'))?;
+        let (service, terminator) = Part::Credential.formed(cut(rest, b'/'))?;
+        if terminator != TERMINATOR && !terminator.contains('/') {
             return Err(SigV4Error::ScopeMismatch {
                 field: ScopeField::Terminator,
                 expected: Some(TERMINATOR.to_owned()),
@@ -284,6 +282,7 @@ impl<'a> Credential<'a> {
         if !is_name(access_key_id, limits::MAX_ACCESS_KEY_ID)
             || !is_name(region, limits::MAX_SCOPE_PART)
             || !is_name(service, limits::MAX_SCOPE_PART)
+            || terminator != TERMINATOR
         {
             return Err(SigV4Error::Malformed { part: Part::Credential });
         }
@@ -294,6 +293,12 @@ impl<'a> Credential<'a> {
             service: keep(service),
         })
     }
+}
+
+/// The texts before and after the first `at`. A plain loop: the texts are short, where a search by words is slower.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let (before, after) = text.split_at_checked(text.bytes().position(|byte| byte == at)?)?;
+    Some((before, after.get(1..)?))
 }
 
 /// Whether a text can be an access key id, a region or a service: letters, digits, `-`, `_` and `.`.

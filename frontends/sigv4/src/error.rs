@@ -50,12 +50,14 @@ impl Part {
 impl Part {
     /// What must be there, or [`SigV4Error::Missing`].
     pub(crate) fn required<T>(self, value: Option<T>) -> Result<T, SigV4Error> {
-        value.ok_or(SigV4Error::Missing { part: self })
+        let Some(value) = value else { return Err(SigV4Error::Missing { part: self }) };
+        Ok(value)
     }
 
     /// What could be read, or [`SigV4Error::Malformed`].
     pub(crate) fn formed<T>(self, value: Option<T>) -> Result<T, SigV4Error> {
-        value.ok_or(SigV4Error::Malformed { part: self })
+        let Some(value) = value else { return Err(SigV4Error::Malformed { part: self }) };
+        Ok(value)
     }
 }
 

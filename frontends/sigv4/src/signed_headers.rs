@@ -16,7 +16,7 @@ const _: () = assert!(limits::MAX_SIGNED_HEADERS <= 64);
 /// The signed headers of a request: names in the order of the list, and the values that the request has for them.
 pub(crate) struct SignedHeaders<'a> {
     list: &'a str,
-    names: SmallVec<[&'a str; INLINE_HEADERS]>,
+    names: SmallVec<[&'a [u8]; INLINE_HEADERS]>,
     /// (index of the name, value), equal names in the order of the wire.
     values: SmallVec<[(usize, &'a [u8]); INLINE_HEADERS]>,
 }
@@ -26,9 +26,9 @@ impl<'a> SignedHeaders<'a> {
     pub(crate) fn parse(list: &'a str) -> Result<Self, SigV4Error> {
         let malformed = SigV4Error::Malformed { part: Part::SignedHeaders };
         let mut names = SmallVec::new();
-        let mut previous = "";
-        for name in list.split(';') {
-            if name <= previous || !name.bytes().all(is_lower_case_token) {
+        let mut previous: &[u8] = b"";
+        for name in list.as_bytes().split(|byte| *byte == b';') {
+            if name <= previous || !name.iter().copied().all(is_lower_case_token) {
                 return Err(malformed);
             }
             if names.len() == limits::MAX_SIGNED_HEADERS {
@@ -42,7 +42,7 @@ impl<'a> SignedHeaders<'a> {
 
     /// Whether the list has this name.
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.position(name).is_some()
+        self.position(name.as_bytes()).is_some()
     }
 
     /// Collects the values that the request has for the names; `host` takes the authority.
@@ -58,24 +58,24 @@ impl<'a> SignedHeaders<'a> {
                 if hosts > 1 || value.trim_ascii() != request.authority.as_bytes() {
                     return Err(SigV4Error::AuthorityConflict);
                 }
-            } else if let Some(index) = self.position(name) {
+            } else if let Some(index) = self.position(name.as_bytes()) {
                 absent &= !(1 << index);
                 self.add(index, value)?;
             } else if name.as_bytes().get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-amz-")) {
                 return Err(SigV4Error::HeaderNotSigned { name: quoted(&name.to_ascii_lowercase()) });
             }
         }
-        if let Some(index) = self.position("host") {
+        if let Some(index) = self.position(b"host") {
             absent &= !(1 << index);
             self.add(index, request.authority.as_bytes())?;
         }
         match self.names.get(absent.trailing_zeros() as usize) {
-            Some(name) => Err(SigV4Error::SignedHeaderAbsent { name: quoted(name) }),
+            Some(name) => Err(SigV4Error::SignedHeaderAbsent { name: quoted(&String::from_utf8_lossy(name)) }),
             None => Ok(()),
         }
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
+    fn position(&self, name: &[u8]) -> Option<usize> {
         self.names.iter().position(|signed| signed.eq_ignore_ascii_case(name))
     }
 
@@ -90,7 +90,7 @@ impl<'a> SignedHeaders<'a> {
     /// Writes the canonical headers and, after an empty line, the list of their names.
     pub(crate) fn push<const N: usize>(&self, out: &mut Scratch<N>) {
         for (index, name) in self.names.iter().enumerate() {
-            out.push(name.as_bytes());
+            out.push(name);
             let mut separator: &[u8] = b":";
             for (_, value) in self.values.iter().filter(|(of, _)| *of == index) {
                 out.push(separator);

@@ -17,10 +17,18 @@ use scratchstack_aws_signature::{
     service_for_signing_key_fn, sigv4_validate_request,
 };
 
+use strongroom_secret::SecretBytes;
+use strongroom_sigv4::{Expectation, Headers, ParsedAuthorization, Request, SigV4Error, SigningKey, SigningTime};
+
 use crate::sent::{ACCESS_KEY_ID, NOON, REGION, SECRET, SERVICE, Sent, expectation, presigned_expectation};
 
 /// Signs as AWS's SDK for Rust does.
-fn sign_with_aws(mut sent: Sent, settings: SigningSettings, token: Option<&str>) -> Sent {
+fn sign_with_aws(sent: Sent, settings: SigningSettings, token: Option<&str>) -> Sent {
+    let body = sent.body.clone();
+    sign_with_aws_as(sent, SignableBody::Bytes(&body), settings, token)
+}
+
+fn sign_with_aws_as(mut sent: Sent, body: SignableBody<'_>, settings: SigningSettings, token: Option<&str>) -> Sent {
     let credentials = AwsCredentials::new(ACCESS_KEY_ID, SECRET, token.map(str::to_owned), None, "test");
     let identity = credentials.into();
     let params: SigningParams<'_> = v4::SigningParams::builder()
@@ -35,7 +43,7 @@ fn sign_with_aws(mut sent: Sent, settings: SigningSettings, token: Option<&str>)
     let question = if sent.query.is_empty() { "" } else { "?" };
     let uri = format!("https://{}{}{question}{}", sent.authority, sent.path, sent.query);
     let headers = sent.headers.iter().map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap()));
-    let signable = SignableRequest::new(&sent.method, uri, headers, SignableBody::Bytes(&sent.body)).unwrap();
+    let signable = SignableRequest::new(&sent.method, uri, headers, body).unwrap();
     let (instructions, _) = sign(signable, &params).unwrap().into_parts();
     let added: Vec<_> =
         instructions.headers().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
@@ -75,6 +83,49 @@ fn accepted_elsewhere(sent: &Sent) -> Result<(), String> {
         Poll::Ready(outcome) => outcome.map(drop).map_err(|error| error.to_string()),
         Poll::Pending => panic!("nothing here waits"),
     }
+}
+
+#[test]
+fn an_unsigned_payload_is_accepted_where_allowed_and_said_to_be_unsigned() {
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let sent = sign_with_aws_as(Sent::unsigned(), SignableBody::UnsignedPayload, settings, None);
+    assert_eq!(sent.verify(), Err(SigV4Error::UnsignedPayload));
+
+    let lax = Expectation { unsigned_payload: true, ..expectation() };
+    let changed = Sent { body: b"changed".to_vec(), ..sent };
+    let request = changed.request();
+    let parsed = ParsedAuthorization::parse(&request).unwrap();
+    let key = SigningKey::derive(&SecretBytes::copy_from(SECRET.as_bytes()), &parsed.scope());
+    let now = SigningTime::from_unix_seconds(NOON);
+    let verified = parsed.verify(&key, &request, &changed.body, &lax, now).unwrap();
+    assert!(!verified.payload_signed);
+    assert!(changed.verify_with(&lax, NOON).is_ok());
+}
+
+/// As a front end does it: generic over where the headers come from, the key looked up between the steps.
+fn verify_between<'r>(request: &Request<'r, impl Headers<'r>>, body: &[u8]) -> Result<String, SigV4Error> {
+    let parsed = ParsedAuthorization::parse(request)?;
+    let checked = parsed.check(request, &expectation(), SigningTime::from_unix_seconds(NOON))?;
+    let key = SigningKey::derive(&SecretBytes::copy_from(SECRET.as_bytes()), &parsed.scope());
+    checked.verify(&key, body).map(|verified| verified.access_key_id.to_owned())
+}
+
+#[test]
+fn the_headers_may_come_from_a_header_map() {
+    let sent = Sent::signed();
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in &sent.headers {
+        headers.append(http::HeaderName::try_from(name).unwrap(), http::HeaderValue::from_bytes(value).unwrap());
+    }
+    let request = Request {
+        method: &sent.method,
+        path: &sent.path,
+        query: &sent.query,
+        authority: &sent.authority,
+        headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
+    };
+    assert_eq!(verify_between(&request, &sent.body).unwrap(), ACCESS_KEY_ID);
 }
 
 /// Requests in the form that both other implementations and the wire allow. `path` and `query` differ by what the other
