@@ -3,6 +3,8 @@
 //! A log is written by one thread of its own; whoever asks for a record to be written waits for a [`Durable`], which
 //! needs no runtime. What a log is made of on disk is its own affair; what its bytes are is docs/formats/audit-log.md.
 
+use std::collections::HashSet;
+
 use strongroom_model::id::RecordId;
 
 use crate::checkpoint::Checkpoint;
@@ -142,14 +144,13 @@ pub trait AuditLog: Send + Sync {
     /// # Errors
     /// When a record can't be read.
     fn lacking(&self, since: Position, ids: &[RecordId]) -> Result<Vec<RecordId>, ReadError> {
-        let mut lacking = ids.to_vec();
+        let mut lacking: HashSet<RecordId> = ids.iter().copied().collect();
         if lacking.is_empty() {
-            return Ok(lacking);
+            return Ok(Vec::new());
         }
         for stored in self.records(since)? {
-            let found = stored?.record.id();
-            lacking.retain(|id| *id != found);
+            lacking.remove(&stored?.record.id());
         }
-        Ok(lacking)
+        Ok(ids.iter().copied().filter(|id| lacking.contains(id)).collect())
     }
 }
