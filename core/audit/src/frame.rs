@@ -243,12 +243,12 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`FrameError::End`] where nothing was written; otherwise when there is no whole frame of a version known here.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
-        let mut cursor = Cursor(bytes);
-        let magic = cursor.array()?;
-        if magic == [0; 4] {
+        // A file may end before a frame's head would.
+        if bytes.iter().take(FRAME_MAGIC.len()).all(|byte| *byte == 0) {
             return Err(FrameError::End);
         }
-        check_magic(magic, FRAME_MAGIC)?;
+        let mut cursor = Cursor(bytes);
+        check_magic(cursor.array()?, FRAME_MAGIC)?;
         let length = cursor.length()?;
         if !(FRAME_OVERHEAD..=limits::FRAME_BYTES.min(bytes.len())).contains(&length) {
             return Err(FrameError::Malformed);
@@ -338,7 +338,7 @@ impl<'a> Frames<'a> {
 
     fn read(&mut self) -> Result<Frame<'a>, FrameError> {
         let rest = self.segment.get(self.offset..).unwrap_or_default();
-        let frame = if rest.is_empty() { Err(FrameError::End) } else { Frame::decode(rest) }?;
+        let frame = Frame::decode(rest)?;
         if frame.previous != self.chain || frame.first != self.next {
             return Err(FrameError::Chain);
         }

@@ -55,6 +55,15 @@ fn a_segment_reads_back_as_it_was_written() {
 }
 
 #[test]
+fn a_segment_ends_well_however_few_bytes_are_left_of_its_file() {
+    let whole = segment();
+    for left in 0..8 {
+        let bytes = &whole[..whole.len() - 100 + left];
+        assert!(matches!(frames(bytes).unwrap().as_slice(), [Ok(_), Ok(_), Ok(_), Err(FrameError::End)]), "{left}");
+    }
+}
+
+#[test]
 fn no_bit_of_a_segment_can_be_changed_unnoticed() {
     let whole = segment();
     let written = whole.len() - 100;
