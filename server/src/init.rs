@@ -66,11 +66,11 @@ fn make_root(
                 }
                 Some(source) => {
                     let passphrase = secrets::text(source)?;
-                    SoftwareRoot::create(file, &[Unlocker::Passphrase(&passphrase, Argon2Cost::default()), recovery])
+                    SoftwareRoot::create(file, &[Unlocker::Passphrase(&passphrase, Argon2Cost::RECOMMENDED), recovery])
                 }
                 None => {
                     let passphrase = ask_twice("Passphrase of the new root: ")?;
-                    SoftwareRoot::create(file, &[Unlocker::Passphrase(&passphrase, Argon2Cost::default()), recovery])
+                    SoftwareRoot::create(file, &[Unlocker::Passphrase(&passphrase, Argon2Cost::RECOMMENDED), recovery])
                 }
             };
             Ok(Arc::new(root.map_err(failed)?))
@@ -91,7 +91,7 @@ pub(crate) fn pin_of(config: &RootConfig) -> Result<SecretBytes, Failure> {
 pub(crate) fn provision_token(config: &RootConfig, pin: &SecretBytes) -> Result<Arc<dyn RootOfTrust>, WiringError> {
     let id = RootId::from_bytes(random::bytes(&SystemRandom).map_err(|_| WiringError::UnknownToken)?);
     let pin = SecretBytes::copy_from(pin.expose());
-    let root = Pkcs11Root::provision(wiring::token_config(config, id)?, wiring::launcher()?, pin, None)?;
+    let root = Pkcs11Root::provision(wiring::token_config(config, id)?, wiring::launcher(), pin, None)?;
     Ok(Arc::new(root))
 }
 

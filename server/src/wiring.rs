@@ -57,9 +57,6 @@ pub(crate) enum WiringError {
     /// The engine.
     #[error("the engine cannot be started")]
     Engine(#[from] EngineError),
-    /// Our own program file, to run the PKCS#11 module in.
-    #[error("this program's own file cannot be found")]
-    OwnProgram(#[source] std::io::Error),
 }
 
 /// Where things lie in a data directory.
@@ -116,9 +113,9 @@ fn open_token(
     pin: &SecretBytes,
 ) -> Result<Arc<dyn RootOfTrust>, WiringError> {
     for row in known.iter().filter(|row| row.kind == "pkcs11") {
-        match Pkcs11Root::open(token_config(config, row.id)?, launcher()?, SecretBytes::copy_from(pin.expose())) {
+        match Pkcs11Root::open(token_config(config, row.id)?, launcher(), SecretBytes::copy_from(pin.expose())) {
             Ok(root) => return Ok(Arc::new(root)),
-            Err(Pkcs11Error::NoKeys { .. }) => {}
+            Err(Pkcs11Error::NotProvisioned { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -141,9 +138,8 @@ pub(crate) fn token_config(config: &RootConfig, root: RootId) -> Result<TokenCon
 }
 
 /// How the child process is started in which a PKCS#11 module runs: this program again.
-pub(crate) fn launcher() -> Result<Launcher, WiringError> {
-    let program = std::env::current_exe().map_err(WiringError::OwnProgram)?;
-    Ok(Launcher { program, arguments: vec![OsString::from(MODULE_COMMAND)], environment: Vec::new() })
+pub(crate) fn launcher() -> Launcher {
+    Launcher::of_this_program(vec![OsString::from(MODULE_COMMAND)])
 }
 
 /// Opens the log, which must have at least what the store knows of.

@@ -1,5 +1,11 @@
 //! Real components for tests: never shipped.
 
+#[cfg(feature = "program")]
+pub mod client;
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod root_suite;
+#[cfg(feature = "program")]
+pub mod server;
 pub mod softhsm;
 pub mod store_suite;
