@@ -30,7 +30,7 @@ mod verify;
 pub use authorization::ParsedAuthorization;
 pub use error::{Part, ScopeField, SigV4Error};
 pub use key::{Scope, SigningKey, SigningKeyCache};
-pub use request::{Headers, Request};
+pub use request::{Headers, HeadersFrom, Request};
 pub use sign::{Credentials, SignatureHeaders, sign};
 pub use signing_time::{ScopeDate, SigningTime};
 pub use verify::{Checked, Expectation, Verified};

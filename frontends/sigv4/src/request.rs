@@ -1,8 +1,7 @@
 //! A request as its signature sees it: borrowed, as it came over the wire.
 
-/// The head of a request. `H` yields every header as (name, value), in the order of the wire among equal names;
-/// `http::HeaderMap::iter().map(|(name, value)| (name.as_str(), value.as_bytes()))` is one, a slice's `iter().copied()`
-/// another. It is walked more than once, so cloning it must be cheap.
+/// The head of a request. `H` gives the headers: a cloneable iterator, such as a slice's `iter().copied()`, or
+/// [`HeadersFrom`] where the iterator cannot be cloned.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a, H> {
     /// The method, in upper case.
@@ -18,7 +17,22 @@ pub struct Request<'a, H> {
     pub headers: H,
 }
 
-/// An iterator of headers: (name, value), cheap to clone.
-pub trait Headers<'a>: Iterator<Item = (&'a str, &'a [u8])> + Clone {}
+/// Headers, (name, value), equal names in the order of the wire. They are walked more than once, so a clone must be
+/// cheap.
+pub trait Headers<'a>: IntoIterator<Item = (&'a str, &'a [u8])> + Clone {}
 
-impl<'a, I: Iterator<Item = (&'a str, &'a [u8])> + Clone> Headers<'a> for I {}
+impl<'a, H: IntoIterator<Item = (&'a str, &'a [u8])> + Clone> Headers<'a> for H {}
+
+/// Headers from a closure that starts anew at each call. For an `http::HeaderMap`:
+/// `HeadersFrom(|| map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))`.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadersFrom<F>(pub F);
+
+impl<F: Fn() -> I, I: Iterator> IntoIterator for HeadersFrom<F> {
+    type Item = I::Item;
+    type IntoIter = I;
+
+    fn into_iter(self) -> I {
+        (self.0)()
+    }
+}

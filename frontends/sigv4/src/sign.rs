@@ -10,7 +10,7 @@ use crate::encoding::hex;
 use crate::error::{Part, SigV4Error};
 use crate::key::{Scope, SigningKey, TERMINATOR};
 use crate::limits;
-use crate::request::{Headers, Request};
+use crate::request::{Headers, HeadersFrom, Request};
 use crate::signed_headers::SignedHeaders;
 use crate::signing_time::SigningTime;
 
@@ -75,13 +75,14 @@ pub fn sign<'a>(
     let date = str::from_utf8(&time).unwrap_or_default();
 
     let list = header_list(request.headers.clone(), token.is_some())?;
-    let added = [("x-amz-date", time.as_slice())].into_iter();
-    let added = added.chain(token.map(|token| ("x-amz-security-token", token.as_bytes())));
     let mut headers = SignedHeaders::parse(&list)?;
+    let added = [("x-amz-date", Some(time.as_slice())), ("x-amz-security-token", token.map(str::as_bytes))];
+    let added = added.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
     #[expect(clippy::map_identity, reason = "makes the lifetime of the items shorter, so that ours can be chained")]
-    let with_added = request.headers.clone().map(|header| -> (&str, &[u8]) { header }).chain(added);
+    let with_added =
+        || request.headers.clone().into_iter().map(|header| -> (&str, &[u8]) { header }).chain(added.clone());
     let Request { method, path, query, authority, .. } = *request;
-    headers.collect(&Request { method, path, query, authority, headers: with_added })?;
+    headers.collect(&Request { method, path, query, authority, headers: HeadersFrom(with_added) })?;
 
     let canonical = CanonicalRequest { method, path, query: canonical_query(query, None)?, headers };
     let scope = Scope { date: now.date(), region, service };

@@ -18,7 +18,9 @@ use scratchstack_aws_signature::{
 };
 
 use strongroom_secret::SecretBytes;
-use strongroom_sigv4::{Expectation, Headers, ParsedAuthorization, Request, SigV4Error, SigningKey, SigningTime};
+use strongroom_sigv4::{
+    Expectation, Headers, HeadersFrom, ParsedAuthorization, Request, SigV4Error, SigningKey, SigningTime,
+};
 
 use crate::sent::{ACCESS_KEY_ID, NOON, REGION, SECRET, SERVICE, Sent, expectation, presigned_expectation};
 
@@ -123,7 +125,7 @@ fn the_headers_may_come_from_a_header_map() {
         path: &sent.path,
         query: &sent.query,
         authority: &sent.authority,
-        headers: headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
+        headers: HeadersFrom(|| headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))),
     };
     assert_eq!(verify_between(&request, &sent.body).unwrap(), ACCESS_KEY_ID);
 }
