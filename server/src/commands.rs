@@ -11,7 +11,7 @@ use strongroom_cli::{AdminCommand, GlobalOptions};
 
 use crate::config::{RootConfig, SecretSource};
 use crate::dev::Dev;
-use crate::{Failure, dev, init, serve, wiring};
+use crate::{Failure, dev, init, serve, unseal, wiring};
 
 /// A key management service that you run yourself.
 #[derive(Parser)]
@@ -44,6 +44,15 @@ enum Command {
         /// The configuration file.
         #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
         config: PathBuf,
+    },
+    /// Unseal a server whose roots wait for an operator.
+    Unseal {
+        /// The server's admin socket.
+        #[arg(long, env = "STRONGROOM_SOCKET", default_value = "/run/strongroom/admin.sock")]
+        socket: PathBuf,
+        /// Give recovery shares in place of the passphrase.
+        #[arg(long)]
+        shares: bool,
     },
     /// Print a completion script for a shell.
     Completions {
@@ -91,6 +100,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Dev(arguments) => dev::dev(&arguments.into()),
         Command::Serve { config } => serve::serve(&config),
+        Command::Unseal { socket, shares } => unseal::unseal(&socket, shares),
         Command::Init { config, shares, threshold } => init::init(&config, threshold, shares).and_then(|made| show(&made)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "strongroom", &mut std::io::stdout());

@@ -17,6 +17,7 @@ use strongroom_secret::SecretBytes;
 
 use crate::config::FrontEnd;
 use crate::metrics::Metrics;
+use crate::secrets::Given;
 
 /// The front ends, once there is an engine.
 pub(crate) struct Serving {
@@ -29,14 +30,14 @@ pub(crate) struct Serving {
 /// What all listeners share.
 pub(crate) struct Shared {
     serving: OnceLock<Serving>,
-    unsealer: Box<dyn Fn(&SecretBytes) -> Result<Serving, String> + Send + Sync>,
+    unsealer: Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>,
     pub(crate) metrics: Metrics,
 }
 
 impl Shared {
     pub(crate) fn new(
         metrics: Metrics,
-        unsealer: Box<dyn Fn(&SecretBytes) -> Result<Serving, String> + Send + Sync>,
+        unsealer: Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>,
     ) -> Self {
         Self { serving: OnceLock::new(), unsealer, metrics }
     }
@@ -109,7 +110,8 @@ impl Gateway {
         let shared = Arc::clone(&self.shared);
         let secret = SecretBytes::copy_from(&request.body);
         let opened = tokio::task::spawn_blocking(move || {
-            let serving = (shared.unsealer)(&secret)?;
+            let given = Given::parse(secret.expose()).map_err(|error| crate::chain(&error))?;
+            let serving = (shared.unsealer)(&given)?;
             shared.begin(serving);
             Ok::<(), String>(())
         });

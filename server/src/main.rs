@@ -16,6 +16,7 @@ mod run;
 mod secrets;
 mod serve;
 mod telemetry;
+mod unseal;
 mod wiring;
 
 use std::path::PathBuf;

@@ -5,12 +5,39 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use strongroom_crypto::shares::{self, Share, ShareError};
 use strongroom_secret::{Secret, SecretBytes};
 
 use crate::config::SecretSource;
 
 /// Longest secret that is read, in bytes.
 const LONGEST: u64 = 4096;
+
+/// What an operator gives to unseal a server.
+pub(crate) enum Given {
+    /// A passphrase or PIN.
+    Text(SecretBytes),
+    /// What recovery shares combine to.
+    Recovery(Secret<32>),
+}
+
+impl Given {
+    /// Reads the body of an unseal request: `passphrase` or `shares` on the first line, then the secret, or a share a
+    /// line.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, SecretError> {
+        let (kind, rest) = split_line(body);
+        match kind {
+            b"passphrase" => Ok(Self::Text(SecretBytes::copy_from(rest.trim_ascii_end()))),
+            b"shares" => {
+                let lines = str::from_utf8(rest).map_err(|_| SecretError::Kind("this text"))?.lines();
+                let lines = lines.filter(|line| !line.trim().is_empty());
+                let given = lines.map(Share::parse).collect::<Result<Vec<_>, _>>()?;
+                Ok(Self::Recovery(shares::combine(&given)?))
+            }
+            _ => Err(SecretError::Kind("this request")),
+        }
+    }
+}
 
 /// Why a secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +62,9 @@ pub(crate) enum SecretError {
     /// A key file of another length.
     #[error("{} must hold exactly 32 bytes; make one with: head -c 32 /dev/urandom", .0.display())]
     KeyFileLength(PathBuf),
+    /// Recovery shares that do not combine.
+    #[error("the recovery shares cannot be used")]
+    Shares(#[from] ShareError),
     /// A key file where a text is wanted, or the other way round.
     #[error("{0} cannot be used here")]
     Kind(&'static str),
@@ -57,6 +87,11 @@ pub(crate) fn text(source: &SecretSource) -> Result<SecretBytes, SecretError> {
 pub(crate) fn key_file(path: &Path) -> Result<Secret<32>, SecretError> {
     let bytes = read(path)?;
     Secret::copy_from(bytes.expose()).ok_or_else(|| SecretError::KeyFileLength(path.to_owned()))
+}
+
+fn split_line(body: &[u8]) -> (&[u8], &[u8]) {
+    let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
+    (body.get(..end).unwrap_or_default(), body.get(end + 1..).unwrap_or_default())
 }
 
 fn credential(name: &str) -> Result<PathBuf, SecretError> {

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_engine::RootRow;
-use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 
 use crate::config::{self, Config};
 use crate::gateway::{Serving, Shared};
 use crate::metrics::Metrics;
 use crate::run::{self, Bound};
+use crate::secrets::Given;
 use crate::wiring::{self, Places, WiringError};
 use crate::{Failure, hardening, telemetry};
 
@@ -54,7 +54,7 @@ struct Opener {
 impl Opener {
     /// Opens the roots that can be opened; nothing while there is none. What is given opens the roots that have no way
     /// of their own.
-    fn open(&self, given: Option<&SecretBytes>) -> Result<Option<Serving>, WiringError> {
+    fn open(&self, given: Option<&Given>) -> Result<Option<Serving>, WiringError> {
         let mut roots = Vec::new();
         let mut failure = None;
         for config in &self.config.root {

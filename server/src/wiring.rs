@@ -20,7 +20,7 @@ use strongroom_store_embedded::EmbeddedStore;
 use crate::clock::SystemClock;
 use crate::config::{AuditConfig, RootConfig, SecretSource};
 use crate::hardening;
-use crate::secrets::{self, SecretError};
+use crate::secrets::{self, Given, SecretError};
 
 /// The hidden subcommand in which a PKCS#11 module runs.
 pub(crate) const MODULE_COMMAND: &str = "pkcs11-module";
@@ -77,7 +77,7 @@ impl Places {
 pub(crate) fn open_root(
     config: &RootConfig,
     known: &[RootRow],
-    given: Option<&SecretBytes>,
+    given: Option<&Given>,
 ) -> Result<Option<Arc<dyn RootOfTrust>>, WiringError> {
     match config {
         RootConfig::Software { file, unseal } => {
@@ -90,7 +90,12 @@ pub(crate) fn open_root(
                 (Some(source), _) => {
                     sealed.unseal(&Credential::Passphrase(&secrets::text(source)?)).map_err(failed)?
                 }
-                (None, Some(passphrase)) => sealed.unseal(&Credential::Passphrase(passphrase)).map_err(failed)?,
+                (None, Some(Given::Text(passphrase))) => {
+                    sealed.unseal(&Credential::Passphrase(passphrase)).map_err(failed)?
+                }
+                (None, Some(Given::Recovery(secret))) => {
+                    sealed.unseal(&Credential::Recovery(secret)).map_err(failed)?
+                }
                 (None, None) => return Ok(None),
             };
             Ok(Some(Arc::new(root)))
@@ -98,8 +103,8 @@ pub(crate) fn open_root(
         RootConfig::Pkcs11 { pin, .. } => {
             let pin = match (pin, given) {
                 (Some(source), _) => secrets::text(source)?,
-                (None, Some(given)) => SecretBytes::copy_from(given.expose()),
-                (None, None) => return Ok(None),
+                (None, Some(Given::Text(pin))) => SecretBytes::copy_from(pin.expose()),
+                (None, _) => return Ok(None),
             };
             open_token(config, known, &pin).map(Some)
         }

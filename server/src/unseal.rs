@@ -1,0 +1,52 @@
+//! `strongroom unseal`: hands a sealed server what opens its roots, over its Unix socket.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use strongroom_secret::SecretBytes;
+
+use crate::{Failure, init};
+
+/// Opening a root by passphrase takes a while on purpose.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks for the passphrase, PIN or shares, and hands them over.
+pub(crate) fn unseal(socket: &Path, shares: bool) -> Result<(), Failure> {
+    let mut body = Vec::from(if shares { b"shares\n".as_slice() } else { b"passphrase\n".as_slice() });
+    if shares {
+        loop {
+            let share = init::ask("Share (empty to end): ")?;
+            if share.is_empty() {
+                break;
+            }
+            body.extend_from_slice(share.expose());
+            body.push(b'\n');
+        }
+    } else {
+        body.extend_from_slice(init::ask("Passphrase or PIN: ")?.expose());
+        body.push(b'\n');
+    }
+    let body = SecretBytes::take(body);
+    let answer = post(socket, &body);
+    let answer = answer.map_err(|source| Failure::File { doing: "reach the server at", path: socket.into(), source })?;
+    let (head, said) = answer.split_once("\r\n\r\n").unwrap_or((answer.as_str(), ""));
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        Some("503" | "403") => Err(Failure::Usage(said.trim().to_owned())),
+        Some("404") => Err(Failure::Usage("the server is not sealed".to_owned())),
+        _ => Err(Failure::Usage(format!("the server answered: {head}"))),
+    }
+}
+
+fn post(socket: &Path, body: &SecretBytes) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let length = body.len();
+    write!(stream, "POST /v1/unseal HTTP/1.1\r\nhost: strongroom\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n")?;
+    stream.write_all(body.expose())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
