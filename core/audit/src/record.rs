@@ -6,10 +6,8 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{CredentialId, KeyId, MaterialId, PrincipalId, RecordId, TenantId};
-use strongroom_model::purpose::Purpose;
 use strongroom_model::store::Revision;
 
 use crate::hash::Hash;
@@ -22,6 +20,8 @@ mod tests;
 
 pub use decode::DecodeError;
 pub use sealed::{SealedRecord, peek_id};
+pub use strongroom_model::action::Action;
+pub use strongroom_model::purpose::Purpose;
 
 /// The version of the records that this program writes.
 pub const VERSION: u64 = 1;
