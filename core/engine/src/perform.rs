@@ -219,12 +219,16 @@ impl Engine {
         }
         let now = i64::try_from(journey.started.0).unwrap_or(i64::MAX);
         let mut decided = Decided::default();
-        for traced in trace.demands.iter().filter(|traced| traced.demand.target.is_decided()) {
+        for (index, traced) in trace.demands.iter().enumerate() {
+            if !traced.demand.target.is_decided() {
+                continue;
+            }
             let key = traced.key.and_then(|index| trace.keys.get(index)).map(|handle| &*handle.entry);
             let account = self.account_of(call, &traced.demand.target, key, ground)?;
             let asked = traced.demand.target.name();
             let (action, resource, keys) = (traced.demand.action, &traced.resource, &trace.keys);
-            let subject = Subject { action, resource, account: &account, key, asked, keys };
+            let attributes = operation.attributes(index);
+            let subject = Subject { action, resource, account: &account, key, asked, keys, attributes };
             let decision = self.decide(call, &subject, now, ground, &mut decided);
             if let Err(Halt::Fail(_)) = &decision {
                 trace.decided = Some(std::mem::take(&mut decided));
@@ -368,12 +372,13 @@ impl Engine {
 
     /// Commits a change together with its record, waits until the log has the record, and makes the change visible.
     fn commit(&self, mut batch: Batch, record: SealedRecord, permit: Permit) -> Result<Durable, EngineError> {
-        self.settle_outbox(&mut batch);
+        let settled = self.settle_outbox(&mut batch);
         let id = record.id();
-        batch.put(Table::Outbox, id.as_bytes().to_vec(), record.bytes().to_vec());
+        batch.put(Table::Outbox, id.as_bytes().to_vec(), self.outbox_value(&record));
         let committed = self.catalog.store().commit(batch.clone());
         if let Err(error) = committed {
             // Somebody else may have changed what was read from the caches: read it afresh.
+            self.unsettled(settled);
             self.catalog.forget(&batch);
             return Err(error.into());
         }

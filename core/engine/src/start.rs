@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::Mutex;
-use strongroom_audit::port::{AuditLog, Head, Position};
+use strongroom_audit::port::{AuditLog, Head};
 use strongroom_crypto::{Random, random};
 use strongroom_model::clock::Clock;
 use strongroom_model::id::{InstallationId, TenantId};
@@ -179,7 +179,7 @@ impl Engine {
             scheduler: Memory::default(),
             strangers: Strangers::default(),
         };
-        engine.replay_outbox(Position(0))?;
+        engine.replay_outbox()?;
         engine.clear_outbox()?;
         Ok(Arc::new(engine))
     }
