@@ -1,5 +1,7 @@
 //! The bounds of this room.
 
+use std::time::Duration;
+
 use strongroom_audit::frame::{FRAME_OVERHEAD, ITEM_OVERHEAD, LONGEST_HEADER};
 use strongroom_audit::limits::RECORD_BYTES;
 
@@ -15,6 +17,8 @@ pub const RESERVED_BYTES: u64 = 4 * SEGMENT_BYTES;
 pub const QUEUE_RECORDS: usize = 4096;
 /// Most records in one append.
 pub const APPEND_RECORDS: usize = 1024;
+/// Shortest time between two attempts to have a failed log written again.
+pub const BETWEEN_RETRIES: Duration = Duration::from_millis(500);
 /// What one record may take in a file, in bytes.
 pub(crate) const LARGEST_PLACE: u64 = (RECORD_BYTES + ITEM_OVERHEAD + FRAME_OVERHEAD) as u64;
 /// How long a request may have been under way when its record was written, in milliseconds, for finding it by time.

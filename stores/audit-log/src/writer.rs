@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use strongroom_audit::frame::{FRAME_OVERHEAD, ITEM_OVERHEAD, SegmentHeader, write_note, write_records};
 use strongroom_audit::hash::Hash;
@@ -14,6 +15,7 @@ use strongroom_audit::port::{LogUnavailable, Position};
 use strongroom_audit::record::SealedRecord;
 use strongroom_model::clock::Clock;
 
+use crate::limits;
 use crate::queue::{Batch, Item};
 use crate::shared::{Shared, unavailable};
 
@@ -25,6 +27,8 @@ pub(crate) struct Writer {
     /// The last segment was given up after a failed write or sync.
     given_up: bool,
     spare: Option<JoinHandle<io::Result<File>>>,
+    /// When a failed log was last tried again, by the time since boot.
+    tried: Option<Duration>,
     /// The bytes of the frame being written; its space is used again.
     frame: Vec<u8>,
 }
@@ -45,7 +49,7 @@ impl Current {
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, clock: Arc<dyn Clock>, current: Option<Current>, next_number: u64) -> Self {
         shared.room.store(current.as_ref().map_or(0, Current::room), Ordering::Relaxed);
-        Self { shared, clock, current, next_number, given_up: false, spare: None, frame: Vec::new() }
+        Self { shared, clock, current, next_number, given_up: false, spare: None, tried: None, frame: Vec::new() }
     }
 
     /// Writes until the queue is closed and empty.
@@ -66,10 +70,14 @@ impl Writer {
         self.begin_segment()
     }
 
+    /// Begins a new segment, to see whether the disk takes it. A disk that doesn't is left alone for a while.
     fn retry(&mut self) {
-        if self.shared.disk.free_space() < self.shared.segment_bytes {
+        let now = self.clock.since_boot();
+        let early = self.tried.is_some_and(|tried| now.saturating_sub(tried) < limits::BETWEEN_RETRIES);
+        if early || self.shared.disk.free_space() < self.shared.segment_bytes {
             return;
         }
+        self.tried = Some(now);
         if let Err(error) = self.begin_segment() {
             self.shared.fail(unavailable(&error));
         } else {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use strongroom_audit::checkpoint::Checkpoint;
@@ -21,9 +21,14 @@ use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey};
 pub(crate) const ORIGIN: &str = "kms.example/node-1";
 pub(crate) const SEGMENT: u64 = 64 * 1024;
 
-/// A clock that is moved by hand.
-#[derive(Default)]
-pub(crate) struct HandClock(AtomicU64);
+/// A clock whose date is moved by hand.
+pub(crate) struct HandClock(AtomicU64, Instant);
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self(AtomicU64::new(0), Instant::now())
+    }
+}
 
 impl HandClock {
     pub(crate) fn set(&self, millis: u64) {
@@ -37,7 +42,7 @@ impl Clock for HandClock {
     }
 
     fn since_boot(&self) -> Duration {
-        Duration::ZERO
+        self.1.elapsed()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod append;
 mod cost;
+mod crash;
 mod fault;
 mod helper;
 mod prune;
