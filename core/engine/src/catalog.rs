@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use strongroom_model::caller::Caller;
 use strongroom_model::id::{KeyId, LineageId, MaterialId, PrincipalId, TenantId};
 use strongroom_model::name::{Name, NameKind};
-use strongroom_model::store::{Batch, Change, Revision, Row, Snapshot, Store, Table};
+use strongroom_model::store::{Batch, Change, Precondition, Revision, Row, Snapshot, Store, Table};
 use strongroom_model::usage::UsageProfile;
 use strongroom_policy::{CompiledPolicy, Document, Kind};
 
@@ -83,8 +83,11 @@ impl KeyEntry {
     #[must_use]
     pub fn resource(&self, dialect: &dyn Dialect, region: &Arc<str>) -> Arc<str> {
         let make = || {
-            let text = self.name(dialect.key_kind(), region).unwrap_or_default();
-            dialect.key_resource(&self.tenant.account, region, text)
+            let account = &self.tenant.account;
+            match dialect.key_kind() {
+                NameKind::INTERNAL => dialect.key_resource(account, region, &self.row.id.to_string()),
+                kind => dialect.key_resource(account, region, self.name(kind, region).unwrap_or_default()),
+            }
         };
         let kept = self.resource.get_or_init(|| Resource {
             kind: dialect.key_kind(),
@@ -95,6 +98,11 @@ impl KeyEntry {
             return Arc::clone(&kept.text);
         }
         make().into()
+    }
+
+    /// That nobody has changed the key, destroyed it above all, since it was read.
+    pub(crate) fn unchanged(&self) -> Precondition {
+        Precondition::Unchanged(Table::Key, self.row.id.as_bytes().to_vec(), self.revision)
     }
 
     pub(crate) fn as_read(&self) -> Row {
@@ -323,8 +331,13 @@ impl Catalog {
     /// Forgets what a committed batch has changed. A reader that was loading one of these meanwhile finds its place in
     /// the cache gone and leaves nothing behind.
     pub(crate) fn forget(&self, batch: &Batch) {
-        for change in &batch.changes {
-            let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
+        let changed = batch.changes.iter().map(|change| match change {
+            Change::Put(table, key, _) | Change::Delete(table, key) => (table, key),
+        });
+        let read = batch.preconditions.iter().map(|read| match read {
+            Precondition::Absent(table, key) | Precondition::Unchanged(table, key, _) => (table, key),
+        });
+        for (table, key) in changed.chain(read) {
             let first = key.get(..16);
             let second = key.get(16..32);
             match table {
@@ -345,6 +358,12 @@ impl Catalog {
                 }
                 Table::Tenant => self.forget_tenant(first.and_then(TenantId::from_slice)),
                 _ => {}
+            }
+        }
+        for change in &batch.changes {
+            if let Change::Delete(Table::VersionByMaterial, key) = change {
+                let lineage = key.get(..16).and_then(LineageId::from_slice);
+                self.lineages.retain(|(known, _), _| Some(*known) != lineage);
             }
         }
     }

@@ -52,3 +52,9 @@ pub const FAILED_AUTHENTICATIONS_PER_SECOND: u32 = 20;
 pub const RANDOM_BYTES: usize = 1_024;
 /// A wall clock that moved further than this against the boot-time clock has jumped.
 pub const CLOCK_JUMP: Duration = Duration::from_secs(15 * 60);
+/// Records that one query of the audit log looks at; the answer says where to go on.
+pub const QUERY_RECORDS: usize = 50_000;
+/// Bytes of records that one query of the audit log answers, about.
+pub const QUERY_BYTES: usize = 4 * 1024 * 1024;
+/// Records that are looked through rather than halved again when seeking a time in the audit log.
+pub const SEEK_RECORDS: u64 = 4_096;

@@ -7,6 +7,11 @@ use crate::id::TenantId;
 #[cbor(transparent)]
 pub struct NameKind(#[n(0)] pub u8);
 
+impl NameKind {
+    /// A key's internal identity, 32 hexadecimal digits: how the product's own front end names keys. Never bound.
+    pub const INTERNAL: Self = Self(0);
+}
+
 /// A name as a front end looks it up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Name {

@@ -56,7 +56,8 @@ pub enum Combining {
     /// As AWS combines key policies, identity policies and grants.
     #[default]
     Aws,
-    /// An identity policy must allow; resource policies and grants allow nothing.
+    /// An identity policy must allow; resource policies and grants allow nothing. So nothing is allowed outside the
+    /// principal's own account, which no identity policy speaks for.
     IdentityOnly,
 }
 
@@ -216,7 +217,8 @@ fn allowance<'a>(request: &Request<'_>, set: &PolicySet<'a>, cross: bool) -> Res
     match set.combining {
         Combining::Aws => combine(request, set, &resource, identity, cross),
         Combining::IdentityOnly => match identity {
-            Some(statement) => Ok([Some(statement), None]),
+            Some(statement) if !cross => Ok([Some(statement), None]),
+            Some(_) => Err((Outcome::ImplicitDeny(Missing::ResourcePolicyAllow), None)),
             None => Err((Outcome::ImplicitDeny(Missing::IdentityPolicyAllow), None)),
         },
     }

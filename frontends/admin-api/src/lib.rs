@@ -1,1 +1,29 @@
-//! Being laid.
+//! The admin API as both sides see it: routes, requests, answers, errors, and the roles that ship with the product.
+//!
+//! JSON (RFC 8259) over HTTP under `/v1`; docs/protocols/admin-api.md describes it for people. Unknown fields and unknown
+//! query parameters are refused. Absent on purpose: transport, authentication, and anything that touches key material.
+
+mod audit;
+mod error;
+mod key;
+pub mod limits;
+mod page;
+mod policy;
+mod principal;
+pub mod query;
+pub mod roles;
+pub mod routes;
+mod tenant;
+mod time;
+
+pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
+pub use error::{ErrorBody, ErrorReply};
+pub use key::{Binding, Key, KeyVersion, Root};
+pub use page::{Page, PageQuery, PageSize};
+pub use policy::{Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};
+pub use principal::{
+    AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, NewAccessKey, Principal, PrincipalDetail, WhoAmI,
+};
+pub use routes::{Endpoint, Method, RouteSpec};
+pub use tenant::{CreateTenant, Health, State, Tenant};
+pub use time::{NotATime, Time};

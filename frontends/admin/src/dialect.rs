@@ -1,4 +1,5 @@
-//! How the admin API names things: actions `strongroom:...`, resources `arn:PARTITION:strongroom::ACCOUNT:...`.
+//! How the admin API names things: actions `strongroom:...`, resources `arn:aws:strongroom::ACCOUNT:...`. Keys and
+//! tenants are of no region to an administrator.
 
 use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, Value};
 use strongroom_model::action::Action;
@@ -6,9 +7,6 @@ use strongroom_model::name::{Name, NameKind};
 
 /// The admin API's language.
 pub struct AdminDialect;
-
-/// The admin API names a key by its internal id.
-const KEY: NameKind = NameKind(0);
 
 impl Dialect for AdminDialect {
     fn front_end(&self) -> &'static str {
@@ -32,11 +30,11 @@ impl Dialect for AdminDialect {
     }
 
     fn key_kind(&self) -> NameKind {
-        KEY
+        NameKind::INTERNAL
     }
 
-    fn key_resource(&self, account: &str, region: &str, text: &str) -> String {
-        format!("arn:aws:strongroom:{region}:{account}:key/{text}")
+    fn key_resource(&self, account: &str, _: &str, text: &str) -> String {
+        format!("arn:aws:strongroom::{account}:key/{text}")
     }
 
     fn tenant_resource(&self, account: &str) -> String {

@@ -1,7 +1,148 @@
-//! Every engine error as the admin API answers it.
+//! Every error as the admin API answers it.
 
-use http::StatusCode;
-use strongroom_engine::EngineError;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use strongroom_admin_api::query::QueryError;
+use strongroom_admin_api::{ErrorBody, ErrorReply};
+use strongroom_engine::{EngineError, Quota, Unavailable};
+use strongroom_http::Response;
+
+use crate::authenticate::Unproved;
+use crate::reply;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdminError {
+    /// The engine refused or failed.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    /// Nobody was proved.
+    #[error("{0}")]
+    Unproved(#[from] Unproved),
+    /// No such path.
+    #[error("there is nothing at this path")]
+    UnknownPath,
+    /// The path takes other methods.
+    #[error("this path takes {allowed}")]
+    Method {
+        /// Which.
+        allowed: String,
+    },
+    /// The body is longer than this path takes.
+    #[error("the body is longer than the {limit} bytes that this path takes")]
+    BodyTooLong {
+        /// How many it takes.
+        limit: usize,
+    },
+    /// The body is no such request.
+    #[error("the body cannot be taken: {0}")]
+    Body(String),
+    /// The query string is not of its form.
+    #[error("{0}")]
+    Query(QueryError),
+    /// The path is not well encoded.
+    #[error("the path is not percent-encoded UTF-8")]
+    Path,
+    /// Not a key's identity.
+    #[error("a key is named by its internal id: 32 hexadecimal digits in lower case")]
+    KeyId,
+    /// Not an ordinal.
+    #[error("a key version is named by its number: 1, 2, 3")]
+    Ordinal,
+    /// A value out of its bounds.
+    #[error("{field} {problem}")]
+    Value {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An action that no front end of this build has.
+    #[error("{0:?} is not an action that this server knows")]
+    UnknownAction(String),
+    /// The module that draws random numbers failed.
+    #[error("there is no randomness")]
+    Randomness,
+    /// An answer that could not be written.
+    #[error("the answer cannot be written")]
+    Answer,
+}
+
+impl AdminError {
+    /// Whether a proved caller sent what no operation could be made of, which is recorded here; the engine records the
+    /// rest.
+    pub(crate) const fn is_of_the_request(&self) -> bool {
+        !matches!(self, Self::Engine(_) | Self::Unproved(_))
+    }
+
+    /// Its name, stable for programs.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.answer().1
+    }
+
+    const fn answer(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Engine(error) => answer(error),
+            Self::Unproved(unproved) => (StatusCode::UNAUTHORIZED, unproved.code()),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "UnknownPath"),
+            Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::BodyTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLong"),
+            Self::Body(_) | Self::Query(_) | Self::Path | Self::KeyId | Self::Ordinal | Self::Value { .. } => {
+                (StatusCode::BAD_REQUEST, "InvalidRequest")
+            }
+            Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
+            Self::Randomness | Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
+        }
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Engine(error) => remedy(error),
+            Self::Unproved(Unproved::Signature(_)) => {
+                Some("check the secret access key, the clock, and that the service signed for is strongroom")
+            }
+            Self::Unproved(Unproved::AccessKey(_)) => Some("make another: strongroom access-key create"),
+            Self::UnknownAction(_) => Some("name it as policies do, e.g. kms:Decrypt or strongroom:ReadAudit"),
+            Self::KeyId => Some("find it with: strongroom key list"),
+            _ => None,
+        }
+    }
+
+    /// The answer, after telling the operators what only they may know.
+    pub(crate) fn response(&self, request_id: &str) -> Response {
+        match self {
+            Self::Engine(EngineError::Internal(cause)) => {
+                tracing::error!(request_id, %cause, "an admin request failed")
+            }
+            Self::Engine(EngineError::Unavailable(cause)) => {
+                tracing::warn!(request_id, ?cause, "an admin request could not be served");
+            }
+            _ => {}
+        }
+        let (status, code) = self.answer();
+        let error = ErrorBody {
+            code: code.to_owned(),
+            message: self.to_string(),
+            remedy: self.remedy().map(str::to_owned),
+            request_id: request_id.to_owned(),
+        };
+        let body = serde_json::to_vec(&ErrorReply { error }).unwrap_or_default();
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = status;
+        reply::add_headers(&mut response, request_id);
+        if let Self::Method { allowed } = self
+            && let Ok(allowed) = HeaderValue::from_str(allowed)
+        {
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("AWS4-HMAC-SHA256");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
 
 /// The error's name, stable for programs.
 #[must_use]
@@ -10,7 +151,7 @@ pub const fn code(error: &EngineError) -> &'static str {
 }
 
 /// The one table.
-pub(crate) const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
+const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
     match error {
         EngineError::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound"),
         EngineError::AlreadyExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
@@ -35,4 +176,21 @@ pub(crate) const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
         EngineError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
     }
+}
+
+/// What helps.
+const fn remedy(error: &EngineError) -> Option<&'static str> {
+    Some(match error {
+        EngineError::Denied(_) => "have a policy attached that allows it; strongroom policy explain says what decides",
+        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, or principal resume",
+        EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
+        EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
+        EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",
+        EngineError::InvalidCursor => "begin the listing again, without after",
+        EngineError::Unavailable(Unavailable::Sealed) => "unseal the server: strongroom unseal",
+        EngineError::Unavailable(Unavailable::Log { .. }) => "make room for the audit log; the server's log says more",
+        EngineError::Unavailable(Unavailable::ClockJumped) => "check the server's clock",
+        EngineError::Unavailable(_) | EngineError::Internal(_) => "the server's log says more under this request id",
+        _ => return None,
+    })
 }

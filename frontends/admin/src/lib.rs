@@ -1,10 +1,211 @@
 //! The admin front end: tenants, principals, credentials, policies, keys, bindings, roots, audit, over our own API.
 //!
-//! Every act goes through the engine, is decided by policy and recorded like any other. Absent on purpose: any use of
-//! key material.
+//! Over a Unix socket the caller is whoever the kernel says is at its other end, an operator of the installation; over
+//! HTTPS it is whoever signed the request (Signature Version 4, service `strongroom`, any region). Every act goes
+//! through the engine, is decided by policy and recorded like any other; so is a request that no act could be made of.
+//! Absent on purpose: any use of key material, and any way around policy.
 
+mod access_keys;
+mod audit;
+mod authenticate;
+mod context;
 mod dialect;
 mod error;
+mod explain;
+mod installation;
+mod keys;
+pub mod limits;
+mod mint;
+mod principals;
+mod reply;
+mod tenants;
+
+use std::sync::Arc;
+
+use http::Method;
+use strongroom_admin_api::{Endpoint, routes};
+use strongroom_engine::{Dialect, Engine};
+use strongroom_http::{Found, Peer, Request, Response, Route, Routes};
+use strongroom_model::action::Action;
+use strongroom_sigv4::SigningKeyCache;
 
 pub use dialect::AdminDialect;
 pub use error::code;
+
+use crate::context::Context;
+use crate::error::AdminError;
+use crate::reply::Reply;
+
+/// The service that requests over HTTPS are signed for.
+pub const SIGNING_SERVICE: &str = "strongroom";
+
+/// The admin front end of one engine.
+pub struct Admin {
+    engine: Arc<Engine>,
+    partition: Box<str>,
+    dialects: Vec<&'static dyn Dialect>,
+    routes: Routes<Endpoint>,
+    signing_keys: SigningKeyCache,
+}
+
+impl Admin {
+    /// The front end over an engine. `partition` is the word after `arn:` in the names of principals; `dialects` are the
+    /// languages of the other front ends, in which `policy explain` can be asked.
+    ///
+    /// # Errors
+    /// When the table of routes contradicts itself, which a sound build's never does.
+    pub fn new(
+        engine: Arc<Engine>,
+        partition: &str,
+        dialects: Vec<&'static dyn Dialect>,
+    ) -> Result<Self, strongroom_http::Error> {
+        let routes = Routes::new(routes::ROUTES.iter().map(|spec| Route {
+            method: method(spec.method),
+            pattern: spec.pattern,
+            max_body_bytes: spec.max_body_bytes,
+            handler: spec.endpoint,
+        }))?;
+        let signing_keys = SigningKeyCache::new(limits::SIGNING_KEYS);
+        Ok(Self { engine, partition: partition.into(), dialects, routes, signing_keys })
+    }
+
+    /// Bytes that the body of a request may have; nothing where there is no such route. For a listener's
+    /// [`strongroom_http::App::admit`].
+    #[must_use]
+    pub fn max_body_bytes(&self, head: &http::request::Parts) -> usize {
+        match self.routes.find(&head.method, head.uri.path()) {
+            Found::Route(route, _) => route.max_body_bytes,
+            Found::OtherMethods(_) | Found::Nothing => 0,
+        }
+    }
+
+    /// Answers a request.
+    pub async fn handle(&self, peer: &Arc<Peer>, request: Request) -> Response {
+        let request_id = mint::request_id(&self.engine);
+        match self.answer(peer, &request, &request_id).await {
+            Ok(reply) => reply.response(&request_id),
+            Err(error) => error.response(&request_id),
+        }
+    }
+
+    async fn answer(&self, peer: &Arc<Peer>, request: &Request, request_id: &str) -> Result<Reply, AdminError> {
+        let head = &request.head;
+        let (route, captures) = match self.routes.find(&head.method, head.uri.path()) {
+            Found::Route(route, captures) => (route, captures),
+            Found::OtherMethods(allowed) => {
+                let allowed = allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(AdminError::Method { allowed });
+            }
+            Found::Nothing => return Err(AdminError::UnknownPath),
+        };
+        if request.body.len() > route.max_body_bytes {
+            return Err(AdminError::BodyTooLong { limit: route.max_body_bytes });
+        }
+        let caller = self.authenticate(peer, request, route.handler, request_id).await?;
+        let context = Context::new(self, caller, peer, request, request_id, (route.handler, route.pattern, &captures))?;
+        match self.dispatch(&context).await {
+            Err(error) if error.is_of_the_request() => {
+                let (code, message) = (error.code(), error.to_string());
+                self.engine.record_refused(&context.call(), action(route.handler), code, &message).await?;
+                Err(error)
+            }
+            answered => answered,
+        }
+    }
+
+    async fn dispatch(&self, context: &Context<'_>) -> Result<Reply, AdminError> {
+        match context.endpoint {
+            Endpoint::GetHealth => installation::health(context).await,
+            Endpoint::GetCallerIdentity => installation::who_am_i(context).await,
+            Endpoint::ListRoots => installation::roots(context).await,
+            Endpoint::CreateTenant => tenants::create(context).await,
+            Endpoint::ListTenants => tenants::list(context).await,
+            Endpoint::GetTenant => tenants::show(context).await,
+            Endpoint::SuspendTenant => tenants::suspend(context, true).await,
+            Endpoint::ResumeTenant => tenants::suspend(context, false).await,
+            Endpoint::CreatePrincipal => principals::create(context).await,
+            Endpoint::ListPrincipals => principals::list(context).await,
+            Endpoint::GetPrincipal => principals::show(context).await,
+            Endpoint::DeletePrincipal => principals::delete(context).await,
+            Endpoint::SuspendPrincipal => principals::suspend(context, true).await,
+            Endpoint::ResumePrincipal => principals::suspend(context, false).await,
+            Endpoint::ListPolicies => principals::policies(context).await,
+            Endpoint::PutPolicy => principals::put_policy(context).await,
+            Endpoint::GetPolicy => principals::policy(context).await,
+            Endpoint::DeletePolicy => principals::delete_policy(context).await,
+            Endpoint::ExplainPolicy => explain::explain(context).await,
+            Endpoint::CreateAccessKey => access_keys::create(context).await,
+            Endpoint::ListAccessKeys => access_keys::list(context).await,
+            Endpoint::SuspendAccessKey => access_keys::change(context, access_keys::SUSPEND).await,
+            Endpoint::ResumeAccessKey => access_keys::change(context, access_keys::RESUME).await,
+            Endpoint::DeleteAccessKey => access_keys::change(context, access_keys::DELETE).await,
+            Endpoint::ListKeys => keys::list(context).await,
+            Endpoint::ListBindings => keys::bindings(context).await,
+            Endpoint::GetKey => keys::show(context).await,
+            Endpoint::SuspendKey => keys::suspend(context, true).await,
+            Endpoint::ResumeKey => keys::suspend(context, false).await,
+            Endpoint::SuspendKeyVersion => keys::suspend_version(context, true).await,
+            Endpoint::ResumeKeyVersion => keys::suspend_version(context, false).await,
+            Endpoint::QueryAudit => audit::query(context).await,
+        }
+    }
+}
+
+const fn method(method: strongroom_admin_api::Method) -> Method {
+    match method {
+        strongroom_admin_api::Method::Get => Method::GET,
+        strongroom_admin_api::Method::Post => Method::POST,
+        strongroom_admin_api::Method::Put => Method::PUT,
+        strongroom_admin_api::Method::Delete => Method::DELETE,
+    }
+}
+
+/// What the record of a request says was asked, where no operation came of it.
+const fn action(endpoint: Endpoint) -> Action {
+    use Endpoint as E;
+    match endpoint {
+        E::GetHealth | E::GetCallerIdentity => Action::GetCallerIdentity,
+        E::CreateTenant => Action::ManageTenants,
+        E::ListTenants | E::GetTenant => Action::ReadTenants,
+        E::SuspendTenant | E::ResumeTenant | E::SuspendKeyVersion | E::ResumeKeyVersion => Action::Suspend,
+        E::CreatePrincipal
+        | E::DeletePrincipal
+        | E::SuspendPrincipal
+        | E::ResumePrincipal
+        | E::PutPolicy
+        | E::DeletePolicy => Action::ManagePrincipals,
+        E::ListPrincipals | E::GetPrincipal | E::ListPolicies | E::GetPolicy | E::ExplainPolicy => {
+            Action::ReadPrincipals
+        }
+        E::CreateAccessKey | E::SuspendAccessKey | E::ResumeAccessKey | E::DeleteAccessKey => Action::ManageCredentials,
+        E::ListAccessKeys => Action::ReadCredentials,
+        E::ListKeys => Action::ListKeys,
+        E::ListBindings => Action::ReadBindings,
+        E::GetKey => Action::DescribeKey,
+        E::SuspendKey => Action::DisableKey,
+        E::ResumeKey => Action::EnableKey,
+        E::ListRoots => Action::ReadRoots,
+        E::QueryAudit => Action::ReadAudit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_routes_is_sound_and_leads_every_endpoint_to_itself() {
+        let routes = Routes::new(routes::ROUTES.iter().map(|spec| Route {
+            method: method(spec.method),
+            pattern: spec.pattern,
+            max_body_bytes: spec.max_body_bytes,
+            handler: spec.endpoint,
+        }))
+        .unwrap();
+        for spec in routes::ROUTES {
+            let path = spec.endpoint.path(&["1", "2", "3"]);
+            let Found::Route(route, _) = routes.find(&method(spec.method), &path) else { panic!("{path}") };
+            assert_eq!(route.handler, spec.endpoint, "{path}");
+        }
+    }
+}

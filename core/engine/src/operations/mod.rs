@@ -2,14 +2,18 @@
 
 pub mod data_key;
 pub mod encrypt;
+pub mod explain;
 pub mod grant;
 pub mod inspect;
 pub mod key;
+pub mod listing;
 pub mod mac;
 pub mod name;
 pub mod principal;
+pub mod records;
 pub mod rotation;
 pub mod sign;
+pub mod suspend;
 pub mod tenant;
 
 /// Pairs that are bound to a ciphertext without being encrypted, as the request gave them.

@@ -368,7 +368,11 @@ fn demands(action: Action, tenant: TenantId) -> Vec<Demand> {
     vec![Demand { action, target: Target::Tenant(tenant), purpose: Purpose::Inspect }]
 }
 
-fn find(authorized: &Authorized<'_>, tenant: TenantId, name: &str) -> Result<(PrincipalRow, Row), EngineError> {
+pub(crate) fn find(
+    authorized: &Authorized<'_>,
+    tenant: TenantId,
+    name: &str,
+) -> Result<(PrincipalRow, Row), EngineError> {
     let catalog = authorized.engine().catalog();
     let id = catalog.snapshot()?.get(Table::PrincipalByName, &keys::principal_by_name(tenant, name))?;
     let id = id.and_then(|row| PrincipalId::from_slice(&row.value)).ok_or_else(|| Noun::Principal(name.into()))?;

@@ -232,6 +232,19 @@ fn identity_only_ignores_what_a_key_policy_allows_and_keeps_what_it_denies() {
 }
 
 #[test]
+fn an_identity_policy_alone_reaches_no_other_account() {
+    let all = [identity(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#)];
+    let facts = Facts::default();
+    let set = PolicySet { identity_policies: &all, combining: Combining::IdentityOnly, ..PolicySet::default() };
+    let decide = |principal| evaluate(&request(principal, "strongroom:ReadAudit", &facts), &set);
+    assert!(decide(ALICE).is_allowed());
+    assert!(decide(ROOT).is_allowed());
+    for stranger in [STRANGER, OTHER_ROOT] {
+        assert_eq!(decide(stranger).outcome, Outcome::ImplicitDeny(Missing::ResourcePolicyAllow), "{stranger:?}");
+    }
+}
+
+#[test]
 fn actions_ignore_case_and_resources_do_not() {
     let facts = Facts::default();
     let allows = |action: &str, resource: &str, asked: &str, on: &str| {

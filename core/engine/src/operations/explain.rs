@@ -1,0 +1,92 @@
+//! Why a request would be allowed or denied, without making it.
+
+use std::sync::Arc;
+
+use strongroom_model::action::Action;
+use strongroom_model::caller::{Caller, Principal};
+use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::purpose::Purpose;
+use strongroom_policy::Attributes;
+
+use super::principal;
+use crate::call::{Call, Dialect};
+use crate::decide::{Explained, Subject};
+use crate::error::EngineError;
+use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
+
+/// Asks what policy would say to a request. States of keys and tenants are left out.
+pub struct ExplainRequest {
+    /// Whose principal.
+    pub tenant: TenantId,
+    /// Its name; the tenant's root if absent.
+    pub principal: Option<String>,
+    /// The language that the request would be in.
+    pub dialect: &'static dyn Dialect,
+    /// What for.
+    pub action: Action,
+    /// On which key; on the tenant as a whole if absent.
+    pub key: Option<KeyId>,
+    /// Where; in the key's own region if absent.
+    pub region: Option<Arc<str>>,
+    /// What the request would carry.
+    pub attributes: Arc<dyn Attributes + Send + Sync>,
+}
+
+impl Operation for ExplainRequest {
+    type Output = Explained;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Tenant(self.tenant);
+        let mut demands = vec![Demand { action: Action::ReadPrincipals, target, purpose: Purpose::Inspect }];
+        demands.extend(self.key.map(|key| Demand {
+            action: Action::GetKeyPolicy,
+            target: Target::Key(KeyReference::Id(key)),
+            purpose: Purpose::Inspect,
+        }));
+        Ok(demands)
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Explained>, Halt> {
+        let engine = authorized.engine();
+        let (tenant, _) = engine.catalog().load_tenant(self.tenant)?;
+        let (policy_name, principal) = match &self.principal {
+            None => (tenant.root_name.clone(), Principal::TenantRoot),
+            Some(name) => {
+                let (row, _) = principal::find(authorized, self.tenant, name)?;
+                let (unique_id, name) = (row.unique_id.into(), row.name.into());
+                (row.policy_name, Principal::User { id: row.id, unique_id, name })
+            }
+        };
+        let caller = Caller {
+            tenant: self.tenant,
+            account: tenant.account.as_str().into(),
+            policy_name: policy_name.into(),
+            principal,
+            credential: None,
+        };
+        let key = self.key.map(|_| authorized.key(0)).transpose()?.map(|handle| &**handle.entry());
+        let own_region = || key.map_or_else(|| Arc::from(""), |key| Arc::from(key.row.region.as_str()));
+        let call = Call {
+            caller: Arc::new(caller),
+            region: self.region.clone().unwrap_or_else(own_region),
+            attributes: Arc::clone(&self.attributes),
+            ..Call::internal("explain", "Explain", self.dialect)
+        };
+        let resource = match key {
+            Some(key) => key.resource(self.dialect, &call.region),
+            None => self.dialect.tenant_resource(&tenant.account).into(),
+        };
+        let account = key.map_or(&tenant.account, |key| &key.tenant.account);
+        let subject = Subject {
+            action: self.action,
+            resource: &resource,
+            account,
+            key,
+            asked: None,
+            keys: &[],
+            attributes: None,
+        };
+        let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
+        Ok(Outcome::Answer(engine.explain(&call, &subject, now)?))
+    }
+}

@@ -1,0 +1,169 @@
+//! Reading the audit log.
+
+use std::time::Duration;
+
+use strongroom_audit::port::{AuditLog, Position, ReadError, StoredRecord};
+use strongroom_audit::record::{self, Record};
+use strongroom_model::action::Action;
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::purpose::Purpose;
+
+use crate::error::{EngineError, Unavailable};
+use crate::limits;
+use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
+
+/// Reads records of this node's log, oldest first.
+pub struct QueryRecords {
+    /// Records of this tenant's callers only; of everyone if absent, which is the installation's to permit.
+    pub tenant: Option<TenantId>,
+    /// Which of them.
+    pub filter: RecordFilter,
+    /// Begin with the record of this number; where the filter's time begins if absent.
+    pub from: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What must hold of a record. What is absent always holds.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// The request arrived then or later.
+    pub since: Option<Timestamp>,
+    /// The request arrived before.
+    pub until: Option<Timestamp>,
+    /// By this caller: as policies name it, by a user's name, or by the public half of a credential.
+    pub principal: Option<String>,
+    /// On this key, by identity or as a front end names it.
+    pub key: Option<String>,
+    /// This operation, as its front end names it.
+    pub operation: Option<String>,
+    /// It came to this.
+    pub outcome: Option<RecordOutcome>,
+    /// The request with this id.
+    pub request_id: Option<String>,
+}
+
+/// What a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// It was done.
+    Done,
+    /// It was refused by policy.
+    Denied,
+    /// It failed for whatever reason, refusals included.
+    Failed,
+    /// It vanished before work on it began.
+    Abandoned,
+}
+
+/// Records that were found.
+pub struct FoundRecords {
+    /// The records.
+    pub records: Vec<StoredRecord>,
+    /// The number to go on from; `None` at the end of the log or of the time that was asked for.
+    pub next: Option<u64>,
+}
+
+impl Operation for QueryRecords {
+    type Output = FoundRecords;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = self.tenant.map_or(Target::Installation, Target::Tenant);
+        Ok(vec![Demand { action: Action::ReadAudit, target, purpose: Purpose::Inspect }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<FoundRecords>, Halt> {
+        let log = &*authorized.engine().log;
+        let from = match (self.from, self.filter.since) {
+            (Some(from), _) => Position(from),
+            (None, Some(since)) => seek(log, since)?,
+            (None, None) => Position(0),
+        };
+        let mut found = FoundRecords { records: Vec::new(), next: None };
+        let mut bytes = 0;
+        for (looked_at, stored) in open(log, from)?.enumerate() {
+            let stored = stored.map_err(|error| unreadable(&error))?;
+            if looked_at >= limits::QUERY_RECORDS || found.records.len() >= self.limit || bytes >= limits::QUERY_BYTES {
+                found.next = Some(stored.position.0);
+                break;
+            }
+            let Ok(record) = stored.record.record() else { continue };
+            let ends = self.filter.until.map(|until| until.after(DISORDER));
+            if ends.is_some_and(|ends| record.started >= ends) {
+                break;
+            }
+            if self.filter.holds(&record) && self.tenant.is_none_or(|tenant| record.tenant == Some(tenant)) {
+                bytes += stored.record.bytes().len();
+                found.records.push(stored);
+            }
+        }
+        Ok(Outcome::Answer(found))
+    }
+}
+
+/// Records stand in the order in which they were finished, so their times of arrival are in order but for this much.
+const DISORDER: Duration = Duration::from_secs(600);
+
+/// A place with no record of `since` or later before it, as far as the clock did not jump.
+fn seek(log: &dyn AuditLog, since: Timestamp) -> Result<Position, EngineError> {
+    let wanted = Timestamp(since.0.saturating_sub(u64::try_from(DISORDER.as_millis()).unwrap_or_default()));
+    let (mut low, mut high) = (Position(0), Position(log.head().size));
+    if let Err(ReadError::Pruned { first }) = log.records(low) {
+        low = first;
+    }
+    while low.0 + limits::SEEK_RECORDS < high.0 {
+        let middle = Position(low.0 + (high.0 - low.0) / 2);
+        let Some(stored) = open(log, middle)?.next() else { break };
+        let stored = stored.map_err(|error| unreadable(&error))?;
+        match stored.record.record().is_ok_and(|record| record.started < wanted) {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// The records from a place on, or from the first that is kept.
+fn open(log: &dyn AuditLog, from: Position) -> Result<strongroom_audit::port::StoredRecords<'_>, EngineError> {
+    let opened = match log.records(from) {
+        Err(ReadError::Pruned { first }) => log.records(first),
+        opened => opened,
+    };
+    opened.map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &ReadError) -> EngineError {
+    EngineError::Unavailable(Unavailable::Log { cause: error.to_string().into() })
+}
+
+impl RecordFilter {
+    fn holds(&self, record: &Record<'_>) -> bool {
+        let is = |text: &record::Text<'_>, wanted: &str| text.as_full() == Some(wanted);
+        let by = |wanted: &str| {
+            let named = matches!(&record.principal, record::Principal::User { name, .. } if is(name, wanted));
+            named || is(&record.policy_name, wanted) || is(&record.credential.shown, wanted)
+        };
+        let on = |wanted: &str| {
+            let id = KeyId::from_hex(wanted);
+            record.demands.iter().any(|demand| (id.is_some() && demand.key == id) || is(&demand.resource, wanted))
+        };
+        self.since.is_none_or(|since| record.started >= since)
+            && self.until.is_none_or(|until| record.started < until)
+            && self.principal.as_deref().is_none_or(by)
+            && self.key.as_deref().is_none_or(on)
+            && self.operation.as_deref().is_none_or(|wanted| is(&record.request.operation, wanted))
+            && self.request_id.as_deref().is_none_or(|wanted| is(&record.request.id, wanted))
+            && self.outcome.is_none_or(|wanted| came_to(record, wanted))
+    }
+}
+
+fn came_to(record: &Record<'_>, wanted: RecordOutcome) -> bool {
+    let denied = record.decision.as_ref().is_some_and(|decision| !decision.allowed);
+    match (&record.outcome, wanted) {
+        (record::Outcome::Done, RecordOutcome::Done) | (record::Outcome::Abandoned, RecordOutcome::Abandoned) => true,
+        (record::Outcome::Failed { .. }, RecordOutcome::Denied) => denied,
+        (record::Outcome::Failed { .. }, RecordOutcome::Failed) => true,
+        _ => false,
+    }
+}

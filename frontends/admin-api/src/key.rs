@@ -1,0 +1,89 @@
+//! Keys, the names bound to them, and the roots of trust above them, as an administrator sees them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// A key, its metadata alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Internal identity, 32 hexadecimal digits.
+    pub id: String,
+    /// The tenant's account number.
+    pub account: String,
+    /// The region that it was made in.
+    pub region: String,
+    /// Kind of material, e.g. `Aes256`.
+    pub spec: String,
+    /// What it may be used for, e.g. `DerivedAead`.
+    pub usages: Vec<String>,
+    /// `PreActivation`, `Active`, `Suspended`, `DestructionScheduled` or `Destroyed` (SP 800-57 part 1).
+    pub state: String,
+    /// When its material is to be destroyed, while that is scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destruction: Option<Time>,
+    /// When it was made.
+    pub created: Time,
+    /// Words for people.
+    pub description: String,
+    /// Days between automatic rotations, while they are on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_period_days: Option<u32>,
+    /// When the next automatic rotation is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rotation: Option<Time>,
+    /// Its versions, oldest first.
+    pub versions: Vec<KeyVersion>,
+    /// Every name that leads to it.
+    pub bindings: Vec<Binding>,
+}
+
+/// A key version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyVersion {
+    /// 1, 2, 3.
+    pub ordinal: u32,
+    /// Whether it is the one that new protection is applied with; absent where a version is shown by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<bool>,
+    /// `Active`, `Deactivated`, `Suspended` or `Destroyed`.
+    pub state: String,
+    /// When it was made.
+    pub created: Time,
+    /// `Creation`, `Automatic` or `OnDemand`.
+    pub cause: String,
+}
+
+/// A name that leads to a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The kind of name: the front end that knows the key itself by it, e.g. `aws-kms`; a number for any other kind.
+    pub kind: String,
+    /// Region.
+    pub region: String,
+    /// The name.
+    pub name: String,
+    /// The key's internal identity.
+    pub key: String,
+    /// When it was bound first.
+    pub created: Time,
+    /// When it was bound to its present key.
+    pub updated: Time,
+}
+
+/// A root of trust that wraps the domain keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// Identity, 32 hexadecimal digits.
+    pub id: String,
+    /// `software` or `pkcs11`.
+    pub kind: String,
+    /// Where it is.
+    pub location: String,
+    /// When it was added.
+    pub added: Time,
+    /// Whether this node has it open.
+    pub open: bool,
+    /// The key that verifies this node's audit log as far as this root signed it: `name+id+base64` (C2SP signed-note).
+    pub checkpoint_key: String,
+}

@@ -1,0 +1,14 @@
+//! The bounds of the admin API.
+
+/// Longest body of a request without a policy in it, in bytes.
+pub const BODY_BYTES: usize = 8 * 1024;
+/// Longest body with a policy in it, in bytes: a policy of 32 KiB as a JSON string, whose escapes may double it.
+pub const POLICY_BODY_BYTES: usize = 96 * 1024;
+/// Items of a page when the request does not say.
+pub const PAGE_SIZE: u32 = 100;
+/// Most items of a page.
+pub const PAGE_SIZE_MAX: u32 = 500;
+/// Most query parameters of a request.
+pub const QUERY_PARAMETERS: usize = 16;
+/// Longest life of an access key that is given one, in seconds: ten years.
+pub const ACCESS_KEY_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;

@@ -1,0 +1,45 @@
+//! The roles that ship with the product: ready policies in the policy language, to attach as they are or to start from.
+//!
+//! The installation's operators need none: they are proved by the Unix socket. A role binds to nobody's name and to no
+//! account, since an identity policy allows nothing outside its principal's own tenant.
+
+/// A role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its name, which is also that of the policy it is attached as.
+    pub name: &'static str,
+    /// Who it is for.
+    pub description: &'static str,
+    /// The policy.
+    pub document: &'static str,
+}
+
+/// The roles, from the most to the least powerful.
+pub const ROLES: &[Role] = &[
+    Role {
+        name: "tenant-administrator",
+        description: "manages the tenant's principals, access keys, policies and keys; uses no key",
+        document: include_str!("roles/tenant-administrator.json"),
+    },
+    Role {
+        name: "key-administrator",
+        description: "makes, changes, suspends and schedules keys for destruction; uses no key",
+        document: include_str!("roles/key-administrator.json"),
+    },
+    Role {
+        name: "key-user",
+        description: "encrypts, decrypts, signs and verifies with the tenant's keys; changes none",
+        document: include_str!("roles/key-user.json"),
+    },
+    Role {
+        name: "auditor",
+        description: "reads everything but key material and changes nothing",
+        document: include_str!("roles/auditor.json"),
+    },
+];
+
+/// The role of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Role> {
+    ROLES.iter().find(|role| role.name == name)
+}

@@ -1,0 +1,182 @@
+//! Every route in one table, for the server to route by and for clients to build paths from.
+
+use crate::limits::{BODY_BYTES, POLICY_BODY_BYTES};
+use crate::query;
+
+/// The methods in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Makes something, or acts on it.
+    Post,
+    /// Writes under a name that the caller chose.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// As HTTP writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteSpec {
+    /// The method.
+    pub method: Method,
+    /// The path; `{name}` stands for one segment.
+    pub pattern: &'static str,
+    /// Bytes that the body may have.
+    pub max_body_bytes: usize,
+    /// What it is.
+    pub endpoint: Endpoint,
+}
+
+macro_rules! endpoints {
+    ($($(#[$meta:meta])* $endpoint:ident = $method:ident $pattern:literal $body:expr;)*) => {
+        /// Everything that can be asked for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Endpoint { $($(#[$meta])* $endpoint,)* }
+
+        /// The table.
+        pub const ROUTES: &[RouteSpec] = &[$(RouteSpec {
+            method: Method::$method,
+            pattern: $pattern,
+            max_body_bytes: $body,
+            endpoint: Endpoint::$endpoint,
+        },)*];
+
+        impl Endpoint {
+            /// Its route.
+            #[must_use]
+            pub const fn route(self) -> RouteSpec {
+                match self {
+                    $(Self::$endpoint => RouteSpec {
+                        method: Method::$method,
+                        pattern: $pattern,
+                        max_body_bytes: $body,
+                        endpoint: Self::$endpoint,
+                    },)*
+                }
+            }
+
+            /// Its name, as the audit log has it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$endpoint => stringify!($endpoint),)* }
+            }
+        }
+    };
+}
+
+endpoints! {
+    /// That the server serves.
+    GetHealth = Get "/v1/health" 0;
+    /// Who the caller is.
+    GetCallerIdentity = Get "/v1/whoami" 0;
+    /// Makes a tenant.
+    CreateTenant = Post "/v1/tenants" BODY_BYTES;
+    /// Lists tenants.
+    ListTenants = Get "/v1/tenants" 0;
+    /// Reads a tenant.
+    GetTenant = Get "/v1/tenants/{account}" 0;
+    /// Throws a tenant's kill switch.
+    SuspendTenant = Post "/v1/tenants/{account}/suspend" BODY_BYTES;
+    /// Lifts it.
+    ResumeTenant = Post "/v1/tenants/{account}/resume" BODY_BYTES;
+    /// Makes a principal.
+    CreatePrincipal = Post "/v1/tenants/{account}/principals" BODY_BYTES;
+    /// Lists principals.
+    ListPrincipals = Get "/v1/tenants/{account}/principals" 0;
+    /// Reads a principal.
+    GetPrincipal = Get "/v1/tenants/{account}/principals/{principal}" 0;
+    /// Removes a principal with its policies and access keys.
+    DeletePrincipal = Delete "/v1/tenants/{account}/principals/{principal}" 0;
+    /// Suspends a principal.
+    SuspendPrincipal = Post "/v1/tenants/{account}/principals/{principal}/suspend" BODY_BYTES;
+    /// Resumes a principal.
+    ResumePrincipal = Post "/v1/tenants/{account}/principals/{principal}/resume" BODY_BYTES;
+    /// Lists a principal's policies, with their documents.
+    ListPolicies = Get "/v1/tenants/{account}/principals/{principal}/policies" 0;
+    /// Attaches a policy, or replaces it.
+    PutPolicy = Put "/v1/tenants/{account}/principals/{principal}/policies/{policy}" POLICY_BODY_BYTES;
+    /// Reads a policy.
+    GetPolicy = Get "/v1/tenants/{account}/principals/{principal}/policies/{policy}" 0;
+    /// Detaches a policy.
+    DeletePolicy = Delete "/v1/tenants/{account}/principals/{principal}/policies/{policy}" 0;
+    /// Says what would decide a request.
+    ExplainPolicy = Post "/v1/tenants/{account}/explain" BODY_BYTES;
+    /// Makes an access key; its secret is in the answer and nowhere else.
+    CreateAccessKey = Post "/v1/tenants/{account}/access-keys" BODY_BYTES;
+    /// Lists access keys.
+    ListAccessKeys = Get "/v1/tenants/{account}/access-keys" 0;
+    /// Suspends an access key.
+    SuspendAccessKey = Post "/v1/tenants/{account}/access-keys/{access_key_id}/suspend" BODY_BYTES;
+    /// Resumes an access key.
+    ResumeAccessKey = Post "/v1/tenants/{account}/access-keys/{access_key_id}/resume" BODY_BYTES;
+    /// Removes an access key.
+    DeleteAccessKey = Delete "/v1/tenants/{account}/access-keys/{access_key_id}" 0;
+    /// Lists a tenant's keys.
+    ListKeys = Get "/v1/tenants/{account}/keys" 0;
+    /// Lists a tenant's names of keys.
+    ListBindings = Get "/v1/tenants/{account}/bindings" 0;
+    /// Reads a key's metadata.
+    GetKey = Get "/v1/keys/{key}" 0;
+    /// Suspends a key.
+    SuspendKey = Post "/v1/keys/{key}/suspend" BODY_BYTES;
+    /// Resumes a key.
+    ResumeKey = Post "/v1/keys/{key}/resume" BODY_BYTES;
+    /// Suspends one version of a key.
+    SuspendKeyVersion = Post "/v1/keys/{key}/versions/{version}/suspend" BODY_BYTES;
+    /// Resumes one version of a key.
+    ResumeKeyVersion = Post "/v1/keys/{key}/versions/{version}/resume" BODY_BYTES;
+    /// Lists the roots of trust.
+    ListRoots = Get "/v1/roots" 0;
+    /// Reads the audit log.
+    QueryAudit = Get "/v1/audit/records" 0;
+}
+
+impl Endpoint {
+    /// The path with these segments in the places of the captures, percent-encoded. A capture without a segment stays
+    /// as it is, which no server answers.
+    #[must_use]
+    pub fn path(self, segments: &[&str]) -> String {
+        let mut segments = segments.iter();
+        let filled = self.route().pattern.split('/').map(|part| match part.starts_with('{') {
+            true => segments.next().map_or_else(|| part.to_owned(), |segment| query::encode(segment)),
+            false => part.to_owned(),
+        });
+        filled.collect::<Vec<_>>().join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_as_published() {
+        let lines = ROUTES.iter().map(|route| {
+            let RouteSpec { method, pattern, max_body_bytes, endpoint } = route;
+            format!("{:6} {pattern} {max_body_bytes} {}", method.name(), endpoint.name())
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn paths_carry_their_segments_encoded() {
+        let path = Endpoint::GetPolicy.path(&["123456789012", "a/b", "p+q"]);
+        assert_eq!(path, "/v1/tenants/123456789012/principals/a%2Fb/policies/p%2Bq");
+        assert_eq!(Endpoint::ListTenants.path(&[]), "/v1/tenants");
+    }
+}

@@ -1,0 +1,77 @@
+//! Tenants, and what is common to everything that can be suspended.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// Makes a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTenant {
+    /// Account number, 12 digits.
+    pub account: String,
+    /// Name for people.
+    pub name: String,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Account number, 12 digits.
+    pub account: String,
+    /// Name for people.
+    pub name: String,
+    /// The tenant's root, as policies name it.
+    pub arn: String,
+    /// Internal identity, 32 hexadecimal digits.
+    pub id: String,
+    /// Whether it is in use.
+    pub state: State,
+    /// When it was made.
+    pub created: Time,
+}
+
+/// Whether a tenant, principal or access key is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// In use.
+    Active,
+    /// Refused until it is resumed.
+    Suspended,
+    /// Lapsed; access keys only.
+    Expired,
+}
+
+impl State {
+    /// Suspended or active.
+    #[must_use]
+    pub const fn suspended(suspended: bool) -> Self {
+        if suspended { Self::Suspended } else { Self::Active }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Expired => "expired",
+        })
+    }
+}
+
+/// That the server serves, and as what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `serving`; a sealed or stopped server answers no admin request at all.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+    /// The installation's identity, 32 hexadecimal digits.
+    pub installation: String,
+    /// The server's clock.
+    pub time: Time,
+}

@@ -1,0 +1,67 @@
+//! Access keys.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use strongroom_admin_api::{AccessKey, AccessKeyQuery, CreateAccessKey, NewAccessKey, Page, State, Time, limits};
+use strongroom_engine::CredentialRow;
+use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, ListCredentials};
+
+use crate::context::Context;
+use crate::error::AdminError;
+use crate::mint;
+use crate::reply::Reply;
+use crate::tenants::Empty;
+
+pub(crate) const SUSPEND: Fate = Fate::Suspended;
+pub(crate) const RESUME: Fate = Fate::Resumed;
+pub(crate) const DELETE: Fate = Fate::Deleted;
+
+pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
+    let CreateAccessKey { principal, lifetime_seconds } = context.body()?;
+    let within = |seconds: &u64| (1..=limits::ACCESS_KEY_SECONDS).contains(seconds);
+    if !lifetime_seconds.as_ref().is_none_or(within) {
+        return Err(AdminError::Value { field: "lifetime_seconds", problem: "must be from 1 to ten years" });
+    }
+    let tenant = context.tenant().await?;
+    let engine = &context.admin.engine;
+    let shown_half = mint::unique(engine, "AKIA")?;
+    let secret = mint::secret_access_key(engine)?;
+    // The engine takes the secret for good; what is shown once is this copy.
+    let shown_once = String::from_utf8_lossy(secret.expose()).into_owned();
+    let mut detail = vec![("access_key_id", shown_half.clone())];
+    detail.extend(principal.iter().map(|name| ("principal", name.clone())));
+    let expires = lifetime_seconds.map(|seconds| engine.clock().now().after(Duration::from_secs(seconds)));
+    let make = CreateCredential { tenant, principal: principal.clone(), shown: shown_half, secret, expires };
+    let row = context.perform_telling(make, detail).await?;
+    let access_key = shown(context, &row, principal);
+    Reply::created(&NewAccessKey { access_key, secret_access_key: Cow::Owned(shown_once) })
+}
+
+pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
+    let AccessKeyQuery { principal } = context.query()?;
+    let tenant = context.tenant().await?;
+    let rows = context.perform(ListCredentials { tenant, principal: principal.clone() }).await?;
+    let items = rows.iter().map(|row| shown(context, row, principal.clone())).collect();
+    Reply::ok(&Page { items, next: None })
+}
+
+pub(crate) async fn change(context: &Context<'_>, fate: Fate) -> Result<Reply, AdminError> {
+    let Empty {} = context.body()?;
+    let tenant = context.tenant().await?;
+    let shown = context.segment("access_key_id").to_owned();
+    context.perform(ChangeCredential { tenant, shown, fate }).await?;
+    Ok(Reply::done())
+}
+
+fn shown(context: &Context<'_>, row: &CredentialRow, principal: Option<String>) -> AccessKey {
+    let lapsed = row.expires.is_some_and(|expires| expires <= context.admin.engine.clock().now());
+    AccessKey {
+        access_key_id: row.shown.clone(),
+        account: context.segment("account").to_owned(),
+        principal,
+        state: if lapsed { State::Expired } else { State::suspended(row.suspended) },
+        created: row.created.into(),
+        expires: row.expires.map(Time::from),
+    }
+}
