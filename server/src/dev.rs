@@ -68,7 +68,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     let store = Arc::new(store.map_err(WiringError::from)?);
     let root = open_root(&data, options, &store)?;
     let (log, _) = wiring::open_log(&*store, &places, NODE, &AuditConfig::default())?;
-    let parts = wiring::parts(Arc::clone(&store), Arc::clone(&log), vec![root]);
+    let parts = wiring::parts(Arc::clone(&store), log, vec![root]);
     if strongroom_engine::installation(&*store).map_err(WiringError::from)?.is_none() {
         let (private, public) = strongroom_crypto::backup::generate(&SystemRandom).map_err(|_| Failure::Randomness)?;
         write_secret(&data.join("backup.key"), private.expose())?;
@@ -77,7 +77,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     let engine = wiring::start(parts)?;
     let credential = administrator(&engine, &data, &options.region)?;
     let shared = Arc::new(Shared::new(Metrics::default(), Box::new(|_| Err("not sealed".to_owned()))));
-    shared.begin(run::serving(engine, log, PARTITION));
+    shared.begin(run::serving(engine, PARTITION));
     let authority = tls.authority.clone();
     let listeners = [
         ListenerConfig {

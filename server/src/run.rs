@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use strongroom_admin::{Admin, AdminDialect};
-use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_engine::Engine;
@@ -53,11 +52,11 @@ pub(crate) enum RunError {
 }
 
 /// The front ends over an engine.
-pub(crate) fn serving(engine: Arc<Engine>, log: Arc<FileLog>, partition: &str) -> Serving {
+pub(crate) fn serving(engine: Arc<Engine>, partition: &str) -> Serving {
     Serving {
         kms: Kms::new(Arc::clone(&engine), partition),
         sts: Sts::new(Arc::clone(&engine), partition),
-        admin: Admin::new(Arc::clone(&engine), log, partition),
+        admin: Admin::new(Arc::clone(&engine), partition, vec![strongroom_aws_kms::dialect()]),
         engine,
     }
 }

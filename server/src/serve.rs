@@ -72,7 +72,7 @@ impl Opener {
         }
         let node = self.config.node.get_ref();
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
-        let engine = wiring::start(wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots))?;
-        Ok(Some(run::serving(engine, log, &self.config.partition)))
+        let engine = wiring::start(wiring::parts(Arc::clone(&self.store), log, roots))?;
+        Ok(Some(run::serving(engine, &self.config.partition)))
     }
 }
