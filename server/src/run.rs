@@ -55,7 +55,7 @@ pub(crate) enum RunError {
 pub(crate) fn serving(engine: Arc<Engine>, partition: &str) -> Serving {
     Serving {
         kms: Kms::new(Arc::clone(&engine), partition),
-        sts: Sts::new(Arc::clone(&engine), partition),
+        sts: Sts::new(Arc::clone(&engine)),
         admin: Admin::new(Arc::clone(&engine), partition, vec![strongroom_aws_kms::dialect()]),
         engine,
     }
