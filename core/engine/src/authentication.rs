@@ -53,6 +53,7 @@ struct Tally {
     counted: HashMap<(&'static str, Arc<str>), Counted>,
 }
 
+#[derive(Clone, Copy)]
 struct Counted {
     dialect: &'static dyn Dialect,
     first: Timestamp,
@@ -63,12 +64,12 @@ impl Engine {
     /// Records that a caller was not proved: by itself while that is rare, else by counting it. Answers once that is
     /// done; a log that has no room left for strangers is no error, since the request is refused anyway.
     pub async fn record_failed_authentication(&self, failed: FailedAuthentication) {
-        if self.strangers.admits(self.clock.since_boot().as_secs()) {
-            if let Ok(permit) = self.log.reserve(RecordClass::FailedAuthentication, 1) {
-                let record = self.seal_failed(&failed);
-                if self.log.append(permit, vec![record]).await.is_ok() {
-                    return;
-                }
+        if self.strangers.admits(self.clock.since_boot().as_secs())
+            && let Ok(permit) = self.log.reserve(RecordClass::FailedAuthentication, 1)
+        {
+            let record = self.seal_failed(&failed);
+            if self.log.append(permit, vec![record]).await.is_ok() {
+                return;
             }
         }
         self.strangers.count(&failed, self.clock.now());

@@ -1,10 +1,11 @@
 //! How STS names things.
 
+use http::StatusCode;
 use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 
-/// STS's language. It has no keys.
+/// STS's language. It names no keys.
 pub(crate) struct StsDialect;
 
 impl Dialect for StsDialect {
@@ -17,8 +18,7 @@ impl Dialect for StsDialect {
     }
 
     fn error(&self, error: &EngineError, _: &Call) -> (&'static str, String) {
-        let crate::Refusal(_, code, message) = crate::refusal(error);
-        (code, message)
+        (code(error).0, error.to_string())
     }
 
     fn has_key_policies(&self) -> bool {
@@ -28,12 +28,13 @@ impl Dialect for StsDialect {
     fn action(&self, action: Action) -> &'static str {
         match action {
             Action::GetCallerIdentity => "sts:GetCallerIdentity",
-            _ => "sts:Unknown",
+            _ => "sts:None",
         }
     }
 
     fn key_kind(&self) -> NameKind {
-        NameKind(0)
+        // docs/formats/registry.md: no kind has this number.
+        NameKind(u8::MAX)
     }
 
     fn key_resource(&self, _: &str, _: &str, _: &str) -> String {
@@ -50,5 +51,32 @@ impl Dialect for StsDialect {
 
     fn attribute<'a>(&self, _: &ConditionKey, _: usize, _: &Facts<'a>) -> Option<Value<'a>> {
         None
+    }
+}
+
+/// An error's name and status.
+pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
+    match error {
+        EngineError::Denied(_) | EngineError::TenantSuspended => ("AccessDenied", StatusCode::FORBIDDEN),
+        EngineError::NotFound(_) => ("InvalidClientTokenId", StatusCode::FORBIDDEN),
+        EngineError::LimitExceeded(_) => ("Throttling", StatusCode::BAD_REQUEST),
+        EngineError::Unavailable(_) => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
+        EngineError::AlreadyExists(_)
+        | EngineError::StateForbids { .. }
+        | EngineError::UsageForbids { .. }
+        | EngineError::AlgorithmUnfit { .. }
+        | EngineError::InvalidCiphertext
+        | EngineError::IncorrectKey
+        | EngineError::InvalidSignature
+        | EngineError::InvalidMac
+        | EngineError::InvalidInput(_)
+        | EngineError::InvalidPolicy(_)
+        | EngineError::Lockout
+        | EngineError::Conflict
+        | EngineError::Unsupported(_)
+        | EngineError::InvalidGrantToken
+        | EngineError::InvalidCursor
+        | EngineError::DryRun
+        | EngineError::Internal(_) => ("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

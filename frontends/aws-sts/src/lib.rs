@@ -1,68 +1,93 @@
-//! AWS STS, as far as it is served: GetCallerIdentity, which tells a caller who it is and needs no permission.
+//! AWS STS, as far as callers need it to learn who they are: `GetCallerIdentity`, by form or by query, with XML replies.
 //!
-//! The query protocol: a form in the body of a POST, or the query of a GET; replies are XML. Absent on purpose, until roles
-//! exist: AssumeRole and everything else that makes session credentials.
+//! Absent on purpose (yet): roles, federation and session keys.
 
 mod dialect;
+mod form;
 mod xml;
 
 use std::sync::Arc;
 
-use http::request::Parts as Head;
-use http::{Method, StatusCode};
-use strongroom_authentication::{Authenticator, Origins, aws, request_id, user_agent};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{HeaderName, Method, StatusCode};
+use strongroom_authentication::{Authenticator, Origins, Reason, Refused, aws, request_id, user_agent};
 use strongroom_engine::operations::inspect::WhoAmI;
 use strongroom_engine::{Call, Engine, EngineError, FailedAuthentication, Mode, NoAttributes};
 use strongroom_http::{Peer, Request, Response};
+use strongroom_model::action::Action;
+use strongroom_model::caller::{Caller, Principal, Source};
 
 use crate::dialect::StsDialect;
 
+/// The signing service.
 const SERVICE: &str = "sts";
-const FORM: &str = "application/x-www-form-urlencoded";
-const ACTION: &str = "GetCallerIdentity";
+const VERSION: &str = "2011-06-15";
+const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
+
 static DIALECT: StsDialect = StsDialect;
 
-/// The STS front end.
+/// The front end.
 pub struct Sts {
     engine: Arc<Engine>,
-    authenticator: Authenticator,
+    authenticator: Arc<Authenticator>,
     origins: Origins,
 }
 
-/// A refusal: status, name, message.
-struct Refusal(StatusCode, &'static str, String);
+/// What a caller is told.
+struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Answer {
+    fn refusal(code: &'static str, message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, message: message.into() }
+    }
+}
 
 impl Sts {
-    /// STS over an engine.
+    /// The front end over an engine; `authenticator` may be shared with others.
     #[must_use]
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { authenticator: Authenticator::new(Arc::clone(&engine)), origins: Origins::default(), engine }
+    pub fn new(engine: Arc<Engine>, authenticator: Arc<Authenticator>) -> Self {
+        Self { engine, authenticator, origins: Origins::default() }
     }
 
-    /// Whether a request is one of the query protocol.
+    /// Whether a request is STS's, as far as its head tells: signed for it, or a form or query of its kind.
     #[must_use]
-    pub fn owns(head: &Head) -> bool {
-        if head.uri.path() != "/" || head.headers.contains_key("x-amz-target") {
+    pub fn owns(head: &Parts) -> bool {
+        if head.uri.path() != "/" {
             return false;
         }
-        let content = head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let field =
+            |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+        if field("authorization").contains("/sts/aws4_request") {
+            return true;
+        }
         match head.method {
-            Method::POST => content.is_some_and(|content| content.starts_with(FORM)),
-            Method::GET => parameter(head.uri.query().unwrap_or_default(), "Action").is_some(),
+            Method::POST => field("content-type").starts_with("application/x-www-form-urlencoded"),
+            Method::GET => head.uri.query().is_some_and(|query| form::value(query, "Action").is_some()),
             _ => false,
         }
     }
 
-    /// Answers a request that was signed for one of `regions`.
+    /// Answers a request, signed for one of `regions`.
     pub async fn handle(&self, peer: &Arc<Peer>, request: Request, regions: &[Arc<str>]) -> Response {
         let id = request_id(&self.engine);
-        match self.answer(peer, &request, regions, &id).await {
-            Ok(body) => xml::reply(StatusCode::OK, &id, body),
-            Err(Refusal(status, code, message)) => {
-                let body = xml::error(status, code, &message, &id);
-                xml::reply(status, &id, body)
-            }
+        let (status, body) = match self.answer(peer, &request, regions, &id).await {
+            Ok(caller) => (StatusCode::OK, xml::identity(&caller.account, &caller.policy_name, user_id(&caller), &id)),
+            Err(answer) => (answer.status, xml::error(answer.status, answer.code, &answer.message, &id)),
+        };
+        let mut response = Response::new(body.into());
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, XML);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
         }
+        response
     }
 
     async fn answer(
@@ -70,94 +95,82 @@ impl Sts {
         peer: &Arc<Peer>,
         request: &Request,
         regions: &[Arc<str>],
-        id: &str,
-    ) -> Result<String, Refusal> {
+        request_id: &str,
+    ) -> Result<Arc<Caller>, Answer> {
         let head = &request.head;
         let source = self.origins.source(peer, &head.headers);
         let proved = match self.authenticator.authenticate(request, &[SERVICE], regions).await {
             Ok(proved) => proved,
-            Err(refused) => {
-                let words = aws::words(&refused.reason, aws::Protocol::Query);
-                let Some(words) = words else { return Err(unavailable()) };
-                let failed = FailedAuthentication {
-                    dialect: &DIALECT,
-                    source,
-                    request_id: id.into(),
-                    user_agent: user_agent(&head.headers).into(),
-                    shown: refused.shown,
-                    operation: "",
-                    reason: words.code,
-                    message: words.message.as_str().into(),
-                };
-                self.engine.record_failed_authentication(failed).await;
-                return Err(Refusal(words.status, words.code, words.message));
-            }
+            Err(refused) => return Err(self.unproved(refused, source, request_id, user_agent(&head.headers)).await),
         };
-        let form = str::from_utf8(&request.body).unwrap_or_default();
-        let action = parameter(form, "Action").or_else(|| parameter(head.uri.query().unwrap_or_default(), "Action"));
-        if action != Some(ACTION) {
-            let message = format!("Could not find operation {} for version 2011-06-15", action.unwrap_or_default());
-            return Err(Refusal(StatusCode::BAD_REQUEST, "InvalidAction", message));
-        }
+        let operation = operation(request);
         let call = Call {
-            caller: Arc::clone(&proved.caller),
+            caller: proved.caller,
             dialect: &DIALECT,
             source,
-            request_id: id.into(),
+            request_id: request_id.into(),
             region: proved.region,
-            operation: ACTION,
+            operation: if operation.is_ok() { GET_CALLER_IDENTITY } else { "UnknownOperation" },
             user_agent: user_agent(&head.headers).into(),
             detail: Vec::new(),
             attributes: Arc::new(NoAttributes),
             grant_tokens: Vec::new(),
         };
-        let caller = self.engine.perform(call, WhoAmI, Mode::Run).await.map_err(|error| refusal(&error))?;
-        Ok(xml::caller_identity(&caller, id))
-    }
-}
-
-/// What the engine would not do. Nothing about the caller's permissions: the operation needs none.
-fn refusal(error: &EngineError) -> Refusal {
-    match error {
-        EngineError::Unavailable(_) => unavailable(),
-        EngineError::TenantSuspended => {
-            Refusal(StatusCode::FORBIDDEN, "AccessDenied", "The account or user is suspended.".to_owned())
+        match operation {
+            Ok(()) => self.engine.perform(call, WhoAmI, Mode::Run).await.map_err(|error| worded(&error)),
+            Err(own) => {
+                let recorded = self.engine.record_refused(&call, Action::Authenticate, own.code, &own.message).await;
+                Err(recorded.err().map_or(own, |error| worded(&error)))
+            }
         }
-        _ => Refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalFailure",
-            "The request processing has failed because of an unknown error.".to_owned(),
-        ),
+    }
+
+    /// Answers a caller that was not proved, once that is recorded.
+    async fn unproved(&self, refused: Refused, source: Arc<Source>, request_id: &str, user_agent: &str) -> Answer {
+        let own = match (aws::words(&refused.reason, aws::Protocol::Query), &refused.reason) {
+            (Some(words), _) => Answer { status: words.status, code: words.code, message: words.message },
+            (None, Reason::Engine(error)) => worded(error),
+            (None, _) => Answer::refusal("AccessDenied", ""),
+        };
+        let failed = FailedAuthentication {
+            dialect: &DIALECT,
+            source,
+            request_id: request_id.into(),
+            user_agent: user_agent.into(),
+            shown: refused.shown,
+            operation: "",
+            reason: own.code,
+            message: own.message.as_str().into(),
+        };
+        self.engine.record_failed_authentication(failed).await;
+        own
     }
 }
 
-fn unavailable() -> Refusal {
-    Refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The service cannot answer now; try again.".to_owned())
-}
-
-/// A parameter of a form, as it stands: the one that is read needs no decoding.
-fn parameter<'a>(form: &'a str, name: &str) -> Option<&'a str> {
-    form.split('&').filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(method: &str, uri: &str, content: Option<&str>) -> Head {
-        let mut request = http::Request::builder().method(method).uri(uri);
-        if let Some(content) = content {
-            request = request.header("content-type", content);
+/// That the request is for the one operation there is, from its query or its form.
+fn operation(request: &Request) -> Result<(), Answer> {
+    let form = str::from_utf8(&request.body).unwrap_or_default();
+    let query = request.head.uri.query().unwrap_or_default();
+    let parameter = |name| form::value(query, name).or_else(|| form::value(form, name));
+    let (action, version) = (parameter("Action").unwrap_or_default(), parameter("Version").unwrap_or_default());
+    match action == GET_CALLER_IDENTITY && version == VERSION {
+        true => Ok(()),
+        false => {
+            let problem = format!("Could not find operation {action} for version {version}");
+            Err(Answer::refusal("InvalidAction", problem))
         }
-        request.body(()).unwrap().into_parts().0
     }
+}
 
-    #[test]
-    fn forms_and_queries_with_an_action_are_ours_and_nothing_else_is() {
-        assert!(Sts::owns(&head("POST", "/", Some("application/x-www-form-urlencoded; charset=utf-8"))));
-        assert!(Sts::owns(&head("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", None)));
-        assert!(!Sts::owns(&head("GET", "/", None)));
-        assert!(!Sts::owns(&head("POST", "/", Some("application/x-amz-json-1.1"))));
-        assert!(!Sts::owns(&head("POST", "/v1/tenants", Some(FORM))));
+fn user_id(caller: &Caller) -> &str {
+    match &caller.principal {
+        Principal::User { unique_id, .. } => unique_id,
+        Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. } => &caller.account,
     }
+}
+
+/// An engine's error as STS answers it. Who asks after itself is denied nothing, so few can happen.
+fn worded(error: &EngineError) -> Answer {
+    let (code, status) = dialect::code(error);
+    Answer { status, code, message: error.to_string() }
 }

@@ -1,68 +1,43 @@
-//! Replies of the query protocol.
+//! Replies of the AWS query protocol.
 
-use std::fmt::Write as _;
-
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, StatusCode};
-use strongroom_http::Response;
-use strongroom_model::caller::{Caller, Principal};
+use http::StatusCode;
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Who the caller is.
-pub(crate) fn caller_identity(caller: &Caller, request_id: &str) -> String {
-    let user = match &caller.principal {
-        Principal::User { unique_id, .. } => unique_id,
-        _ => &caller.account,
-    };
-    let mut body = format!("<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\"><GetCallerIdentityResult>");
-    element(&mut body, "Arn", &caller.policy_name);
-    element(&mut body, "UserId", user);
-    element(&mut body, "Account", &caller.account);
-    body.push_str("</GetCallerIdentityResult><ResponseMetadata>");
-    element(&mut body, "RequestId", request_id);
-    body.push_str("</ResponseMetadata></GetCallerIdentityResponse>");
-    body
+/// The reply of `GetCallerIdentity`.
+pub(crate) fn identity(account: &str, arn: &str, user_id: &str, request_id: &str) -> String {
+    let [account, arn, user_id] = [account, arn, user_id].map(escaped);
+    format!(
+        "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\"><GetCallerIdentityResult><Arn>{arn}</Arn>\
+         <UserId>{user_id}</UserId><Account>{account}</Account></GetCallerIdentityResult>\
+         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+    )
 }
 
 /// A refusal.
 pub(crate) fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> String {
-    let mut body = format!("<ErrorResponse xmlns=\"{NAMESPACE}\"><Error>");
-    element(&mut body, "Type", if status.is_server_error() { "Receiver" } else { "Sender" });
-    element(&mut body, "Code", code);
-    element(&mut body, "Message", message);
-    body.push_str("</Error>");
-    element(&mut body, "RequestId", request_id);
-    body.push_str("</ErrorResponse>");
-    body
+    let fault = if status.is_server_error() { "Receiver" } else { "Sender" };
+    let message = escaped(message);
+    format!(
+        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{fault}</Type><Code>{code}</Code>\
+         <Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
 }
 
-/// A reply with its request id.
-pub(crate) fn reply(status: StatusCode, request_id: &str, body: String) -> Response {
-    let mut response = Response::new(Bytes::from(body).into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
-}
-
-fn element(body: &mut String, name: &str, text: &str) {
-    // Writing to a string cannot fail.
-    let _ = write!(body, "<{name}>");
+/// Text fit for XML 1.0: markup escaped, characters that it can't hold left out.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '&' => body.push_str("&amp;"),
-            '<' => body.push_str("&lt;"),
-            '>' => body.push_str("&gt;"),
-            other if other.is_control() => body.push('\u{fffd}'),
-            other => body.push(other),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => {}
+            other => escaped.push(other),
         }
     }
-    let _ = write!(body, "</{name}>");
+    escaped
 }
 
 #[cfg(test)]
@@ -70,8 +45,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_request_brought_cannot_end_an_element() {
-        let body = error(StatusCode::BAD_REQUEST, "InvalidAction", "</Message><x>&\u{1}", "id");
-        assert!(body.contains("<Message>&lt;/Message&gt;&lt;x&gt;&amp;\u{fffd}</Message>"), "{body}");
+    fn what_a_client_wrote_cannot_become_markup() {
+        let reply = error(StatusCode::BAD_REQUEST, "InvalidAction", "<a>&\"\u{1}", "id");
+        assert!(reply.contains("<Message>&lt;a&gt;&amp;&quot;</Message>"), "{reply}");
     }
 }

@@ -32,11 +32,16 @@ const ROOMS: &[Room] = &[
     Room {
         package: "strongroom-aws-kms",
         folder: "frontends/aws-kms",
-        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-sigv4"]),
+        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
     },
     Room {
         package: "strongroom-aws-sts",
         folder: "frontends/aws-sts",
+        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+    },
+    Room {
+        package: "strongroom-authentication",
+        folder: "frontends/authentication",
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-sigv4"]),
     },
     Room {
@@ -47,6 +52,7 @@ const ROOMS: &[Room] = &[
             "strongroom-model",
             "strongroom-http",
             "strongroom-sigv4",
+            "strongroom-authentication",
             "strongroom-admin-api",
         ]),
     },
@@ -103,6 +109,7 @@ const ROOMS: &[Room] = &[
     Room { package: "strongroom-testkit", folder: "testkit", imports: Anything },
     Room { package: "strongroom-pkcs11-shim", folder: "testkit/pkcs11-shim", imports: Anything },
     Room { package: "strongroom-bench", folder: "bench", imports: Anything },
+    Room { package: "strongroom-fuzz-targets", folder: "fuzz/targets", imports: Anything },
     Room { package: "xtask", folder: "xtask", imports: Anything },
 ];
 

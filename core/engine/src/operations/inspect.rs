@@ -116,6 +116,30 @@ pub struct ListNames {
     pub limit: usize,
 }
 
+/// As [`ListNames`], each name with the key that it leads to.
+pub struct ListNamesWithKeys {
+    /// Which names.
+    pub names: ListNames,
+}
+
+impl Operation for ListNamesWithKeys {
+    type Output = Page<(BindingRow, Arc<KeyEntry>)>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        self.names.demands()
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let Page { items, more } = self.names.page(authorized)?;
+        let with_key = |name: BindingRow| -> Result<_, Halt> {
+            let key = authorized.engine().catalog().key(name.key, authorized.ground)?;
+            Ok((name, key))
+        };
+        let items = items.into_iter().map(with_key).collect::<Result<_, _>>()?;
+        Ok(Outcome::Answer(Page { items, more }))
+    }
+}
+
 /// A page of a listing.
 pub struct Page<T> {
     /// The items.
@@ -138,17 +162,21 @@ impl Operation for ListNames {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Page<BindingRow>>, Halt> {
+        Ok(Outcome::Answer(self.page(authorized)?))
+    }
+}
+
+impl ListNames {
+    fn page(&self, authorized: &Authorized<'_>) -> Result<Page<BindingRow>, EngineError> {
         let limit = self.limit.clamp(1, 1000);
         let key = self.key.as_ref().map(|_| authorized.key(0).map(|handle| handle.entry().row.id)).transpose()?;
         let (items, more) = match key {
             Some(key) => self.of_key(authorized, key, limit)?,
             None => self.of_tenant(authorized, limit)?,
         };
-        Ok(Outcome::Answer(Page { items, more }))
+        Ok(Page { items, more })
     }
-}
 
-impl ListNames {
     fn of_tenant(&self, authorized: &Authorized<'_>, limit: usize) -> Result<(Vec<BindingRow>, bool), EngineError> {
         let prefix = keys::bindings_of_kind(self.tenant, &self.region, self.kind);
         let after = self.after.as_ref().map(|after| [prefix.as_slice(), after.as_bytes()].concat());

@@ -1,0 +1,164 @@
+//! Who signed a request: Signature Version 4 over the engine's credentials, for every front end that takes it.
+//!
+//! Here the pure verifier (frontends/sigv4), the engine's credentials and a listener's requests meet. What a refusal is
+//! called is the front end's own matter; [`aws`] has the words that the AWS front ends share.
+//!
+//! Absent on purpose: any decision about what a proved caller may do; session tokens, which no credential here has.
+
+pub mod aws;
+mod identity;
+pub mod limits;
+mod origin;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use strongroom_engine::{Engine, EngineError, Identified, Noun};
+use strongroom_http::Request;
+use strongroom_model::caller::Caller;
+use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey, SigningKeyCache, SigningTime};
+
+pub use identity::{random_id, request_id};
+pub use origin::{Origins, user_agent};
+
+/// Proves callers by the signatures of their requests.
+pub struct Authenticator {
+    engine: Arc<Engine>,
+    keys: SigningKeyCache,
+}
+
+/// A caller whose signature was verified.
+#[derive(Clone)]
+pub struct Proved {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// The region that the request was signed for, one of those that were offered.
+    pub region: Arc<str>,
+}
+
+/// A request whose caller was not proved.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// The access key id that the request showed; empty for none.
+    pub shown: Box<str>,
+}
+
+/// Why a caller was not proved.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Reason {
+    /// The signature is missing, malformed, out of its time or scope, or wrong.
+    #[error(transparent)]
+    Signature(#[from] SigV4Error),
+    /// No live credential has this access key id.
+    #[error("the access key id is not known")]
+    UnknownCredential,
+    /// A session token, and no credential here has one.
+    #[error("session tokens are not accepted")]
+    SessionToken,
+    /// The credential could not be looked up or opened.
+    #[error(transparent)]
+    Engine(EngineError),
+}
+
+impl From<EngineError> for Reason {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::NotFound(Noun::Credential(_)) => Self::UnknownCredential,
+            other => Self::Engine(other),
+        }
+    }
+}
+
+impl Authenticator {
+    /// An authenticator over the engine's credentials.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, keys: SigningKeyCache::new(limits::SIGNING_KEYS) }
+    }
+
+    /// Proves who signed `request` for one of `services` and one of `regions`, within five minutes of the engine's clock.
+    ///
+    /// # Errors
+    /// Why the caller is not proved, with the access key id that was shown.
+    pub async fn authenticate(
+        &self,
+        request: &Request,
+        services: &[&str],
+        regions: &[Arc<str>],
+    ) -> Result<Proved, Refused> {
+        let fields = fields(&request.head);
+        let view = signed_view(&request.head, &fields);
+        let parsed = ParsedAuthorization::parse(&view)
+            .map_err(|error| Refused { reason: error.into(), shown: Box::from("") })?;
+        let shown = |reason| Refused { reason, shown: parsed.access_key_id().into() };
+        self.prove(&parsed, request, &fields, services, regions).await.map_err(shown)
+    }
+
+    async fn prove(
+        &self,
+        parsed: &ParsedAuthorization<'_>,
+        request: &Request,
+        fields: &[(&str, &[u8])],
+        services: &[&str],
+        regions: &[Arc<str>],
+    ) -> Result<Proved, Reason> {
+        let checked = {
+            let serves = |region: &str| regions.iter().any(|served| **served == *region);
+            let now = SigningTime::from_unix_millis(i64::try_from(self.engine.clock().now().0).unwrap_or(i64::MAX));
+            parsed.check(&signed_view(&request.head, fields), &Expectation::new(services, &serves), now)?
+        };
+        if parsed.session_token().is_some() {
+            return Err(Reason::SessionToken);
+        }
+        let identified = self.engine.identify(parsed.access_key_id()).await?;
+        let key = self.signing_key(parsed, &identified).await?;
+        checked.verify(&key, &request.body)?;
+        let region = regions.iter().find(|served| ***served == *parsed.region());
+        let region = region.map_or_else(|| Arc::from(parsed.region()), Arc::clone);
+        Ok(Proved { caller: identified.caller(), region })
+    }
+
+    /// The day's key, held by the credential's identity: an access key id that is given out anew proves nothing with the
+    /// secret that it had before.
+    async fn signing_key(
+        &self,
+        parsed: &ParsedAuthorization<'_>,
+        identified: &Identified,
+    ) -> Result<Arc<SigningKey>, Reason> {
+        let credential = identity::hexadecimal(identified.row().id.as_bytes());
+        let credential = str::from_utf8(&credential).unwrap_or_default();
+        if let Some(key) = self.keys.get(credential, &parsed.scope()) {
+            return Ok(key);
+        }
+        let secret = self.engine.secret_of(identified).await?;
+        let key = SigningKey::derive(secret.secret(), &parsed.scope());
+        Ok(self.keys.insert(credential, &parsed.scope(), key))
+    }
+}
+
+/// The head of a request as its signature sees it.
+fn signed_view<'a>(
+    head: &'a Parts,
+    fields: &'a [(&'a str, &'a [u8])],
+) -> strongroom_sigv4::Request<'a, impl Iterator<Item = (&'a str, &'a [u8])> + Clone> {
+    strongroom_sigv4::Request {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        authority: authority(head),
+        headers: fields.iter().copied(),
+    }
+}
+
+/// The fields in a form that can be walked more than once.
+fn fields(head: &Parts) -> Vec<(&str, &[u8])> {
+    head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+/// Where the request was sent to: `:authority` in HTTP/2, `Host` in HTTP/1.1.
+fn authority(head: &Parts) -> &str {
+    let host = || head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    head.uri.authority().map(|authority| authority.as_str()).or_else(host).unwrap_or_default()
+}

@@ -1,0 +1,187 @@
+//! Constraints of AWS's model, and the messages that tell of all that were broken at once.
+
+use std::ops::RangeInclusive;
+
+use crate::error::Fault;
+use crate::limits;
+use crate::wire::{self, Text};
+use crate::words::Words;
+
+/// Which constraints of a request are broken.
+#[derive(Default)]
+pub(crate) struct Check {
+    broken: Vec<String>,
+    not_offered: Option<String>,
+    not_base64: bool,
+}
+
+impl Check {
+    fn add(&mut self, subject: &str, path: &str, rule: impl AsRef<str>) {
+        let rule = rule.as_ref();
+        self.broken.push(format!("{subject} at '{path}' failed to satisfy constraint: Member must {rule}"));
+    }
+
+    fn missing(&mut self, path: &str) {
+        self.add("Value null", path, "not be null");
+    }
+
+    fn length(&mut self, subject: &str, path: &str, length: usize, allowed: &RangeInclusive<usize>) {
+        if length < *allowed.start() {
+            self.add(subject, path, format!("have length greater than or equal to {}", allowed.start()));
+        } else if length > *allowed.end() {
+            self.add(subject, path, format!("have length less than or equal to {}", allowed.end()));
+        }
+    }
+
+    /// A text that may be absent.
+    pub(crate) fn optional<'v>(
+        &mut self,
+        path: &str,
+        value: Option<&'v Text<'_>>,
+        allowed: &RangeInclusive<usize>,
+    ) -> Option<&'v str> {
+        let value: &str = value?;
+        self.length(&shown(value), path, value.chars().count(), allowed);
+        Some(value)
+    }
+
+    /// A text that must be there; empty where it is not.
+    pub(crate) fn required<'v>(
+        &mut self,
+        path: &str,
+        value: Option<&'v Text<'_>>,
+        allowed: &RangeInclusive<usize>,
+    ) -> &'v str {
+        if value.is_none() {
+            self.missing(path);
+        }
+        self.optional(path, value, allowed).unwrap_or_default()
+    }
+
+    /// That a text is made of allowed characters only.
+    pub(crate) fn characters(&mut self, path: &str, value: &str, allowed: fn(char) -> bool, pattern: &str) {
+        if !value.chars().all(allowed) {
+            self.add(&shown(value), path, format!("satisfy regular expression pattern: {pattern}"));
+        }
+    }
+
+    /// That something is there at all.
+    pub(crate) fn present<T>(&mut self, path: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.missing(path);
+        }
+        value
+    }
+
+    /// That a list has no more than so many items.
+    pub(crate) fn at_most(&mut self, path: &str, items: usize, most: usize) {
+        if items > most {
+            self.add("Value", path, format!("have length less than or equal to {most}"));
+        }
+    }
+
+    /// Bytes that may be absent.
+    pub(crate) fn blob(
+        &mut self,
+        path: &str,
+        value: Option<&Text<'_>>,
+        allowed: &RangeInclusive<usize>,
+    ) -> Option<Vec<u8>> {
+        let Some(bytes) = wire::decode(value?) else {
+            self.not_base64 = true;
+            return None;
+        };
+        self.length("Value", path, bytes.len(), allowed);
+        Some(bytes)
+    }
+
+    /// Bytes that must be there; empty where they are not.
+    pub(crate) fn required_blob(
+        &mut self,
+        path: &str,
+        value: Option<&Text<'_>>,
+        allowed: &RangeInclusive<usize>,
+    ) -> Vec<u8> {
+        if value.is_none() {
+            self.missing(path);
+        }
+        self.blob(path, value, allowed).unwrap_or_default()
+    }
+
+    /// A number that may be absent.
+    pub(crate) fn range(&mut self, path: &str, value: Option<i64>, allowed: &RangeInclusive<i64>) -> Option<i64> {
+        let value = value?;
+        if value < *allowed.start() {
+            let rule = format!("have value greater than or equal to {}", allowed.start());
+            self.add(&format!("Value '{value}'"), path, rule);
+        } else if value > *allowed.end() {
+            self.add(&format!("Value '{value}'"), path, format!("have value less than or equal to {}", allowed.end()));
+        }
+        Some(value)
+    }
+
+    /// One of several words; `None` where it is absent, unknown or not offered.
+    pub(crate) fn choice<T: Copy>(&mut self, path: &str, value: Option<&Text<'_>>, words: Words<T>) -> Option<T> {
+        let value: &str = value?;
+        match words.iter().find(|(word, _)| *word == value) {
+            Some((_, Some(meant))) => return Some(*meant),
+            Some((word, None)) => self.not_offered = Some(format!("{word} is not supported.")),
+            None => {
+                let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                self.add(&shown(value), path, format!("satisfy enum value set: [{}]", all.join(", ")));
+            }
+        }
+        None
+    }
+
+    /// Marks what AWS knows and this front end does not offer.
+    pub(crate) fn not_offered(&mut self, what: &str) {
+        self.not_offered = Some(format!("{what} is not supported."));
+    }
+
+    /// Nothing is broken, or everything that is.
+    pub(crate) fn done(self) -> Result<(), Fault> {
+        if self.not_base64 {
+            return Err(Fault::serialization());
+        }
+        match self.broken.len() {
+            0 => {}
+            1 => return Err(Fault::validation(format!("1 validation error detected: {}", self.broken.concat()))),
+            count => {
+                return Err(Fault::validation(format!(
+                    "{count} validation errors detected: {}",
+                    self.broken.join("; ")
+                )));
+            }
+        }
+        self.not_offered.map_or(Ok(()), |what| Err(Fault::unsupported(what)))
+    }
+}
+
+fn shown(value: &str) -> String {
+    format!("Value '{}'", value.chars().take(limits::QUOTED).collect::<String>())
+}
+
+/// Characters of aliases and of grants' names.
+pub(crate) const fn is_name_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, ':' | '/' | '_' | '-')
+}
+
+/// How AWS writes [`is_name_character`].
+pub(crate) const NAME_PATTERN: &str = "^[a-zA-Z0-9:/_-]+$";
+
+/// Characters of principals.
+pub(crate) const fn is_principal_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '+' | '=' | ',' | '.' | '@' | ':' | '/' | '-')
+}
+
+/// How AWS writes [`is_principal_character`].
+pub(crate) const PRINCIPAL_PATTERN: &str = "^[\\w+=,.@:/-]+$";
+
+/// Characters of policies.
+pub(crate) const fn is_policy_character(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}')
+}
+
+/// How AWS writes [`is_policy_character`].
+pub(crate) const POLICY_PATTERN: &str = "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+";

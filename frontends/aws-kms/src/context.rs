@@ -1,0 +1,86 @@
+//! One request on its way: who sent it, and what every operation of it needs.
+
+use std::sync::Arc;
+
+use strongroom_engine::{Call, Engine, Mode, Operation as EngineOperation};
+use strongroom_model::caller::{Caller, Source};
+
+use crate::attributes::Carried;
+use crate::check::Check;
+use crate::dialect::KmsDialect;
+use crate::error::Fault;
+use crate::limits;
+use crate::operations::Operation;
+use crate::wire::{self, Text};
+
+/// A request of a proved caller.
+pub(crate) struct Context<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) dialect: &'static KmsDialect,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) region: Arc<str>,
+    pub(crate) source: Arc<Source>,
+    pub(crate) request_id: &'a str,
+    pub(crate) user_agent: &'a str,
+    pub(crate) operation: Operation,
+}
+
+/// What a record says of a request besides: names in AWS's spelling, and values.
+pub(crate) type Detail = Vec<(&'static str, String)>;
+
+impl Context<'_> {
+    /// The request as the engine sees it.
+    pub(crate) fn call(&self, carried: Carried, detail: Detail) -> Call {
+        Call {
+            caller: Arc::clone(&self.caller),
+            dialect: self.dialect,
+            source: Arc::clone(&self.source),
+            request_id: self.request_id.into(),
+            region: Arc::clone(&self.region),
+            operation: self.operation.name(),
+            user_agent: self.user_agent.into(),
+            detail,
+            attributes: Arc::new(carried),
+            grant_tokens: Vec::new(),
+        }
+    }
+
+    /// Does an engine's operation in earnest or as a trial.
+    pub(crate) async fn perform<O: EngineOperation>(
+        &self,
+        carried: Carried,
+        detail: Detail,
+        operation: O,
+        dry_run: Option<bool>,
+    ) -> Result<O::Output, Fault> {
+        let mode = if dry_run == Some(true) { Mode::DryRun } else { Mode::Run };
+        Ok(self.engine.perform(self.call(carried, detail), operation, mode).await?)
+    }
+
+    /// Checks that grant tokens were made here. What they point to counts already: a grant does as soon as it was answered.
+    pub(crate) fn grant_tokens(&self, tokens: Option<&[Text<'_>]>) -> Result<(), Fault> {
+        for token in tokens.unwrap_or_default() {
+            self.grant_token(token)?;
+        }
+        Ok(())
+    }
+
+    /// What a grant token points to.
+    pub(crate) fn grant_token(
+        &self,
+        token: &str,
+    ) -> Result<(strongroom_model::id::KeyId, strongroom_model::id::GrantId), Fault> {
+        let invalid = || Fault::unrecorded(&strongroom_engine::EngineError::InvalidGrantToken, self.operation.name());
+        let token = wire::decode(token).ok_or_else(invalid)?;
+        self.engine.open_grant_token(&token).map_err(|_| invalid())
+    }
+}
+
+/// Checks the number and length of grant tokens.
+pub(crate) fn check_grant_tokens(check: &mut Check, tokens: Option<&[Text<'_>]>) {
+    let tokens = tokens.unwrap_or_default();
+    check.at_most("grantTokens", tokens.len(), limits::GRANT_TOKENS);
+    for token in tokens {
+        check.optional("grantTokens", Some(token), &limits::GRANT_TOKEN);
+    }
+}

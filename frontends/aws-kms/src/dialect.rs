@@ -1,0 +1,229 @@
+//! How KMS names things: actions `kms:...`, keys and aliases by ARN, and the condition keys that follow from a key.
+
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, KeyEntry, Value};
+use strongroom_model::action::Action;
+use strongroom_model::name::{Name, NameKind};
+
+use crate::error;
+use crate::words::{self, word};
+
+/// The kind of name that a key id is (docs/formats/registry.md).
+pub const KEY_ID: NameKind = NameKind(1);
+/// The kind of name that an alias is, its prefix `alias/` included.
+pub const ALIAS: NameKind = NameKind(2);
+
+/// The part of AWS's world that ARNs begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partition {
+    /// `arn:aws:`
+    #[default]
+    Aws,
+    /// `arn:aws-us-gov:`
+    AwsUsGov,
+    /// `arn:aws-cn:`
+    AwsCn,
+    /// `arn:aws-eusc:`
+    AwsEusc,
+    /// `arn:aws-iso:`
+    AwsIso,
+    /// `arn:aws-iso-b:`
+    AwsIsoB,
+}
+
+impl Partition {
+    /// Every partition.
+    pub const ALL: &'static [Self] =
+        &[Self::Aws, Self::AwsUsGov, Self::AwsCn, Self::AwsEusc, Self::AwsIso, Self::AwsIsoB];
+
+    /// As ARNs write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::AwsUsGov => "aws-us-gov",
+            Self::AwsCn => "aws-cn",
+            Self::AwsEusc => "aws-eusc",
+            Self::AwsIso => "aws-iso",
+            Self::AwsIsoB => "aws-iso-b",
+        }
+    }
+
+    /// The partition of that name; `None` when there is none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|partition| partition.name() == name)
+    }
+
+    /// How KMS names things there.
+    #[must_use]
+    pub const fn dialect(self) -> &'static KmsDialect {
+        const fn at(partition: Partition) -> KmsDialect {
+            KmsDialect { partition }
+        }
+        static AWS: KmsDialect = at(Partition::Aws);
+        static AWS_US_GOV: KmsDialect = at(Partition::AwsUsGov);
+        static AWS_CN: KmsDialect = at(Partition::AwsCn);
+        static AWS_EUSC: KmsDialect = at(Partition::AwsEusc);
+        static AWS_ISO: KmsDialect = at(Partition::AwsIso);
+        static AWS_ISO_B: KmsDialect = at(Partition::AwsIsoB);
+        match self {
+            Self::Aws => &AWS,
+            Self::AwsUsGov => &AWS_US_GOV,
+            Self::AwsCn => &AWS_CN,
+            Self::AwsEusc => &AWS_EUSC,
+            Self::AwsIso => &AWS_ISO,
+            Self::AwsIsoB => &AWS_ISO_B,
+        }
+    }
+}
+
+/// KMS's language in one partition.
+pub struct KmsDialect {
+    partition: Partition,
+}
+
+impl KmsDialect {
+    /// The partition.
+    #[must_use]
+    pub const fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    pub(crate) fn arn(&self, account: &str, region: &str, rest: &str) -> String {
+        format!("arn:{}:kms:{region}:{account}:{rest}", self.partition.name())
+    }
+}
+
+impl Dialect for KmsDialect {
+    fn front_end(&self) -> &'static str {
+        "aws-kms"
+    }
+
+    fn event_source(&self) -> &'static str {
+        "kms.amazonaws.com"
+    }
+
+    fn error(&self, error: &EngineError, call: &Call) -> (&'static str, String) {
+        let answer = error::answer(error, call.operation);
+        (answer.code, answer.message.unwrap_or_default())
+    }
+
+    fn has_key_policies(&self) -> bool {
+        true
+    }
+
+    fn action(&self, action: Action) -> &'static str {
+        action_name(action)
+    }
+
+    fn key_kind(&self) -> NameKind {
+        KEY_ID
+    }
+
+    fn key_resource(&self, account: &str, region: &str, text: &str) -> String {
+        self.arn(account, region, &format!("key/{text}"))
+    }
+
+    fn tenant_resource(&self, _: &str) -> String {
+        "*".to_owned()
+    }
+
+    fn name_resource(&self, account: &str, name: &Name) -> String {
+        match name.kind {
+            KEY_ID => self.key_resource(account, &name.region, &name.text),
+            _ => self.arn(account, &name.region, &name.text),
+        }
+    }
+
+    fn attribute<'a>(&self, key: &ConditionKey, index: usize, facts: &Facts<'a>) -> Option<Value<'a>> {
+        let call = facts.call;
+        let one = |value: Option<Value<'a>>| value.filter(|_| index == 0);
+        match key.name() {
+            "aws:sourceip" => one(call.source.address.map(|address| Value::Address(address.ip()))),
+            "aws:securetransport" => one(Some(Value::Bool(!call.source.tls.is_empty()))),
+            "aws:currenttime" => one(Some(Value::Time(facts.now))),
+            "aws:epochtime" => one(Some(Value::Number(facts.now.div_euclid(1000)))),
+            "aws:useragent" => one(Some(Value::Text(&call.user_agent)).filter(|_| !call.user_agent.is_empty())),
+            "aws:requestedregion" => one(Some(Value::Text(&call.region))),
+            "kms:calleraccount" => one(Some(Value::Text(&call.caller.account))),
+            "kms:requestalias" => one(asked_alias(facts)),
+            "kms:reencryptonsamekey" => one(same_key(facts).map(Value::Bool)),
+            _ => key_attribute(key, index, facts.key?, &call.region),
+        }
+    }
+}
+
+fn asked_alias<'a>(facts: &Facts<'a>) -> Option<Value<'a>> {
+    facts.asked.filter(|name| name.kind == ALIAS).map(|name| Value::Text(&name.text))
+}
+
+/// Whether source and destination are the same key, for requests with both.
+fn same_key(facts: &Facts<'_>) -> Option<bool> {
+    match (facts.call.operation, facts.keys) {
+        ("ReEncrypt", [source, destination]) => Some(source.entry().row.id == destination.entry().row.id),
+        _ => None,
+    }
+}
+
+/// What follows from a key itself.
+fn key_attribute<'a>(key: &ConditionKey, index: usize, entry: &'a KeyEntry, region: &str) -> Option<Value<'a>> {
+    let one = |value: Value<'a>| Some(value).filter(|_| index == 0);
+    match key.name() {
+        "kms:keyspec" | "kms:customermasterkeyspec" => one(Value::Text(word(words::KEY_SPECS, &entry.row.spec))),
+        "kms:keyusage" | "kms:customermasterkeyusage" => one(Value::Text(words::key_usage_word(entry.profile))),
+        "kms:keyorigin" => one(Value::Text(words::origin(entry.row.origin))),
+        "kms:multiregion" => one(Value::Bool(false)),
+        "kms:resourcealiases" => {
+            let aliases = entry.names.iter().filter(|name| name.kind == ALIAS && *name.region == *region);
+            aliases.map(|name| Value::Text(&name.text)).nth(index)
+        }
+        "aws:resourcetag" => {
+            let mut tags = entry.row.tags.iter().filter(|(tag, _)| key.qualifies(tag));
+            tags.nth(index).map(|(_, value)| Value::Text(value))
+        }
+        _ => None,
+    }
+}
+
+/// The name of an action in policies. What KMS has no action for keeps the name that the product gives it.
+pub(crate) const fn action_name(action: Action) -> &'static str {
+    macro_rules! named {
+        ($($variant:ident $(=> $name:literal)?,)*) => {
+            match action { $(Action::$variant => named!(@ $variant $($name)?),)* }
+        };
+        (@ $variant:ident $name:literal) => { $name };
+        (@ $variant:ident) => { concat!("kms:", stringify!($variant)) };
+    }
+    named!(
+        CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey,
+        ScheduleKeyDestruction => "kms:ScheduleKeyDeletion",
+        CancelKeyDestruction => "kms:CancelKeyDeletion",
+        UpdateKeyDescription, GetKeyLastUsage, Encrypt, Decrypt, ReEncryptFrom, ReEncryptTo, GenerateDataKey,
+        GenerateDataKeyWithoutPlaintext, GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, GenerateRandom,
+        GenerateMac, VerifyMac, Sign, Verify, GetPublicKey, CreateAlias, UpdateAlias, DeleteAlias, ListAliases,
+        TagKey => "kms:TagResource",
+        UntagKey => "kms:UntagResource",
+        ListKeyTags => "kms:ListResourceTags",
+        GetKeyPolicy, PutKeyPolicy, ListKeyPolicies, CreateGrant, ListGrants, ListRetirableGrants, RetireGrant,
+        RevokeGrant, EnableKeyRotation, DisableKeyRotation, GetKeyRotationStatus, ListKeyRotations, RotateKeyOnDemand,
+        GetCallerIdentity => "sts:GetCallerIdentity",
+        ManageTenants => "strongroom:ManageTenants",
+        ReadTenants => "strongroom:ReadTenants",
+        ManagePrincipals => "strongroom:ManagePrincipals",
+        ReadPrincipals => "strongroom:ReadPrincipals",
+        ManageCredentials => "strongroom:ManageCredentials",
+        ReadCredentials => "strongroom:ReadCredentials",
+        ManageRoots => "strongroom:ManageRoots",
+        ReadRoots => "strongroom:ReadRoots",
+        ReadAudit => "strongroom:ReadAudit",
+        ManageBackups => "strongroom:ManageBackups",
+        Suspend => "strongroom:Suspend",
+        RotateDomainKey => "strongroom:RotateDomainKey",
+        ReadBindings => "strongroom:ReadBindings",
+        ManageBindings => "strongroom:ManageBindings",
+        Unseal => "strongroom:Unseal",
+        Scheduled => "strongroom:Scheduled",
+        Installation => "strongroom:Installation",
+        Authenticate => "strongroom:Authenticate",
+    )
+}

@@ -1,0 +1,222 @@
+//! Every refusal as KMS answers it: one match from the engine's errors, and what this front end refuses itself.
+//!
+//! AWS's JSON protocol gives faults of the caller status 400 and faults of the service 500 or 503; KMS has no other.
+
+use http::StatusCode;
+use strongroom_engine::{
+    Denial, DeniedBy, EngineError, InputFault, Missing, Noun, PolicyOutcome as Outcome, Quota, Unavailable,
+};
+use strongroom_model::purpose::Forbidden;
+
+use crate::words::{self, word};
+
+/// What a caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    /// Absent where AWS says nothing more.
+    pub(crate) message: Option<String>,
+}
+
+/// Why a request was refused.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// By the engine, which has recorded it.
+    Engine(EngineError),
+    /// By this front end; it has yet to be recorded.
+    Own(Answer),
+}
+
+impl From<EngineError> for Fault {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl Fault {
+    pub(crate) fn own(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Own(Answer { status: StatusCode::BAD_REQUEST, code, message: Some(message.into()) })
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::own("ValidationException", message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::own("NotFoundException", message)
+    }
+
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+        Self::own("UnsupportedOperationException", message)
+    }
+
+    pub(crate) fn serialization() -> Self {
+        Self::Own(Answer { status: StatusCode::BAD_REQUEST, code: "SerializationException", message: None })
+    }
+
+    pub(crate) fn unknown_operation() -> Self {
+        Self::Own(Answer { status: StatusCode::BAD_REQUEST, code: "UnknownOperationException", message: None })
+    }
+
+    /// What the engine refused before there was an operation to record it with.
+    pub(crate) fn unrecorded(error: &EngineError, operation: &str) -> Self {
+        Self::Own(answer(error, operation))
+    }
+}
+
+/// An engine's error in KMS's words, for a request of `operation`.
+pub(crate) fn answer(error: &EngineError, operation: &str) -> Answer {
+    let (status, code, message) = match error {
+        EngineError::NotFound(noun) => (400, "NotFoundException", Some(missing(noun))),
+        EngineError::AlreadyExists(Noun::Name(name)) => {
+            (400, "AlreadyExistsException", Some(format!("An alias with the name {name} already exists")))
+        }
+        EngineError::AlreadyExists(_) => (400, "AlreadyExistsException", Some(error.to_string())),
+        EngineError::Denied(denial) => (400, "AccessDeniedException", Some(denied(denial))),
+        EngineError::StateForbids { resource, forbidden } => return state(resource, *forbidden),
+        EngineError::TenantSuspended => (400, "AccessDeniedException", Some("The account is suspended.".to_owned())),
+        EngineError::UsageForbids { resource, profile, .. } => {
+            let usage = words::key_usage_word(*profile);
+            let message = format!("{resource} key usage is {usage} which is not valid for {operation}.");
+            (400, "InvalidKeyUsageException", Some(message))
+        }
+        EngineError::AlgorithmUnfit { algorithm, spec, .. } => {
+            let (algorithm, spec) = (words::algorithm(*algorithm), word(words::KEY_SPECS, spec));
+            let message = format!("Algorithm {algorithm} is incompatible with key spec {spec}.");
+            (400, "InvalidKeyUsageException", Some(message))
+        }
+        EngineError::InvalidCiphertext => (400, "InvalidCiphertextException", None),
+        EngineError::IncorrectKey => (400, "IncorrectKeyException", Some(INCORRECT_KEY.to_owned())),
+        EngineError::InvalidSignature => (400, "KMSInvalidSignatureException", None),
+        EngineError::InvalidMac => (400, "KMSInvalidMacException", None),
+        EngineError::InvalidInput(fault) => {
+            let (code, message) = input(fault);
+            (400, code, Some(message))
+        }
+        EngineError::InvalidPolicy(fault) => (400, "MalformedPolicyDocumentException", Some(fault.to_string())),
+        EngineError::Lockout => (400, "MalformedPolicyDocumentException", Some(LOCKOUT.to_owned())),
+        EngineError::Conflict => (400, "ConflictException", Some(CONFLICT.to_owned())),
+        EngineError::LimitExceeded(Quota::Tags) => (400, "TagException", Some("Too many tags".to_owned())),
+        EngineError::LimitExceeded(Quota::Requests) => (400, "ThrottlingException", Some(THROTTLED.to_owned())),
+        EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(quota.to_string())),
+        EngineError::Unsupported(_) => (400, "UnsupportedOperationException", Some(error.to_string())),
+        EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", None),
+        EngineError::InvalidCursor => (400, "InvalidMarkerException", None),
+        EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
+        EngineError::Unavailable(cause) => return unavailable(cause),
+        EngineError::Internal(_) => (500, "KMSInternalException", None),
+    };
+    Answer { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), code, message }
+}
+
+const INCORRECT_KEY: &str = "The key ID in the request does not identify a CMK that can perform this operation.";
+const LOCKOUT: &str = "The new key policy will not allow you to update the key policy in the future.";
+const CONFLICT: &str = "The resource is being changed by another request; try again.";
+const THROTTLED: &str = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
+const DRY_RUN: &str = "The request would have succeeded, but the DryRun option is set.";
+
+fn missing(noun: &Noun) -> String {
+    match noun {
+        Noun::Name(name) if name.contains(":alias/") => format!("Alias {name} is not found."),
+        Noun::Name(name) | Noun::Key(name) => format!("Key '{name}' does not exist"),
+        Noun::Policy(_) => "No such policy exists".to_owned(),
+        Noun::Grant => "The grant does not exist.".to_owned(),
+        Noun::Tenant(_) | Noun::Principal(_) | Noun::Credential(_) | Noun::Root(_) | Noun::Version(_) => {
+            format!("{noun} does not exist")
+        }
+    }
+}
+
+/// IAM User Guide, "Troubleshoot access denied error messages".
+fn denied(denial: &Denial) -> String {
+    let Denial { principal, action, resource, outcome, cross_account } = denial;
+    let why = match outcome {
+        Outcome::ExplicitDeny(DeniedBy::ResourcePolicy) => {
+            "with an explicit deny in a resource-based policy".to_owned()
+        }
+        Outcome::ExplicitDeny(DeniedBy::IdentityPolicy) => {
+            "with an explicit deny in an identity-based policy".to_owned()
+        }
+        Outcome::ExplicitDeny(DeniedBy::Guardrail) => "with an explicit deny in a service control policy".to_owned(),
+        Outcome::ImplicitDeny(Missing::IdentityPolicyAllow) => {
+            format!("because no identity-based policy allows the {action} action")
+        }
+        Outcome::ImplicitDeny(Missing::ResourcePolicyAllow) | Outcome::Allow => {
+            format!("because no resource-based policy allows the {action} action")
+        }
+    };
+    // A caller of another account must not learn from this whether the key exists.
+    if *cross_account && !matches!(outcome, Outcome::ImplicitDeny(Missing::IdentityPolicyAllow)) {
+        return hidden(principal, action);
+    }
+    format!("User: {principal} is not authorized to perform: {action} on resource: {resource} {why}")
+}
+
+/// What a caller of another account is told, whether or not there is such a key.
+pub(crate) fn hidden(principal: &str, action: &str) -> String {
+    format!(
+        "User: {principal} is not authorized to perform: {action} on this resource because the resource does not exist \
+         in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+    )
+}
+
+fn state(resource: &str, forbidden: Forbidden) -> Answer {
+    let (code, what) = match forbidden {
+        Forbidden::Suspended => ("DisabledException", "is disabled."),
+        Forbidden::PreActivation => ("KMSInvalidStateException", "is pending import."),
+        Forbidden::DestructionScheduled => ("KMSInvalidStateException", "is pending deletion."),
+        Forbidden::DestructionNotScheduled => ("KMSInvalidStateException", "is not pending deletion."),
+        Forbidden::Destroyed | Forbidden::VersionDestroyed => {
+            let message = Some(format!("Key '{resource}' does not exist"));
+            return Answer { status: StatusCode::BAD_REQUEST, code: "NotFoundException", message };
+        }
+        Forbidden::VersionSuspended => ("KMSInvalidStateException", "has key material that is disabled."),
+        Forbidden::VersionDeactivated => ("KMSInvalidStateException", "has key material that is not current."),
+    };
+    Answer { status: StatusCode::BAD_REQUEST, code, message: Some(format!("{resource} {what}")) }
+}
+
+fn input(fault: &InputFault) -> (&'static str, String) {
+    let message = match fault {
+        InputFault::DuplicateTags => return ("TagException", "Duplicate tag keys".to_owned()),
+        InputFault::PlaintextTooLong { spec, maximum } => {
+            // OAEP leaves two digests and two bytes less than the modulus has.
+            let digest = if maximum % 8 == 6 && matches!(maximum, 214 | 342 | 470) { "1" } else { "256" };
+            let spec = word(words::KEY_SPECS, spec);
+            format!(
+                "Algorithm RSAES_OAEP_SHA_{digest} and key spec {spec} cannot encrypt data larger than {maximum} bytes."
+            )
+        }
+        InputFault::DigestLength { algorithm } => {
+            format!("Digest is invalid length for algorithm {}.", word(words::SIGNING_ALGORITHMS, algorithm))
+        }
+        InputFault::ActionUnfit { action } => {
+            let operation = word(words::GRANT_OPERATIONS, action);
+            format!("The operation {operation} cannot be granted on this kind of KMS key.")
+        }
+        InputFault::ContextUnsupported => {
+            "EncryptionContext is supported by symmetric encryption KMS keys only.".to_owned()
+        }
+        InputFault::ConstraintsUnsupported => {
+            "Encryption context constraints are supported by symmetric encryption KMS keys only.".to_owned()
+        }
+        InputFault::Days { .. } | InputFault::Profile(_) | InputFault::Form { .. } => fault.to_string(),
+    };
+    ("ValidationException", message)
+}
+
+fn unavailable(cause: &Unavailable) -> Answer {
+    let (status, code, message) = match cause {
+        Unavailable::Busy => (StatusCode::BAD_REQUEST, "ThrottlingException", Some(THROTTLED.to_owned())),
+        Unavailable::Log { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "KMSInternalException", Some(cause.to_string())),
+        Unavailable::Store(_)
+        | Unavailable::Root(_)
+        | Unavailable::Sealed
+        | Unavailable::Deadline(_)
+        | Unavailable::ClockJumped => {
+            (StatusCode::SERVICE_UNAVAILABLE, "DependencyTimeoutException", Some(cause.to_string()))
+        }
+    };
+    Answer { status, code, message }
+}

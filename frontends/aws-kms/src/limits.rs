@@ -1,0 +1,54 @@
+//! Every bound of this front end: what AWS's model of KMS allows.
+
+use std::ops::RangeInclusive;
+
+/// Characters of a key id, ARN or alias.
+pub const KEY_ID: RangeInclusive<usize> = 1..=2048;
+/// Bytes of a plaintext or message.
+pub const PLAINTEXT: RangeInclusive<usize> = 1..=4096;
+/// Bytes of a ciphertext, signature or code.
+pub const CIPHERTEXT: RangeInclusive<usize> = 1..=6144;
+/// Grant tokens of a request.
+pub const GRANT_TOKENS: usize = 10;
+/// Characters of a grant token.
+pub const GRANT_TOKEN: RangeInclusive<usize> = 1..=8192;
+/// Characters of a grant's name, or of an alias.
+pub const NAME: RangeInclusive<usize> = 1..=256;
+/// Characters of a grant id.
+pub const GRANT_ID: RangeInclusive<usize> = 1..=128;
+/// Characters of a principal.
+pub const PRINCIPAL: RangeInclusive<usize> = 1..=256;
+/// Characters of a description.
+pub const DESCRIPTION: RangeInclusive<usize> = 0..=8192;
+/// Characters of a policy.
+pub const POLICY: RangeInclusive<usize> = 1..=131_072;
+/// Characters of a policy's name.
+pub const POLICY_NAME: RangeInclusive<usize> = 1..=128;
+/// Characters of a tag's key.
+pub const TAG_KEY: RangeInclusive<usize> = 1..=128;
+/// Characters of a tag's value.
+pub const TAG_VALUE: RangeInclusive<usize> = 0..=256;
+/// Tags of a key.
+pub const TAGS: usize = 50;
+/// Items of a page.
+pub const PAGE: RangeInclusive<i64> = 1..=1000;
+/// Items of a page unless the request says otherwise; of keys, the most.
+pub const DEFAULT_PAGE: i64 = 50;
+/// Keys of a page unless the request says otherwise.
+pub const DEFAULT_KEYS_PAGE: i64 = 100;
+/// Characters of a marker.
+pub const MARKER: RangeInclusive<usize> = 1..=1024;
+/// Bytes of a data key, or of randomness.
+pub const RANDOM_BYTES: RangeInclusive<i64> = 1..=1024;
+/// Days until a deletion.
+pub const DELETION_DAYS: RangeInclusive<i64> = 7..=30;
+/// Days until a deletion unless the request says otherwise.
+pub const DEFAULT_DELETION_DAYS: i64 = 30;
+/// Days between rotations.
+pub const ROTATION_DAYS: RangeInclusive<i64> = 90..=2560;
+/// Days between rotations unless the request says otherwise.
+pub const DEFAULT_ROTATION_DAYS: i64 = 365;
+/// Characters of an ARN that constrains a grant.
+pub const SOURCE_ARN: RangeInclusive<usize> = 20..=512;
+/// Characters of a value that a refusal repeats.
+pub const QUOTED: usize = 256;

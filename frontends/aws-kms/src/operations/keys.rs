@@ -1,0 +1,262 @@
+//! Keys: made, described, listed, enabled and disabled, deleted.
+
+use bytes::Bytes;
+use strongroom_engine::operations::inspect::{InspectKey, ListNames};
+use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
+use strongroom_engine::{KeyEntry, KeyRow};
+use strongroom_model::action::Action;
+use strongroom_model::name::Name;
+use strongroom_model::purpose::KeyState;
+use strongroom_model::spec::{KeySpec, Origin};
+use strongroom_model::usage::Usage;
+
+use super::tags::{self, Tag};
+use super::{NOTHING, OneKey, metadata, requests};
+use crate::attributes::{Carried, Carries};
+use crate::check::{self, Check};
+use crate::context::{Context, check_grant_tokens};
+use crate::dialect::KEY_ID;
+use crate::error::Fault;
+use crate::limits;
+use crate::names::Accepts;
+use crate::paging::Listing;
+use crate::wire::{Json, Text};
+use crate::words::{self, KeyUsage, word};
+
+use std::sync::Arc;
+
+requests! {
+    /// `CreateKey`
+    CreateKeyRequest {
+        policy: Text<'a>,
+        description: Text<'a>,
+        key_usage: Text<'a>,
+        customer_master_key_spec: Text<'a>,
+        key_spec: Text<'a>,
+        origin: Text<'a>,
+        custom_key_store_id: Text<'a>,
+        xks_key_id: Text<'a>,
+        bypass_policy_lockout_safety_check: bool,
+        tags: Vec<Tag<'a>>,
+        multi_region: bool,
+    }
+    /// `DescribeKey`
+    DescribeKeyRequest { key_id: Text<'a>, grant_tokens: Vec<Text<'a>>, }
+    /// `ListKeys`
+    ListKeysRequest { limit: i64, marker: Text<'a>, }
+    /// `ScheduleKeyDeletion`
+    ScheduleKeyDeletionRequest { key_id: Text<'a>, pending_window_in_days: i64, }
+    /// `UpdateKeyDescription`
+    UpdateKeyDescriptionRequest { key_id: Text<'a>, description: Text<'a>, }
+}
+
+pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let policy = check.optional("policy", request.policy.as_ref(), &limits::POLICY);
+    check.characters("policy", policy.unwrap_or_default(), check::is_policy_character, check::POLICY_PATTERN);
+    let description = check.optional("description", request.description.as_ref(), &limits::DESCRIPTION);
+    let usage = check.choice("keyUsage", request.key_usage.as_ref(), words::KEY_USAGES);
+    let former = check.choice("customerMasterKeySpec", request.customer_master_key_spec.as_ref(), words::KEY_SPECS);
+    let spec = check.choice("keySpec", request.key_spec.as_ref(), words::KEY_SPECS);
+    check.choice("origin", request.origin.as_ref(), words::ORIGINS);
+    if request.custom_key_store_id.is_some() || request.xks_key_id.is_some() {
+        check.not_offered("A custom key store");
+    }
+    if request.multi_region == Some(true) {
+        check.not_offered("MultiRegion");
+    }
+    let tags = tags::check(&mut check, request.tags.as_deref());
+    check.done()?;
+    tags::check_reserved(&tags)?;
+    if former.is_some() && spec.is_some() && former != spec {
+        return Err(Fault::validation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request."));
+    }
+    let spec = spec.or(former).unwrap_or(KeySpec::Aes256);
+    let (usage_word, usage) = usage_for(usage, spec)?;
+    let bypass_lockout = request.bypass_policy_lockout_safety_check.unwrap_or(false);
+    let carried = Carried::default()
+        .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
+        .with("kms:keyusage", Carries::Word(usage_word))
+        .with("kms:keyorigin", Carries::Word(words::origin(Origin::Generated)))
+        .with("kms:multiregion", Carries::Flag(false))
+        .with("kms:bypasspolicylockoutsafetycheck", Carries::Flag(bypass_lockout))
+        .with_tags(&tags);
+    let id = strongroom_authentication::random_id(context.engine)
+        .map_err(|error| Fault::unrecorded(&error, context.operation.name()))?;
+    let detail = vec![
+        ("keySpec", word(words::KEY_SPECS, &spec).to_owned()),
+        ("keyUsage", usage_word.to_owned()),
+        ("keyId", id.clone()),
+    ];
+    let operation = CreateKey {
+        tenant: context.caller.tenant,
+        name: Name { kind: KEY_ID, ..context.alias(&id) },
+        spec,
+        usages: vec![usage],
+        description: description.unwrap_or_default().to_owned(),
+        policy: policy.map_or_else(|| default_policy(context), str::to_owned),
+        bypass_lockout,
+        tags,
+    };
+    let entry = context.perform(carried, detail, operation, None).await?;
+    Ok(described(context, &entry, &entry.row))
+}
+
+/// The usage that a key is made for: AWS leaves it out for symmetric encryption keys only.
+fn usage_for(asked: Option<KeyUsage>, spec: KeySpec) -> Result<(&'static str, Usage), Fault> {
+    let usage = match (asked, spec) {
+        (Some(usage), _) => usage,
+        (None, KeySpec::Aes256) => KeyUsage::EncryptDecrypt,
+        (None, _) => {
+            return Err(Fault::validation(
+                "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+            ));
+        }
+    };
+    let usage_word = word(words::KEY_USAGES, &usage);
+    let spec_word = word(words::KEY_SPECS, &spec);
+    let unfit = || Fault::validation(format!("KeyUsage {usage_word} is not compatible with KeySpec {spec_word}"));
+    Ok((usage_word, words::usage_of(usage, spec).ok_or_else(unfit)?))
+}
+
+/// What a key gets whose maker gives it no policy: its account decides.
+fn default_policy(context: &Context<'_>) -> String {
+    let (partition, account) = (context.dialect.partition().name(), &context.caller.account);
+    format!(
+        "{{\n  \"Version\" : \"2012-10-17\",\n  \"Id\" : \"key-default-1\",\n  \"Statement\" : [ {{\n    \
+         \"Sid\" : \"Enable IAM User Permissions\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {{\n      \
+         \"AWS\" : \"arn:{partition}:iam::{account}:root\"\n    }},\n    \"Action\" : \"kms:*\",\n    \
+         \"Resource\" : \"*\"\n  }} ]\n}}"
+    )
+}
+
+fn described(context: &Context<'_>, entry: &KeyEntry, row: &KeyRow) -> Bytes {
+    let mut json = Json::with_room(1024);
+    json.object("KeyMetadata", |json| metadata::write(json, context, entry, row));
+    json.finish()
+}
+
+pub(super) async fn describe(context: &Context<'_>, request: DescribeKeyRequest<'_>) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
+    check_grant_tokens(&mut check, request.grant_tokens.as_deref());
+    check.done()?;
+    context.grant_tokens(request.grant_tokens.as_deref())?;
+    let entry = inspect(context, key, Accepts::Aliases).await?;
+    Ok(described(context, &entry, &entry.row))
+}
+
+/// Reads a key as the operation wants it.
+pub(super) async fn inspect(context: &Context<'_>, key: &str, accepts: Accepts) -> Result<Arc<KeyEntry>, Fault> {
+    let operation = InspectKey { key: context.key(key, accepts).await?, action: context.operation.action() };
+    context.perform(Carried::default(), vec![("keyId", key.to_owned())], operation, None).await
+}
+
+/// Changes a key.
+pub(super) async fn edit(
+    context: &Context<'_>,
+    key: &str,
+    edit: Edit,
+    carried: Carried,
+    mut detail: crate::context::Detail,
+) -> Result<(Arc<KeyEntry>, KeyRow), Fault> {
+    detail.push(("keyId", key.to_owned()));
+    let operation = EditKey { key: context.key(key, Accepts::Keys).await?, edit };
+    context.perform(carried, detail, operation, None).await
+}
+
+/// The key of a request that says nothing else.
+pub(super) fn only_key<'r>(request: &'r OneKey<'_>) -> Result<&'r str, Fault> {
+    let mut check = Check::default();
+    let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
+    check.done()?;
+    Ok(key)
+}
+
+/// An answer that is a key's ARN.
+pub(super) fn arn_of(context: &Context<'_>, entry: &KeyEntry) -> Json {
+    let mut json = Json::new();
+    json.text("KeyId", &entry.resource(context.dialect, &context.region));
+    json
+}
+
+pub(super) async fn list(context: &Context<'_>, request: ListKeysRequest<'_>) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let listing = Listing::check(&mut check, request.limit, request.marker.as_ref(), limits::DEFAULT_KEYS_PAGE);
+    check.done()?;
+    let listing = listing.open(context, &[])?;
+    let operation = ListNames {
+        tenant: context.caller.tenant,
+        region: Box::from(&*context.region),
+        kind: KEY_ID,
+        action: Action::ListKeys,
+        key: None,
+        after: listing.after_text(),
+        limit: listing.limit,
+    };
+    let page = context.perform(Carried::default(), Vec::new(), operation, None).await?;
+    let mut json = Json::with_room(160 * page.items.len() + 256);
+    json.list("Keys", &page.items, |list, binding| {
+        list.item(|item| {
+            let arn = context.dialect.arn(&context.caller.account, &context.region, &format!("key/{}", binding.text));
+            item.text("KeyId", &binding.text).text("KeyArn", &arn);
+        });
+    });
+    listing.close(context, &mut json, page.items.last().filter(|_| page.more).map(|last| last.text.as_bytes()))?;
+    Ok(json.finish())
+}
+
+pub(super) async fn enable(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    edit(context, only_key(&request)?, Edit::Resume, Carried::default(), Vec::new()).await.map(|_| NOTHING)
+}
+
+pub(super) async fn disable(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    edit(context, only_key(&request)?, Edit::Suspend, Carried::default(), Vec::new()).await.map(|_| NOTHING)
+}
+
+pub(super) async fn schedule_deletion(
+    context: &Context<'_>,
+    request: ScheduleKeyDeletionRequest<'_>,
+) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
+    let days = check.range("pendingWindowInDays", request.pending_window_in_days, &limits::DELETION_DAYS);
+    check.done()?;
+    let days = days.unwrap_or(limits::DEFAULT_DELETION_DAYS);
+    let carried = Carried::default().with("kms:schedulekeydeletionpendingwindowindays", Carries::Number(days));
+    let detail = vec![("pendingWindowInDays", days.to_string())];
+    let days = u32::try_from(days).unwrap_or(u32::MAX);
+    let (entry, row) = edit(context, key, Edit::ScheduleDestruction { days }, carried, detail).await?;
+    let mut json = arn_of(context, &entry);
+    if let KeyState::DestructionScheduled { at } = row.state {
+        json.time("DeletionDate", at);
+    }
+    json.text("KeyState", words::key_state(row.state)).number("PendingWindowInDays", days.into());
+    Ok(json.finish())
+}
+
+pub(super) async fn cancel_deletion(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    let key = only_key(&request)?;
+    let (entry, _) = edit(context, key, Edit::CancelDestruction, Carried::default(), Vec::new()).await?;
+    Ok(arn_of(context, &entry).finish())
+}
+
+pub(super) async fn update_description(
+    context: &Context<'_>,
+    request: UpdateKeyDescriptionRequest<'_>,
+) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
+    let description = check.required("description", request.description.as_ref(), &limits::DESCRIPTION);
+    check.done()?;
+    let change = Edit::Describe(description.to_owned());
+    edit(context, key, change, Carried::default(), Vec::new()).await.map(|_| NOTHING)
+}
+
+pub(super) async fn last_usage(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    let entry = inspect(context, only_key(&request)?, Accepts::Keys).await?;
+    let mut json = arn_of(context, &entry);
+    json.object("KeyLastUsage", |_| ());
+    json.time("TrackingStartDate", entry.row.created).time("KeyCreationDate", entry.row.created);
+    Ok(json.finish())
+}

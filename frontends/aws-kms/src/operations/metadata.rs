@@ -1,0 +1,45 @@
+//! A key as KMS describes it.
+
+use strongroom_engine::{KeyEntry, KeyRow};
+use strongroom_model::purpose::KeyState;
+use strongroom_model::spec::{KeySpec, Origin};
+
+use crate::context::Context;
+use crate::dialect::KEY_ID;
+use crate::wire::Json;
+use crate::words::{self, word};
+
+/// `KeyMetadata`: `row` is the key as it is now, `entry` all that does not change with it.
+pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, row: &KeyRow) {
+    json.text("AWSAccountId", &entry.tenant.account)
+        .text("KeyId", entry.name(KEY_ID, &context.region).unwrap_or_default())
+        .text("Arn", &entry.resource(context.dialect, &context.region))
+        .time("CreationDate", row.created)
+        .flag("Enabled", row.state == KeyState::Active)
+        .text("Description", &row.description)
+        .text("KeyUsage", words::key_usage_word(entry.profile))
+        .text("KeyState", words::key_state(row.state));
+    if let KeyState::DestructionScheduled { at } = row.state {
+        json.time("DeletionDate", at);
+    }
+    json.text("Origin", words::origin(row.origin)).text("KeyManager", "CUSTOMER");
+    write_spec(json, row.spec);
+    write_algorithms(json, entry);
+    json.flag("MultiRegion", false);
+    if let (KeySpec::Aes256, Origin::Generated, Some(current)) = (row.spec, row.origin, entry.current()) {
+        json.digest("CurrentKeyMaterialId", &current.published);
+    }
+}
+
+/// A key's spec under its name and its former one.
+pub(super) fn write_spec(json: &mut Json, spec: KeySpec) {
+    let spec = word(words::KEY_SPECS, &spec);
+    json.text("CustomerMasterKeySpec", spec).text("KeySpec", spec);
+}
+
+/// A key's algorithms, under the name that its usage gives them.
+pub(super) fn write_algorithms(json: &mut Json, entry: &KeyEntry) {
+    if let Some((member, algorithms)) = words::algorithms(entry) {
+        json.texts(member, algorithms);
+    }
+}

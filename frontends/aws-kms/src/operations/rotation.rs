@@ -1,0 +1,98 @@
+//! Rotation: at intervals, on demand, and what has been rotated.
+
+use bytes::Bytes;
+use strongroom_engine::operations::key::Edit;
+use strongroom_engine::operations::rotation::RotateKey;
+use strongroom_engine::{RotationCause, VersionRow};
+use strongroom_model::spec::KeySpec;
+
+use super::keys::{arn_of, edit, inspect, only_key};
+use super::{NOTHING, OneKey, requests};
+use crate::attributes::{Carried, Carries};
+use crate::check::Check;
+use crate::context::Context;
+use crate::error::Fault;
+use crate::limits;
+use crate::names::Accepts;
+use crate::paging::Listing;
+use crate::wire::{Json, Text};
+use crate::words;
+
+requests! {
+    /// `EnableKeyRotation`
+    EnableKeyRotationRequest { key_id: Text<'a>, rotation_period_in_days: i64, }
+    /// `ListKeyRotations`
+    ListKeyRotationsRequest { key_id: Text<'a>, include_key_material: Text<'a>, limit: i64, marker: Text<'a>, }
+}
+
+pub(super) async fn enable(context: &Context<'_>, request: EnableKeyRotationRequest<'_>) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
+    let days = check.range("rotationPeriodInDays", request.rotation_period_in_days, &limits::ROTATION_DAYS);
+    check.done()?;
+    let days = days.unwrap_or(limits::DEFAULT_ROTATION_DAYS);
+    let carried = Carried::default().with("kms:rotationperiodindays", Carries::Number(days));
+    let detail = vec![("rotationPeriodInDays", days.to_string())];
+    let change = Edit::EnableRotation { period_days: u32::try_from(days).unwrap_or(u32::MAX) };
+    edit(context, key, change, carried, detail).await.map(|_| NOTHING)
+}
+
+pub(super) async fn disable(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    edit(context, only_key(&request)?, Edit::DisableRotation, Carried::default(), Vec::new()).await.map(|_| NOTHING)
+}
+
+pub(super) async fn status(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    let entry = inspect(context, only_key(&request)?, Accepts::Keys).await?;
+    let mut json = arn_of(context, &entry);
+    json.flag("KeyRotationEnabled", entry.row.rotation.is_some());
+    if let Some(rotation) = entry.row.rotation {
+        json.number("RotationPeriodInDays", rotation.period_days.into()).time("NextRotationDate", rotation.next);
+    }
+    Ok(json.finish())
+}
+
+pub(super) async fn rotate(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
+    let key = only_key(&request)?;
+    let detail = vec![("keyId", key.to_owned())];
+    let operation = RotateKey { key: context.key(key, Accepts::Keys).await?, cause: RotationCause::OnDemand };
+    let entry = context.perform(Carried::default(), detail, operation, None).await?;
+    Ok(arn_of(context, &entry).finish())
+}
+
+pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest<'_>) -> Result<Bytes, Fault> {
+    let mut check = Check::default();
+    let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
+    let all = check.choice("includeKeyMaterial", request.include_key_material.as_ref(), words::ROTATION_LISTS);
+    let listing = Listing::check(&mut check, request.limit, request.marker.as_ref(), limits::DEFAULT_KEYS_PAGE);
+    check.done()?;
+    let all = all.unwrap_or(false);
+    let page = listing.open(context, &[key, if all { "all" } else { "rotations" }])?;
+    let entry = inspect(context, key, Accepts::Keys).await?;
+    let listed = |version: &&VersionRow| {
+        entry.row.spec == KeySpec::Aes256 && version.ordinal > page.after_number() && (all || is_rotation(version))
+    };
+    let mut versions: Vec<&VersionRow> = entry.versions.iter().filter(listed).collect();
+    let more = versions.len() > page.limit;
+    versions.truncate(page.limit);
+    let arn = entry.resource(context.dialect, &context.region);
+    let mut json = Json::with_room(320 * versions.len() + 256);
+    json.list("Rotations", &versions, |list, version| {
+        list.item(|item| {
+            item.text("KeyId", &arn).digest("KeyMaterialId", &version.published);
+            let current = version.ordinal == entry.row.current;
+            item.text("KeyMaterialState", if current { "CURRENT" } else { "NON_CURRENT" });
+            if is_rotation(version) {
+                let on_demand = version.cause == RotationCause::OnDemand;
+                item.time("RotationDate", version.created)
+                    .text("RotationType", if on_demand { "ON_DEMAND" } else { "AUTOMATIC" });
+            }
+        });
+    });
+    let last = versions.last().filter(|_| more).map(|version| version.ordinal.to_be_bytes());
+    page.close(context, &mut json, last.as_ref().map(|last| last.as_slice()))?;
+    Ok(json.finish())
+}
+
+fn is_rotation(version: &VersionRow) -> bool {
+    version.cause != RotationCause::Creation
+}
