@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_identifier_reads_back_what_it_prints_and_nothing_else() {
-        let id = KeyId::from_bytes(*b"0123456789abcdef");
+        let id = KeyId::from_bytes([0xab; 16]);
         assert_eq!(KeyId::from_hex(&id.to_string()), Some(id));
         assert_eq!(KeyId::from_hex(&id.to_string().to_uppercase()), None);
         assert_eq!(KeyId::from_hex("00"), None);
