@@ -56,7 +56,7 @@ pub(crate) fn serving(engine: Arc<Engine>, partition: &str) -> Serving {
     Serving {
         kms: Kms::new(Arc::clone(&engine), partition),
         sts: Sts::new(Arc::clone(&engine)),
-        admin: Admin::new(Arc::clone(&engine), partition, vec![strongroom_aws_kms::dialect()]),
+        admin: Admin::new(Arc::clone(&engine), partition, vec![strongroom_aws_kms::dialect(partition)]),
         engine,
     }
 }

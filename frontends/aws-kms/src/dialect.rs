@@ -12,85 +12,26 @@ pub const KEY_ID: NameKind = NameKind(1);
 /// The kind of name that an alias is, its prefix `alias/` included.
 pub const ALIAS: NameKind = NameKind(2);
 
-/// The part of AWS's world that ARNs begin with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Partition {
-    /// `arn:aws:`
-    #[default]
-    Aws,
-    /// `arn:aws-us-gov:`
-    AwsUsGov,
-    /// `arn:aws-cn:`
-    AwsCn,
-    /// `arn:aws-eusc:`
-    AwsEusc,
-    /// `arn:aws-iso:`
-    AwsIso,
-    /// `arn:aws-iso-b:`
-    AwsIsoB,
-}
-
-impl Partition {
-    /// Every partition.
-    pub const ALL: &'static [Self] =
-        &[Self::Aws, Self::AwsUsGov, Self::AwsCn, Self::AwsEusc, Self::AwsIso, Self::AwsIsoB];
-
-    /// As ARNs write it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::AwsUsGov => "aws-us-gov",
-            Self::AwsCn => "aws-cn",
-            Self::AwsEusc => "aws-eusc",
-            Self::AwsIso => "aws-iso",
-            Self::AwsIsoB => "aws-iso-b",
-        }
-    }
-
-    /// The partition of that name; `None` when there is none.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|partition| partition.name() == name)
-    }
-
-    /// How KMS names things there.
-    #[must_use]
-    pub const fn dialect(self) -> &'static KmsDialect {
-        const fn at(partition: Partition) -> KmsDialect {
-            KmsDialect { partition }
-        }
-        static AWS: KmsDialect = at(Partition::Aws);
-        static AWS_US_GOV: KmsDialect = at(Partition::AwsUsGov);
-        static AWS_CN: KmsDialect = at(Partition::AwsCn);
-        static AWS_EUSC: KmsDialect = at(Partition::AwsEusc);
-        static AWS_ISO: KmsDialect = at(Partition::AwsIso);
-        static AWS_ISO_B: KmsDialect = at(Partition::AwsIsoB);
-        match self {
-            Self::Aws => &AWS,
-            Self::AwsUsGov => &AWS_US_GOV,
-            Self::AwsCn => &AWS_CN,
-            Self::AwsEusc => &AWS_EUSC,
-            Self::AwsIso => &AWS_ISO,
-            Self::AwsIsoB => &AWS_ISO_B,
-        }
-    }
-}
-
-/// KMS's language in one partition.
+/// KMS's language in one partition: the first word after `arn:`, by which worlds of AWS are told apart.
 pub struct KmsDialect {
-    partition: Partition,
+    partition: Box<str>,
+}
+
+/// How KMS names things in a partition, such as `aws`. Names last as long as the process: call this once, at its start.
+#[must_use]
+pub fn dialect(partition: &str) -> &'static KmsDialect {
+    Box::leak(Box::new(KmsDialect { partition: partition.into() }))
 }
 
 impl KmsDialect {
     /// The partition.
     #[must_use]
-    pub const fn partition(&self) -> Partition {
-        self.partition
+    pub const fn partition(&self) -> &str {
+        &self.partition
     }
 
     pub(crate) fn arn(&self, account: &str, region: &str, rest: &str) -> String {
-        format!("arn:{}:kms:{region}:{account}:{rest}", self.partition.name())
+        format!("arn:{}:kms:{region}:{account}:{rest}", self.partition)
     }
 }
 

@@ -30,7 +30,7 @@ use strongroom_engine::{Engine, EngineError, FailedAuthentication, Noun};
 use strongroom_http::{Peer, Request, Response};
 use strongroom_model::caller::Source;
 
-pub use crate::dialect::{ALIAS, KEY_ID, KmsDialect, Partition};
+pub use crate::dialect::{ALIAS, KEY_ID, KmsDialect, dialect};
 
 use crate::attributes::Carried;
 use crate::context::Context;
@@ -50,16 +50,23 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The front end.
 pub struct Kms {
     engine: Arc<Engine>,
-    authenticator: Arc<Authenticator>,
+    authenticator: Authenticator,
     dialect: &'static KmsDialect,
     origins: Origins,
 }
 
 impl Kms {
-    /// The front end over an engine; `authenticator` may be shared with others.
+    /// The front end over an engine. `partition` is the first word after `arn:`, such as `aws`.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, authenticator: Arc<Authenticator>, partition: Partition) -> Self {
-        Self { engine, authenticator, dialect: partition.dialect(), origins: Origins::default() }
+    pub fn new(engine: Arc<Engine>, partition: &str) -> Self {
+        let (dialect, origins) = (dialect(partition), Origins::default());
+        Self { authenticator: Authenticator::new(Arc::clone(&engine)), engine, dialect, origins }
+    }
+
+    /// How it names things.
+    #[must_use]
+    pub const fn dialect(&self) -> &'static KmsDialect {
+        self.dialect
     }
 
     /// Whether a request is KMS's, as far as its head tells.

@@ -49,7 +49,7 @@ impl Context<'_> {
         if arn.region != &*self.region {
             return Err(Fault::not_found(format!("Invalid arn {}", shortened(arn.region))));
         }
-        if arn.partition != self.dialect.partition().name() {
+        if arn.partition != self.dialect.partition() {
             return Err(invalid());
         }
         let resource = arn.resource.strip_prefix("key/").filter(|id| is_key_id(id));

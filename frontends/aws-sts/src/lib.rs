@@ -32,7 +32,7 @@ static DIALECT: StsDialect = StsDialect;
 /// The front end.
 pub struct Sts {
     engine: Arc<Engine>,
-    authenticator: Arc<Authenticator>,
+    authenticator: Authenticator,
     origins: Origins,
 }
 
@@ -50,10 +50,10 @@ impl Answer {
 }
 
 impl Sts {
-    /// The front end over an engine; `authenticator` may be shared with others.
+    /// The front end over an engine.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, authenticator: Arc<Authenticator>) -> Self {
-        Self { engine, authenticator, origins: Origins::default() }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { authenticator: Authenticator::new(Arc::clone(&engine)), engine, origins: Origins::default() }
     }
 
     /// Whether a request is STS's, as far as its head tells: signed for it, or a form or query of its kind.

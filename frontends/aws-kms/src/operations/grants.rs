@@ -139,7 +139,7 @@ fn principal<'v>(check: &mut Check, path: &str, value: Option<&'v Text<'_>>) -> 
 /// That a principal is the ARN of one that can ask for something.
 fn check_principal(context: &Context<'_>, text: &str) -> Result<(), Fault> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let partition = context.dialect.partition().name();
+    let partition = context.dialect.partition();
     let valid = match parts.as_slice() {
         ["arn", of, service, "", account, who] if *of == partition => {
             let user = |kind: &str| who.strip_prefix(kind).is_some_and(|name| !name.is_empty());
@@ -231,7 +231,7 @@ fn write(json: &mut Json, context: &Context<'_>, entry: &Arc<KeyEntry>, grant: &
         .text("GranteePrincipal", &grant.grantee)
         .text_if("RetiringPrincipal", grant.retiring.as_deref());
     if let Some(account) = grant.issuer.split(':').nth(4) {
-        json.text("IssuingAccount", &format!("arn:{}:iam::{account}:root", context.dialect.partition().name()));
+        json.text("IssuingAccount", &format!("arn:{}:iam::{account}:root", context.dialect.partition()));
     }
     let actions = grant.actions.iter().filter_map(|code| Action::from_code(*code));
     json.texts("Operations", actions.map(|action| word(words::GRANT_OPERATIONS, &action)));

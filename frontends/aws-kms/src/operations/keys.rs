@@ -121,7 +121,7 @@ fn usage_for(asked: Option<KeyUsage>, spec: KeySpec) -> Result<(&'static str, Us
 
 /// What a key gets whose maker gives it no policy: its account decides.
 fn default_policy(context: &Context<'_>) -> String {
-    let (partition, account) = (context.dialect.partition().name(), &context.caller.account);
+    let (partition, account) = (context.dialect.partition(), &context.caller.account);
     format!(
         "{{\n  \"Version\" : \"2012-10-17\",\n  \"Id\" : \"key-default-1\",\n  \"Statement\" : [ {{\n    \
          \"Sid\" : \"Enable IAM User Permissions\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {{\n      \
