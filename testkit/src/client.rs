@@ -161,9 +161,9 @@ fn parse(received: &[u8]) -> Option<Answer> {
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&received[..end]).ok()?;
     let header = |wanted: &str| {
-        head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
-            name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
-        })
+        head.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned()))
     };
     let length: usize = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let body = received.get(end + 4..end + 4 + length)?;

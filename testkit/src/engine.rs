@@ -47,8 +47,11 @@ pub const KEY: NameKind = NameKind(1);
 /// The kind of name that stands beside them.
 pub const ALIAS: NameKind = NameKind(2);
 
-const OPERATORS: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Sid":"Operators","Effect":"Allow","Action":"test:*","Resource":"*"}]}"#;
+/// Operators manage the installation; they use no keys.
+const OPERATORS: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Operators","Effect":"Allow","Resource":"*","Action":[
+    "test:ManageTenants","test:ReadTenants","test:ManagePrincipals","test:ReadPrincipals","test:ManageCredentials",
+    "test:ReadCredentials","test:ManageRoots","test:ReadRoots","test:ReadAudit","test:ManageBackups","test:Suspend",
+    "test:RotateDomainKey","test:ReadBindings","test:ManageBindings","test:Unseal","test:Installation"]}]}"#;
 
 /// A clock that stands still until it is moved.
 pub struct MovableClock(Mutex<(Timestamp, Duration)>);

@@ -331,13 +331,8 @@ impl Catalog {
     /// Forgets what a committed batch has changed. A reader that was loading one of these meanwhile finds its place in
     /// the cache gone and leaves nothing behind.
     pub(crate) fn forget(&self, batch: &Batch) {
-        let changed = batch.changes.iter().map(|change| match change {
-            Change::Put(table, key, _) | Change::Delete(table, key) => (table, key),
-        });
-        let read = batch.preconditions.iter().map(|read| match read {
-            Precondition::Absent(table, key) | Precondition::Unchanged(table, key, _) => (table, key),
-        });
-        for (table, key) in changed.chain(read) {
+        for change in &batch.changes {
+            let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
             let first = key.get(..16);
             let second = key.get(16..32);
             match table {
@@ -364,6 +359,16 @@ impl Catalog {
             if let Change::Delete(Table::VersionByMaterial, key) = change {
                 let lineage = key.get(..16).and_then(LineageId::from_slice);
                 self.lineages.retain(|(known, _), _| Some(*known) != lineage);
+            }
+        }
+    }
+
+    /// Forgets what a batch relied on that was refused, and what it would have changed.
+    pub(crate) fn forget_read(&self, batch: &Batch) {
+        self.forget(batch);
+        for read in &batch.preconditions {
+            if let Precondition::Unchanged(Table::Key, key, _) = read {
+                KeyId::from_slice(key).map(|id| self.keys.remove(&id));
             }
         }
     }

@@ -6,8 +6,8 @@ use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal};
 use strongroom_model::name::Name;
 use strongroom_policy::{
-    Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Explanation, Grant, Grantee, Missing, Outcome,
-    PolicySet, Request, Source, Value,
+    Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Effect, Grant, Grantee, Missing, Outcome,
+    PolicySet, Request, Source, StatementRef, Value, Verdict,
 };
 
 use crate::Engine;
@@ -27,6 +27,40 @@ pub(crate) struct Decided {
     pub(crate) missing: &'static str,
 }
 
+/// What would decide a request, and how each statement met it.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// Who would ask, as policies name them.
+    pub principal: Box<str>,
+    /// For what, as the front end names it.
+    pub action: &'static str,
+    /// On what, as the front end names it.
+    pub resource: Arc<str>,
+    /// What would be decided.
+    pub outcome: Outcome,
+    /// The statements, in the order in which they count.
+    pub statements: Vec<ExplainedStatement>,
+}
+
+/// How one statement met a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedStatement {
+    /// The policy that it stands in, as records name it.
+    pub place: String,
+    /// Its position there, counted from 0.
+    pub index: usize,
+    /// Its `Sid`.
+    pub sid: Option<String>,
+    /// Whether it allows, as opposed to denies.
+    pub allows: bool,
+    /// Whether it matched.
+    pub matched: bool,
+    /// Whether it was among those that decided.
+    pub decided: bool,
+    /// Which part of it did not match; empty where it matched.
+    pub because: String,
+}
+
 /// What a demand is about, once resolved.
 pub(crate) struct Subject<'a> {
     pub(crate) action: Action,
@@ -35,6 +69,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) key: Option<&'a KeyEntry>,
     pub(crate) asked: Option<&'a Name>,
     pub(crate) keys: &'a [KeyHandle],
+    /// What the request carries for this demand, where that is not what it carries as a whole.
+    pub(crate) attributes: Option<&'a (dyn Attributes + Send + Sync)>,
 }
 
 impl<'a> Subject<'a> {
@@ -54,7 +90,7 @@ impl Engine {
         decided: &mut Decided,
     ) -> Result<(), Halt> {
         let principal = self.principal_of(&call.caller, ground)?;
-        let facts = Attached { call, facts: subject.facts(call, now) };
+        let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
         let mut set = self.policy_set(call, subject, principal.as_deref());
         let mut decision = strongroom_policy::evaluate(&request, &set);
@@ -68,19 +104,10 @@ impl Engine {
         }
         decided.allowed = decision.is_allowed();
         decided.statements.extend(decision.deciding().map(|statement| {
-            let sid = statement.sid.unwrap_or_default();
+            let place = place(&statement, principal.as_deref());
             match statement.source {
-                Source::ResourcePolicy => format!("key-policy[{}] {sid}", statement.index),
-                Source::IdentityPolicy(policy) => {
-                    let name = principal.as_ref().and_then(|entry| entry.policy_names.get(policy));
-                    let name = name.map_or("built-in", String::as_str);
-                    format!("identity-policy {name}[{}] {sid}", statement.index)
-                }
-                Source::Grant(id) => format!("grant {id}"),
-                Source::KeyGuardrail(_) => format!("key-guardrail[{}] {sid}", statement.index),
-                Source::TenantGuardrail(_) => format!("tenant-guardrail[{}] {sid}", statement.index),
-                Source::AccountRoot => "account-root".to_owned(),
-                Source::Internal => "internal".to_owned(),
+                Source::Grant(_) | Source::AccountRoot | Source::Internal => place,
+                _ => format!("{place}[{}] {}", statement.index, statement.sid.unwrap_or_default()),
             }
         }));
         if decided.allowed {
@@ -97,16 +124,10 @@ impl Engine {
         .into())
     }
 
-    /// Tells of every statement whether it matched, and why not.
-    pub(crate) fn explain(
-        &self,
-        call: &Call,
-        subject: &Subject<'_>,
-        now: i64,
-        report: impl FnOnce(&Explanation<'_>),
-    ) -> Result<(), Halt> {
+    /// Says what would be decided, and of every statement whether it matched, and why not. Reads the store.
+    pub(crate) fn explain(&self, call: &Call, subject: &Subject<'_>, now: i64) -> Result<Explained, Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached { call, facts: subject.facts(call, now) };
+        let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
         let mut set = self.policy_set(call, subject, principal.as_deref());
         let grants = match subject.key {
@@ -114,8 +135,36 @@ impl Engine {
             None => Vec::new(),
         };
         set.grants = &grants;
-        report(&strongroom_policy::explain(&request, &set));
-        Ok(())
+        let explanation = strongroom_policy::explain(&request, &set);
+        let decision = explanation.decision;
+        let statements = explanation.statements.iter().map(|report| ExplainedStatement {
+            place: place(&report.statement, principal.as_deref()),
+            index: report.statement.index,
+            sid: report.statement.sid.map(str::to_owned),
+            allows: report.effect == Effect::Allow,
+            matched: matches!(report.verdict, Verdict::Matched | Verdict::MatchedAccount),
+            decided: decision.deciding().any(|deciding| deciding == report.statement),
+            because: mismatch(&report.verdict),
+        });
+        let mut statements: Vec<_> = statements.collect();
+        let undocumented =
+            decision.deciding().filter(|deciding| matches!(deciding.source, Source::AccountRoot | Source::Internal));
+        statements.extend(undocumented.map(|deciding| ExplainedStatement {
+            place: place(&deciding, principal.as_deref()),
+            index: 0,
+            sid: None,
+            allows: true,
+            matched: true,
+            decided: true,
+            because: String::new(),
+        }));
+        Ok(Explained {
+            principal: Box::from(&*call.caller.policy_name),
+            action: call.dialect.action(subject.action),
+            resource: subject.resource.into(),
+            outcome: decision.outcome,
+            statements,
+        })
     }
 
     /// Whether the caller could still replace the policy of `subject`'s key if it were `replacement`.
@@ -127,7 +176,7 @@ impl Engine {
         now: i64,
     ) -> Result<bool, Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached { call, facts: subject.facts(call, now) };
+        let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
         let set = self.policy_set(call, subject, principal.as_deref());
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
@@ -151,8 +200,10 @@ impl Engine {
             (_, Some(entry)) => entry.policies.as_slice(),
             _ => &[],
         };
+        // A tenant's key policy can't stop the operators' kill switch.
+        let holds = !matches!(call.caller.principal, Principal::Operator { .. });
         PolicySet {
-            resource_policy: subject.key.map(|key| &key.policy),
+            resource_policy: subject.key.filter(|_| holds).map(|key| &key.policy),
             identity_policies,
             combining: if call.dialect.has_key_policies() { Combining::Aws } else { Combining::IdentityOnly },
             ..PolicySet::default()
@@ -168,6 +219,34 @@ impl Engine {
         let rows = set.of_grantee(&call.caller.policy_name);
         let rows = rows.filter(|row| row.actions.contains(&action.code()));
         Ok(rows.filter_map(|row| grant(call, action, row)).collect())
+    }
+}
+
+/// Where a statement stands.
+fn place(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>) -> String {
+    match statement.source {
+        Source::ResourcePolicy => "key-policy".to_owned(),
+        Source::IdentityPolicy(policy) => {
+            let name = principal.and_then(|entry| entry.policy_names.get(policy));
+            format!("identity-policy {}", name.map_or("built-in", String::as_str))
+        }
+        Source::Grant(id) => format!("grant {id}"),
+        Source::KeyGuardrail(_) => "key-guardrail".to_owned(),
+        Source::TenantGuardrail(_) => "tenant-guardrail".to_owned(),
+        Source::AccountRoot => "account-root".to_owned(),
+        Source::Internal => "internal".to_owned(),
+    }
+}
+
+/// Which part of a statement did not match.
+fn mismatch(verdict: &Verdict<'_>) -> String {
+    match verdict {
+        Verdict::Matched | Verdict::MatchedAccount => String::new(),
+        Verdict::Action => "the action differs".to_owned(),
+        Verdict::Principal => "the principal differs".to_owned(),
+        Verdict::Resource => "the resource differs".to_owned(),
+        Verdict::Condition { operator, key } => format!("the condition {operator} on {key} does not hold"),
+        Verdict::Grant(cause) => format!("the grant does not fit: {cause:?}"),
     }
 }
 
@@ -220,16 +299,22 @@ const fn missing(outcome: Outcome) -> &'static str {
 
 /// The request's own attributes first, then what its dialect draws from key and caller.
 struct Attached<'a> {
-    call: &'a Call,
+    carried: &'a (dyn Attributes + Send + Sync),
     facts: Facts<'a>,
+}
+
+impl<'a> Attached<'a> {
+    fn new(call: &'a Call, subject: &Subject<'a>, now: i64) -> Self {
+        Self { carried: subject.attributes.unwrap_or(&*call.attributes), facts: subject.facts(call, now) }
+    }
 }
 
 impl Attributes for Attached<'_> {
     fn value(&self, key: &ConditionKey, index: usize) -> Option<Value<'_>> {
-        self.call.attributes.value(key, index).or_else(|| self.call.dialect.attribute(key, index, &self.facts))
+        self.carried.value(key, index).or_else(|| self.facts.call.dialect.attribute(key, index, &self.facts))
     }
 
     fn context_pair(&self, index: usize) -> Option<(&str, &str)> {
-        self.call.attributes.context_pair(index)
+        self.carried.context_pair(index)
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_model::action::Action;
 use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
@@ -204,6 +205,12 @@ pub enum InputFault {
         what: &'static str,
         /// What is wrong with it, and what would be right.
         problem: &'static str,
+    },
+    /// A grant of what this kind of key cannot do.
+    #[error("{action:?} is not for this kind of key")]
+    ActionUnfit {
+        /// What was to be granted.
+        action: Action,
     },
     /// Constraints on a grant that this kind of key cannot check.
     #[error("encryption context constraints are for keys that can bind a context")]

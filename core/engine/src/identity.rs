@@ -59,8 +59,7 @@ impl Engine {
             Ok(entry) => entry,
             Err(_) => {
                 let (engine, shown) = (Arc::clone(self), shown.to_owned());
-                let found =
-                    self.workers.run(Ground::Worker, move |_| engine.catalog.credential(&shown, Ground::Worker));
+                let found = self.workers.run(Ground::Worker, move || engine.catalog.credential(&shown, Ground::Worker));
                 settle(found.await?)?
             }
         };
@@ -77,7 +76,7 @@ impl Engine {
     /// When no root can serve, or the row is damaged.
     pub async fn secret_of(self: &Arc<Self>, identified: &Identified) -> Result<SecretAccessKey, EngineError> {
         let (engine, entry) = (Arc::clone(self), Arc::clone(&identified.entry));
-        let opened = self.workers.run(Ground::Worker, move |_| engine.open_secret(&entry.row));
+        let opened = self.workers.run(Ground::Worker, move || engine.open_secret(&entry.row));
         settle(opened.await?)
     }
 
@@ -87,7 +86,7 @@ impl Engine {
     /// [`Noun::Tenant`] when there is none.
     pub async fn tenant_of_account(self: &Arc<Self>, account: &str) -> Result<TenantId, EngineError> {
         let (engine, account) = (Arc::clone(self), account.to_owned());
-        let find = move |_| -> Result<TenantId, EngineError> {
+        let find = move || -> Result<TenantId, EngineError> {
             let row = engine.catalog.snapshot()?.get(Table::TenantByAccount, account.as_bytes())?;
             let id = row.and_then(|row| TenantId::from_slice(&row.value));
             id.ok_or_else(|| Noun::Tenant(account.as_str().into()).into())

@@ -5,9 +5,11 @@
 //! Absent on purpose: any wire format, any IO of its own (store, log, roots, clock and randomness are arguments), and any
 //! other way to use a key.
 
+mod algorithm;
 mod authentication;
 mod call;
 mod catalog;
+mod changes;
 mod decide;
 mod error;
 mod identity;
@@ -27,14 +29,13 @@ mod vault;
 mod workers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use strongroom_audit::port::AuditLog;
 use strongroom_crypto::Random;
 use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_model::clock::Clock;
-use strongroom_model::id::{InstallationId, RecordId};
+use strongroom_model::id::InstallationId;
 pub use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, DeniedBy, Document, Kind, Missing, NoAttributes,
     Outcome as PolicyOutcome, PolicyError, Value,
@@ -44,12 +45,13 @@ pub use strongroom_secret::SecretBytes;
 pub use crate::authentication::FailedAuthentication;
 pub use crate::call::{Call, Dialect, Facts, Mode};
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
+pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
 pub use crate::identity::{Identified, SecretAccessKey};
 pub use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, InstallationRow, KeyRow, PrincipalRow,
-    RootRow, RootWrap, RotationCause, RotationRow, TenantRow, VersionRow,
+    RootRow, RootWrap, RotationCause, RotationRow, TenantRow, UsageRow, VersionRow,
 };
 pub use crate::scheduler::Ticked;
 pub use crate::start::{Options, Parts, initialise, installation, roots, saved_head};
@@ -67,10 +69,7 @@ pub struct Engine {
     operator_policy: CompiledPolicy,
     /// Grows with every change that may take a use away.
     epoch: AtomicU64,
-    /// Records that the log has and the outbox still holds.
-    settled: Mutex<Vec<RecordId>>,
-    /// Whether the outbox holds records that the log lacks.
-    owes_records: AtomicBool,
+    outbox: outbox::Outbox,
     /// Seals page cursors and grant tokens.
     token_key: Arc<WrappingKey>,
     usage: usage::Ledger,
@@ -101,8 +100,8 @@ impl Engine {
     pub fn measure(&self, tell: &mut dyn FnMut(&str, u64)) {
         tell("audit_records_total", self.log.head().size);
         tell("kill_switch_epoch_total", self.epoch.load(Ordering::Relaxed));
-        tell("outbox_settled", self.settled.lock().len() as u64);
-        tell("audit_log_owed", u64::from(self.owes_records.load(Ordering::Relaxed)));
+        tell("outbox_settled", self.outbox.settled() as u64);
+        tell("audit_log_owed", u64::from(self.outbox.owes()));
         tell("roots", self.vault.roots().len() as u64);
     }
 

@@ -58,3 +58,15 @@ pub const QUERY_RECORDS: usize = 50_000;
 pub const QUERY_BYTES: usize = 4 * 1024 * 1024;
 /// Records that are looked through rather than halved again when seeking a time in the audit log.
 pub const SEEK_RECORDS: u64 = 4_096;
+/// Time between countings of the log's newest records for the usage ledger.
+pub const FOLD_INTERVAL: Duration = Duration::from_secs(5);
+/// Records that the usage ledger counts in one commit at most.
+pub const FOLD_RECORDS: usize = 4_096;
+/// Kinds of use that the usage ledger counts in one commit, about: each is up to two rows of a batch.
+pub const FOLD_KINDS: usize = 2_048;
+/// Records that the scheduler counts for the usage ledger at one time.
+pub const FOLD_PER_TICK: usize = 65_536;
+/// Records that are counted for the usage ledger at most before a question about it is answered.
+pub const FOLD_ON_DEMAND: usize = 262_144;
+/// Rows of the usage ledger that tell a key's callers apart.
+pub const USAGE_ROWS_PER_KEY: u32 = 1_000;

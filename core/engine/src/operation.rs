@@ -10,6 +10,7 @@ use strongroom_model::name::Name;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::Batch;
 use strongroom_model::usage::Usage;
+use strongroom_policy::Attributes;
 
 use crate::Engine;
 use crate::call::Call;
@@ -107,14 +108,21 @@ pub trait Operation: Send + Sync + 'static {
     /// What it answers.
     type Output: Send + 'static;
 
-    /// Whether it is counted as a use of its keys.
-    const IS_USE: bool = false;
-
     /// What must be permitted: all of it, before any material is touched.
     ///
     /// # Errors
     /// When the request can't even say what it is about.
     fn demands(&self) -> Result<Vec<Demand>, EngineError>;
+
+    /// The algorithm asked for, as records and the usage ledger name it; empty for none.
+    fn algorithm(&self) -> &'static str {
+        ""
+    }
+
+    /// What the request carries for the demand at `index`, where that is not what it carries as a whole.
+    fn attributes(&self, _index: usize) -> Option<&(dyn Attributes + Send + Sync)> {
+        None
+    }
 
     /// Where it must run, now that its keys are known: not here if it reads the store, commits, or computes for long.
     fn ground(&self, _keys: &[KeyHandle]) -> Ground {
@@ -240,6 +248,7 @@ impl<'a> Authorized<'a> {
             key: Some(&handle.entry),
             asked: None,
             keys: self.keys,
+            attributes: None,
         };
         let now = i64::try_from(self.now.0).unwrap_or(i64::MAX);
         match self.engine.decide(self.call, &subject, now, self.ground, &mut Decided::default()) {

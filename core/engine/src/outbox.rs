@@ -3,103 +3,249 @@
 //! A record leaves the outbox only after the log has it; it goes with the next commit, or with the next tick of the
 //! scheduler. After a crash, or a log that failed between commit and append, what the log lacks is written again, under
 //! the same record id, before anything else is answered.
+//!
+//! With the records that leave, the store notes a position of the log: every record of a change before it is of a change
+//! that the store has. A change that the log tells of from there on, and the outbox does not hold, is one that the store
+//! has lost.
 
-use std::sync::atomic::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use strongroom_audit::port::{Position, RecordClass};
+use parking_lot::Mutex;
+use strongroom_audit::port::{Head, Position, ReadError, RecordClass, StoredRecords};
 use strongroom_audit::record::SealedRecord;
 use strongroom_model::id::RecordId;
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, StoreError, Table};
 
 use crate::Engine;
 use crate::error::{EngineError, InternalFault, Unavailable};
 use crate::operation::Halt;
 use crate::perform::log_error;
+use crate::rows::{self, OutboxRow, PositionRow};
 use crate::workers::Ground;
 
 /// Most records that one replay takes from the outbox.
 const REPLAY: usize = 10_000;
+/// Most rows that one commit removes from the outbox.
+const REMOVED_AT_ONCE: usize = 1_000;
+
+/// What this node knows of its outbox.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    rows: Mutex<Rows>,
+    /// Whether the outbox holds records that the log lacks.
+    owes: AtomicBool,
+    /// Held while such records are written, so that each is written once.
+    replaying: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Rows {
+    /// Records committed, or about to be, that the log was not yet seen to have; each with a position not behind its own.
+    under_way: HashMap<RecordId, Position>,
+    /// Those of them that nobody is writing any more.
+    owed: HashSet<RecordId>,
+    /// Records that the log has, where, and that the outbox still holds.
+    settled: Vec<(RecordId, Position)>,
+    /// Whether a commit that removes settled records is under way: one at a time, so that positions only grow.
+    removing: bool,
+}
+
+impl Outbox {
+    /// How many records the log has and the outbox still holds.
+    pub(crate) fn settled(&self) -> usize {
+        self.rows.lock().settled.len()
+    }
+
+    /// Whether the log lacks records that the outbox holds.
+    pub(crate) fn owes(&self) -> bool {
+        self.owes.load(Ordering::Acquire)
+    }
+
+    fn settle(&self, id: RecordId, position: Position) {
+        let mut rows = self.rows.lock();
+        rows.under_way.remove(&id);
+        rows.owed.remove(&id);
+        rows.settled.push((id, position));
+    }
+
+    fn owe(&self, id: RecordId) {
+        self.rows.lock().owed.insert(id);
+        self.owes.store(true, Ordering::Release);
+    }
+
+    /// A commit with these removals is over.
+    fn removed(&self, removed: Removed, committed: bool) {
+        let mut rows = self.rows.lock();
+        rows.removing &= removed.0.is_empty();
+        if !committed {
+            rows.settled.extend(removed.0);
+        }
+    }
+}
+
+/// Rows that a batch removes from the outbox, to be put back if it is not committed.
+#[must_use]
+pub(crate) struct Removed(Vec<(RecordId, Position)>);
 
 impl Engine {
-    /// Adds the removal of settled records to a commit. If that fails, they are given back to [`Engine::unsettled`].
-    pub(crate) fn settle_outbox(&self, batch: &mut Batch) -> Vec<RecordId> {
-        let settled = std::mem::take(&mut *self.settled.lock());
-        for id in &settled {
+    /// Adds a change's record to its batch, and the removal of records that are settled.
+    pub(crate) fn enclose(&self, batch: &mut Batch, record: &SealedRecord) -> Removed {
+        let head = self.log.head();
+        self.outbox.rows.lock().under_way.insert(record.id(), Position(head.size));
+        let row = OutboxRow { record: record.bytes().to_vec(), origin: head.origin.clone() };
+        batch.put(Table::Outbox, record.id().as_bytes().to_vec(), rows::encode(&row));
+        self.remove_settled(batch, &head)
+    }
+
+    fn remove_settled(&self, batch: &mut Batch, head: &Head) -> Removed {
+        let mut rows = self.outbox.rows.lock();
+        if rows.removing {
+            return Removed(Vec::new());
+        }
+        let known = rows.under_way.values().copied().min().unwrap_or(Position(head.size)).min(Position(head.size));
+        let removed: Vec<_> =
+            rows.settled.extract_if(.., |(_, position)| *position < known).take(REMOVED_AT_ONCE).collect();
+        rows.removing = !removed.is_empty();
+        if rows.removing {
+            batch.put(Table::Installation, changes_key(&head.origin), rows::encode(&PositionRow { position: known }));
+        }
+        for (id, _) in &removed {
             batch.delete(Table::Outbox, id.as_bytes().to_vec());
         }
-        settled
+        Removed(removed)
     }
 
-    /// The commit that was to remove these did not happen.
-    pub(crate) fn unsettled(&self, settled: Vec<RecordId>) {
-        self.settled.lock().extend(settled);
+    /// Tells what became of a batch that had `record` in it.
+    pub(crate) fn enclosed(&self, record: RecordId, removed: Removed, committed: Result<(), &StoreError>) {
+        self.outbox.removed(removed, committed.is_ok());
+        match committed {
+            Ok(()) => {}
+            // It may be there after all; then its record is owed.
+            Err(StoreError::Unavailable { .. }) => self.outbox.owe(record),
+            Err(_) => {
+                self.outbox.rows.lock().under_way.remove(&record);
+            }
+        }
     }
 
-    /// An outbox row's value: where the log stood before the record could have been appended, and the record.
-    pub(crate) fn outbox_value(&self, record: &SealedRecord) -> Vec<u8> {
-        [self.log.head().size.to_be_bytes().as_slice(), record.bytes()].concat()
+    /// Tells whether the log has the record of a change that was committed.
+    pub(crate) fn logged(&self, record: RecordId, position: Option<Position>) {
+        match position {
+            Some(position) => self.outbox.settle(record, position),
+            None => self.outbox.owe(record),
+        }
     }
 
     /// Removes settled records, if there are any.
     pub(crate) fn clear_outbox(&self) -> Result<(), EngineError> {
         let mut batch = Batch::default();
-        let settled = self.settle_outbox(&mut batch);
+        let removed = self.remove_settled(&mut batch, &self.log.head());
         if batch.changes.is_empty() {
             return Ok(());
         }
-        self.catalog.store().commit(batch).map(|_| ()).map_err(|error| {
-            self.unsettled(settled);
-            error.into()
-        })
+        let committed = self.catalog.store().commit(batch);
+        self.outbox.removed(removed, committed.is_ok());
+        Ok(committed.map(|_| ())?)
     }
 
     /// Before anything new is done, the log gets what it is owed.
     pub(crate) fn settle_debts(&self, ground: Ground) -> Result<(), Halt> {
-        if !self.owes_records.load(Ordering::Acquire) {
+        if !self.outbox.owes() {
             return Ok(());
         }
         if ground == Ground::Here {
             return Err(Halt::Move(Ground::Worker));
         }
-        self.replay_outbox()?;
+        let _replaying = self.outbox.replaying.lock();
+        if self.outbox.owes() {
+            let owed = self.outbox.rows.lock().owed.clone();
+            self.replay(|id| owed.contains(&id))?;
+            let mut rows = self.outbox.rows.lock();
+            // What was owed and is not there was never committed.
+            for id in &owed {
+                rows.under_way.remove(id);
+                rows.owed.remove(id);
+            }
+            self.outbox.owes.store(!rows.owed.is_empty(), Ordering::Release);
+        }
         Ok(())
     }
 
-    /// Writes what the outbox holds and the log lacks. Returns how many records that were.
-    pub(crate) fn replay_outbox(&self) -> Result<usize, EngineError> {
+    /// At the start, when nothing is under way: writes what a crash kept from the log.
+    pub(crate) fn replay_outbox(&self) -> Result<(), EngineError> {
+        self.replay(|_| true)
+    }
+
+    /// Writes those records that the outbox holds, are wanted, and the log lacks.
+    fn replay(&self, wanted: impl Fn(RecordId) -> bool) -> Result<(), EngineError> {
+        let mut held = self.held_records()?;
+        held.retain(|record| wanted(record.id()));
+        let ids: Vec<RecordId> = held.iter().map(SealedRecord::id).collect();
+        let since = self.known_changes()?.max(self.first_kept()?);
+        let lacking = self.log.lacking(since, &ids).map_err(|error| unreadable(&error))?;
+        for record in held {
+            let id = record.id();
+            let position = match lacking.contains(&id) {
+                true => {
+                    let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
+                    self.log.append(permit, vec![record]).wait().map_err(|cause| log_error(&cause))?
+                }
+                // Somewhere before the end.
+                false => Position(self.log.head().size.saturating_sub(1)),
+            };
+            self.outbox.settle(id, position);
+        }
+        Ok(())
+    }
+
+    /// The records of this node that the outbox holds, in the order of their commits.
+    pub(crate) fn held_records(&self) -> Result<Vec<SealedRecord>, EngineError> {
         let fault = |cause: String| EngineError::Internal(InternalFault::Row { table: "outbox", cause });
-        let mut owed = Vec::new();
-        let mut since = Position(u64::MAX);
-        for row in self.catalog.scan_all(Table::Outbox, &[], REPLAY)? {
-            let (position, bytes) = row.value.split_first_chunk::<8>().ok_or_else(|| fault("too short".to_owned()))?;
-            since = since.min(Position(u64::from_be_bytes(*position)));
-            owed.push(SealedRecord::from_bytes(bytes.to_vec()).map_err(|error| fault(error.to_string()))?);
-        }
-        let ids: Vec<RecordId> = owed.iter().map(SealedRecord::id).collect();
-        let unreadable = |cause: String| EngineError::Unavailable(Unavailable::Log { cause: cause.into() });
-        let lacking = match owed.is_empty() {
-            true => Vec::new(),
-            false => {
-                let since = since.max(self.first_kept());
-                self.log.lacking(since, &ids).map_err(|error| unreadable(error.to_string()))?
+        let origin = self.log.head().origin;
+        let mut held = Vec::new();
+        let mut rows = self.catalog.scan_all(Table::Outbox, &[], REPLAY)?;
+        rows.sort_by_key(|row| row.revision);
+        for row in rows {
+            let row: OutboxRow = rows::decode("outbox", &row.value)?;
+            if row.origin == origin {
+                held.push(SealedRecord::from_bytes(row.record).map_err(|error| fault(error.to_string()))?);
             }
-        };
-        let mut written = 0;
-        for record in owed.into_iter().filter(|record| lacking.contains(&record.id())) {
-            let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
-            self.log.append(permit, vec![record]).wait().map_err(|cause| log_error(&cause))?;
-            written += 1;
         }
-        self.settled.lock().extend(ids);
-        self.owes_records.store(false, Ordering::Release);
-        Ok(written)
+        Ok(held)
+    }
+
+    /// The position before which every change that the log tells of is in the store.
+    pub(crate) fn known_changes(&self) -> Result<Position, EngineError> {
+        let key = changes_key(&self.log.head().origin);
+        let row = self.catalog.snapshot()?.get(Table::Installation, &key)?;
+        let row: Option<PositionRow> = row.map(|row| rows::decode("the log's changes", &row.value)).transpose()?;
+        Ok(row.map_or(Position(0), |row| row.position))
     }
 
     /// The oldest record that the log still has.
-    fn first_kept(&self) -> Position {
+    pub(crate) fn first_kept(&self) -> Result<Position, EngineError> {
         match self.log.records(Position(0)) {
-            Err(strongroom_audit::port::ReadError::Pruned { first }) => first,
-            _ => Position(0),
+            Ok(_) => Ok(Position(0)),
+            Err(ReadError::Pruned { first }) => Ok(first),
+            Err(error) => Err(unreadable(&error)),
         }
     }
+
+    /// The log's records from `from` on, or from the first that is kept.
+    pub(crate) fn records_since(&self, from: Position) -> Result<StoredRecords<'_>, EngineError> {
+        let records = match self.log.records(from) {
+            Err(ReadError::Pruned { first }) => self.log.records(first),
+            records => records,
+        };
+        records.map_err(|error| unreadable(&error))
+    }
+}
+
+pub(crate) fn unreadable(error: &ReadError) -> EngineError {
+    EngineError::Unavailable(Unavailable::Log { cause: error.to_string().into() })
+}
+
+pub(crate) fn changes_key(origin: &str) -> Vec<u8> {
+    [b"changes/".as_slice(), origin.as_bytes()].concat()
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use parking_lot::Mutex;
 use strongroom_audit::durable::Durable;
 use strongroom_audit::gate::Permit;
@@ -22,7 +23,7 @@ use strongroom_model::store::{Batch, Table};
 use crate::Engine;
 use crate::call::{Call, Mode};
 use crate::decide::{Decided, Subject};
-use crate::error::{EngineError, Noun, Unavailable};
+use crate::error::{EngineError, InternalFault, Noun, Unavailable};
 use crate::limits;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target, UsedVersion};
 use crate::workers::Ground;
@@ -43,6 +44,8 @@ pub(crate) struct Trace {
     pub(crate) used: Mutex<Vec<UsedVersion>>,
     pub(crate) decided: Option<Decided>,
     pub(crate) permit: Option<Permit>,
+    /// The algorithm asked for, as records name it; empty for none.
+    pub(crate) algorithm: &'static str,
 }
 
 /// A demand as far as it was resolved.
@@ -73,30 +76,43 @@ impl Engine {
         let journey = Journey { call, mode, started: self.clock.now(), began: self.clock.since_boot() };
         let finished = match self.attempt(&journey, &operation, Ground::Here) {
             Ok(finished) => finished,
-            Err(mut ground) => {
-                let mut carried = (journey, operation);
-                loop {
-                    let engine = Arc::clone(self);
-                    let made = self.workers.run(ground, move |wanted| {
-                        let attempt = match wanted {
-                            true => engine.attempt(&carried.0, &carried.1, ground),
-                            false => Ok(engine.abandoned(&carried.0)),
-                        };
-                        (attempt, carried)
-                    });
-                    let (attempt, back) = made.await?;
-                    carried = back;
-                    match attempt {
-                        Ok(finished) => break finished,
-                        Err(further) => ground = further,
-                    }
-                }
+            Err(ground) => {
+                let carried = Arc::new((journey, operation));
+                let (answer, answered) = oneshot::channel();
+                self.carry(ground, Arc::clone(&carried), answer);
+                // A worker that died in the middle of it can't say what became of it; that is recorded, too.
+                let lost = EngineError::Internal(InternalFault::WorkerLost);
+                answered.await.unwrap_or_else(|_| self.refused(&carried.0, &carried.1, lost))
             }
         };
         match finished.durable.await {
             Ok(_) => finished.answer,
             Err(cause) => Err(log_error(&cause)),
         }
+    }
+
+    /// Makes an attempt on a thread of its own, and from there where else it must be made, whether or not anyone still
+    /// waits once it has begun.
+    fn carry<O: Operation>(
+        self: &Arc<Self>,
+        ground: Ground,
+        carried: Arc<(Journey, O)>,
+        answer: oneshot::Sender<Finished<O::Output>>,
+    ) {
+        let engine = Arc::clone(self);
+        let job = move |taken: bool| {
+            let (journey, operation) = &*carried;
+            let finished = match taken {
+                false => engine.refused(journey, operation, EngineError::Unavailable(Unavailable::Busy)),
+                true if answer.is_canceled() => engine.abandoned(journey, operation),
+                true => match engine.attempt(journey, operation, ground) {
+                    Ok(finished) => finished,
+                    Err(further) => return engine.carry(further, carried, answer),
+                },
+            };
+            drop(answer.send(finished));
+        };
+        self.workers.push(ground, Box::new(job));
     }
 
     /// Does independent operations for one caller: a decision and a record each, one wait for all. Blocks.
@@ -143,7 +159,7 @@ impl Engine {
     ) -> Result<Finished<O::Output>, Ground> {
         let mut tries = 0;
         loop {
-            let mut trace = Trace::default();
+            let mut trace = Trace { algorithm: operation.algorithm(), ..Trace::default() };
             let epoch = self.epoch.load(Ordering::Acquire);
             let answer = self.steps(journey, operation, ground, &mut trace);
             let answer = answer.and_then(|outcome| {
@@ -170,41 +186,41 @@ impl Engine {
                 },
                 Err(error) => (Err(error), None),
             };
-            let record = self.seal_record(journey, &trace, answer.as_ref().err());
+            let record = self.seal_record(journey, &trace, answer.as_ref().err(), batch.as_ref());
             let Some(batch) = batch else {
-                self.count_use::<O>(&trace, answer.is_ok());
                 return Ok(Finished { answer, durable: self.log.append(permit, vec![record]) });
             };
             match self.commit(batch, record, permit) {
                 Ok(durable) => return Ok(Finished { answer, durable }),
                 Err(EngineError::Conflict) if tries < limits::COMMIT_TRIES => tries += 1,
-                Err(error) => return Ok(self.failed(journey, &trace, error)),
+                Err(error) => {
+                    let record = self.seal_record(journey, &trace, Some(&error), None);
+                    return Ok(Finished { answer: Err(error), durable: self.append(record) });
+                }
             }
         }
     }
 
     /// A request that vanished while it waited for a worker: nothing is done, and that is recorded.
-    fn abandoned<T>(&self, journey: &Journey) -> Finished<T> {
-        let durable = match self.log.reserve(RecordClass::Authenticated, 1) {
-            Ok(permit) => self.log.append(permit, vec![self.seal_abandoned(journey)]),
-            Err(cause) => Durable::finished(Err(cause)),
-        };
+    fn abandoned<O: Operation>(&self, journey: &Journey, operation: &O) -> Finished<O::Output> {
+        let durable = self.append(self.seal_unperformed(journey, operation, None));
         Finished { answer: Err(EngineError::Unavailable(Unavailable::Busy)), durable }
     }
 
-    /// A change that could not be committed: answered and recorded as such.
-    fn failed<T>(&self, journey: &Journey, trace: &Trace, error: EngineError) -> Finished<T> {
-        let durable = match self.log.reserve(RecordClass::Authenticated, 1) {
-            Ok(permit) => {
-                let record = self.seal_record(journey, trace, Some(&error));
-                self.log.append(permit, vec![record])
-            }
-            Err(cause) => Durable::finished(Err(cause)),
-        };
+    /// A request of which nothing came, for a reason that it was not asked about.
+    fn refused<O: Operation>(&self, journey: &Journey, operation: &O, error: EngineError) -> Finished<O::Output> {
+        let durable = self.append(self.seal_unperformed(journey, operation, Some(&error)));
         Finished { answer: Err(error), durable }
     }
 
-    /// Resolve, decide, check states, check that a record can be written, run.
+    fn append(&self, record: SealedRecord) -> Durable {
+        match self.log.reserve(RecordClass::Authenticated, 1) {
+            Ok(permit) => self.log.append(permit, vec![record]),
+            Err(cause) => Durable::finished(Err(cause)),
+        }
+    }
+
+    /// Give the log what it is owed, resolve, decide, check states, check that a record can be written, run.
     fn steps<O: Operation>(
         &self,
         journey: &Journey,
@@ -212,6 +228,7 @@ impl Engine {
         ground: Ground,
         trace: &mut Trace,
     ) -> Result<Outcome<O::Output>, Halt> {
+        self.settle_debts(ground)?;
         let call = &journey.call;
         self.may_serve(call, ground)?;
         for demand in operation.demands()? {
@@ -241,7 +258,6 @@ impl Engine {
         if wanted > ground {
             return Err(Halt::Move(wanted));
         }
-        self.settle_debts(ground)?;
         let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
         trace.permit = Some(permit);
         let authorized = Authorized {
@@ -372,26 +388,29 @@ impl Engine {
 
     /// Commits a change together with its record, waits until the log has the record, and makes the change visible.
     fn commit(&self, mut batch: Batch, record: SealedRecord, permit: Permit) -> Result<Durable, EngineError> {
-        let settled = self.settle_outbox(&mut batch);
         let id = record.id();
-        batch.put(Table::Outbox, id.as_bytes().to_vec(), self.outbox_value(&record));
-        let committed = self.catalog.store().commit(batch.clone());
+        let touched = batch.clone();
+        let removed = self.enclose(&mut batch, &record);
+        let committed = self.catalog.store().commit(batch);
+        self.enclosed(id, removed, committed.as_ref().map(|_| ()));
         if let Err(error) = committed {
             // Somebody else may have changed what was read from the caches: read it afresh.
-            self.unsettled(settled);
-            self.catalog.forget(&batch);
+            self.catalog.forget_read(&touched);
             return Err(error.into());
         }
         let written = self.log.append(permit, vec![record]).wait();
-        self.catalog.forget(&batch);
-        if changes_use(&batch) {
+        self.logged(id, written.as_ref().ok().copied());
+        self.make_visible(&touched);
+        Ok(Durable::finished(written))
+    }
+
+    /// Forgets what a committed batch has changed, so that everyone sees it.
+    pub(crate) fn make_visible(&self, batch: &Batch) {
+        self.catalog.forget(batch);
+        self.vault.follow(batch);
+        if changes_use(batch) {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
-        match &written {
-            Ok(_) => self.settled.lock().push(id),
-            Err(_) => self.owes_records.store(true, Ordering::Release),
-        }
-        Ok(Durable::finished(written))
     }
 }
 

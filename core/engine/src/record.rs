@@ -7,26 +7,35 @@ use strongroom_crypto::random;
 use strongroom_model::action::Action;
 use strongroom_model::caller;
 use strongroom_model::id::{RecordId, TenantId};
+use strongroom_model::store::Batch;
 
 use crate::Engine;
 use crate::call::{Call, Mode};
+use crate::changes;
 use crate::error::EngineError;
+use crate::operation::Operation;
 use crate::perform::{Journey, Trace};
 
 impl Engine {
     /// Finishes the record of a request.
-    pub(crate) fn seal_record(&self, journey: &Journey, trace: &Trace, error: Option<&EngineError>) -> SealedRecord {
+    pub(crate) fn seal_record(
+        &self,
+        journey: &Journey,
+        trace: &Trace,
+        error: Option<&EngineError>,
+        changed: Option<&Batch>,
+    ) -> SealedRecord {
         let call = &journey.call;
         let action = trace.demands.first().map_or(Action::Installation, |traced| traced.demand.action);
         let mut record = Record::new(self.record_id(), journey.started, action);
         let took = self.clock.since_boot().saturating_sub(journey.began);
         record.duration_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         describe_call(&mut record, call);
-        record.mode = match (journey.mode, &call.caller.principal) {
-            (_, caller::Principal::Internal { .. }) => strongroom_audit::record::Mode::Internal,
-            (Mode::DryRun, _) => strongroom_audit::record::Mode::DryRun,
-            (Mode::Run, _) => strongroom_audit::record::Mode::Run,
-        };
+        record.mode = mode(journey);
+        record.algorithm = Text::from(trace.algorithm);
+        if let Some(batch) = changed {
+            record.changes = List::Owned(changes::describe(batch).into_iter().map(Text::from).collect());
+        }
         let used = trace.used.lock();
         let demands: Vec<Demand<'_>> = trace
             .demands
@@ -53,18 +62,29 @@ impl Engine {
             });
         }
         if let Some(error) = error {
-            let (code, message) = call.dialect.error(error, call);
-            record.outcome =
-                Outcome::Failed { code: Text::from(code), message: Text::from(message), engine: error.number() };
+            record.outcome = failed(error, call);
         }
         record.seal()
     }
 
-    /// The record of a request that vanished before its work began.
-    pub(crate) fn seal_abandoned(&self, journey: &Journey) -> SealedRecord {
-        let mut record = Record::new(self.record_id(), journey.started, Action::Installation);
+    /// The record of a request that was refused unheard, or without an error vanished before its work began.
+    pub(crate) fn seal_unperformed<O: Operation>(
+        &self,
+        journey: &Journey,
+        operation: &O,
+        error: Option<&EngineError>,
+    ) -> SealedRecord {
+        let demands = operation.demands().unwrap_or_default();
+        let action = demands.first().map_or(Action::Installation, |demand| demand.action);
+        let mut record = Record::new(self.record_id(), journey.started, action);
+        let took = self.clock.since_boot().saturating_sub(journey.began);
+        record.duration_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         describe_call(&mut record, &journey.call);
-        record.outcome = Outcome::Abandoned;
+        record.mode = mode(journey);
+        record.outcome = match error {
+            None => Outcome::Abandoned,
+            Some(error) => failed(error, &journey.call),
+        };
         record.seal()
     }
 
@@ -73,6 +93,19 @@ impl Engine {
     pub(crate) fn record_id(&self) -> RecordId {
         RecordId::from_bytes(random::bytes(self.random()).unwrap_or_default())
     }
+}
+
+fn mode(journey: &Journey) -> strongroom_audit::record::Mode {
+    match (journey.mode, &journey.call.caller.principal) {
+        (_, caller::Principal::Internal { .. }) => strongroom_audit::record::Mode::Internal,
+        (Mode::DryRun, _) => strongroom_audit::record::Mode::DryRun,
+        (Mode::Run, _) => strongroom_audit::record::Mode::Run,
+    }
+}
+
+fn failed<'a>(error: &EngineError, call: &Call) -> Outcome<'a> {
+    let (code, message) = call.dialect.error(error, call);
+    Outcome::Failed { code: Text::from(code), message: Text::from(message), engine: error.number() }
 }
 
 /// Who, from where, and what they asked for in their own words.
@@ -109,7 +142,13 @@ pub(crate) fn describe_call<'a>(record: &mut Record<'a>, call: &'a Call) {
         let (group, name) = name.split_once('/').unwrap_or(("", name));
         Detail { group: Text::from(group), name: Text::from(name), value: Text::from(value.as_str()) }
     };
-    record.details = List::Owned(call.detail.iter().map(detail).collect());
+    let pair = |(name, value): (&'a str, &'a str)| Detail {
+        group: Text::from("encryptionContext"),
+        name: Text::from(name),
+        value: Text::from(value),
+    };
+    let pairs = (0..).map_while(|index| call.attributes.context_pair(index)).map(pair);
+    record.details = List::Owned(call.detail.iter().map(detail).chain(pairs).collect());
 }
 
 impl EngineError {

@@ -5,7 +5,8 @@
 
 use minicbor::{Decode, Encode};
 use strongroom_audit::hash::Hash;
-use strongroom_audit::port::Head;
+use strongroom_audit::port::{Head, Position};
+use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{
     CredentialId, DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, RootId, TenantId,
@@ -377,16 +378,16 @@ pub struct GrantRow {
     pub source_resource: Option<String>,
 }
 
-/// Something due.
+/// Something due. The numbers stand in the keys of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Due {
     /// Rotate the key.
     #[n(1)]
-    Rotation,
+    Rotation = 1,
     /// Destroy the key's material.
     #[n(2)]
-    Destruction,
+    Destruction = 2,
 }
 
 /// The installation.
@@ -431,4 +432,91 @@ impl HeadRow {
         let [chain, root] = [self.chain, self.root].map(Hash::from_bytes);
         Head { origin: origin.to_owned(), size: self.size, chain, root }
     }
+}
+
+/// A finished record that the log may lack.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct OutboxRow {
+    /// The record's bytes.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) record: Vec<u8>,
+    /// The log that it belongs to.
+    #[n(1)]
+    pub(crate) origin: String,
+}
+
+/// A position in a log, up to which something is so.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct PositionRow {
+    /// The first record of which it is not so yet.
+    #[n(0)]
+    pub(crate) position: Position,
+}
+
+/// What the store has seen of the wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ClockRow {
+    /// The latest time that was seen.
+    #[n(0)]
+    pub(crate) latest: Timestamp,
+    /// Whether the clock jumped and no operator has confirmed it since.
+    #[n(1)]
+    pub(crate) jumped: bool,
+}
+
+/// Uses of a key, all together.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct KeyUsageRow {
+    /// How many.
+    #[n(0)]
+    pub(crate) count: u64,
+    /// When the newest was.
+    #[n(1)]
+    pub(crate) last: Timestamp,
+    /// What for.
+    #[n(2)]
+    pub(crate) action: Action,
+    /// The material that served then.
+    #[n(3)]
+    pub(crate) material: MaterialId,
+    /// That version's ordinal.
+    #[n(4)]
+    pub(crate) ordinal: u32,
+    /// How many rows tell of its uses one by one.
+    #[n(5)]
+    pub(crate) rows: u32,
+}
+
+/// Uses of one key version, for one action, by one algorithm, by one caller.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct UsageRow {
+    /// The version's material.
+    #[n(0)]
+    pub material: MaterialId,
+    /// The version's ordinal.
+    #[n(1)]
+    pub ordinal: u32,
+    /// What for.
+    #[n(2)]
+    pub action: Action,
+    /// The algorithm, as records name it; empty for none.
+    #[n(3)]
+    pub algorithm: String,
+    /// The caller, as policies name it; absent where callers are counted together, because there are too many.
+    #[n(4)]
+    pub caller: Option<String>,
+    /// How many.
+    #[n(5)]
+    pub count: u64,
+    /// When the first was.
+    #[n(6)]
+    pub first: Timestamp,
+    /// When the newest was.
+    #[n(7)]
+    pub last: Timestamp,
 }

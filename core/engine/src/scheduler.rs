@@ -4,6 +4,7 @@
 //! move the clock and call it. Acts are idempotent by key and due time, so that several nodes may tick over one store.
 //! Destruction never trusts a clock that jumped.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +12,15 @@ use parking_lot::Mutex;
 use strongroom_audit::note::{NoteSignature, VerifierKey};
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::KeyId;
+use strongroom_model::limits::SCAN_ROWS;
 use strongroom_model::root::{RootError, RootOfTrust};
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, StoreError, Table};
 
 use crate::call::{Call, Dialect, Mode};
 use crate::error::{EngineError, Unavailable};
 use crate::operation::KeyReference;
 use crate::operations::rotation::{DestroyKey, RotateKey};
-use crate::rows::{self, Due, HeadRow, RotationCause};
+use crate::rows::{self, ClockRow, Due, HeadRow, RotationCause};
 use crate::start::head_key;
 use crate::{Engine, limits};
 
@@ -26,6 +28,13 @@ use crate::{Engine, limits};
 const ACTS: usize = 100;
 /// Time between checkpoints while records come in.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long an act that failed is left alone.
+const HOLD_BACK: Duration = Duration::from_secs(300);
+/// How much newer the store's high-water mark of time grows in steps of.
+const CLOCK_STEP: Duration = Duration::from_secs(60);
+/// Where the store keeps what it has seen of the clock.
+pub(crate) const CLOCK_KEY: &[u8] = b"clock";
 
 /// What the scheduler remembers between ticks.
 #[derive(Default)]
@@ -35,11 +44,11 @@ pub(crate) struct Memory(Mutex<Marks>);
 struct Marks {
     /// Wall clock and boot-time clock at the last tick.
     clocks: Option<(Timestamp, Duration)>,
-    /// The wall clock went somewhere that the boot-time clock did not.
-    jumped: bool,
     head_size: u64,
     checkpoint_size: u64,
     checkpoint_at: Option<Duration>,
+    /// What failed, and until when it is left alone.
+    held_back: HashMap<Vec<u8>, Duration>,
 }
 
 /// What a tick did.
@@ -64,31 +73,47 @@ impl Engine {
         self.record_counted_failures();
         self.clear_outbox()?;
         self.save_head()?;
-        let mut ticked = Ticked { clock_jumped: self.watch_clock(), ..Ticked::default() };
-        let now = self.clock.now();
-        let rows = self.catalog.snapshot()?.scan(Table::Schedule, &[], None, ACTS)?;
-        for row in rows {
-            let Some((at, due, key)) = parse_schedule(&row.key) else { continue };
-            if at > now {
-                break;
-            }
-            let done = match due {
-                Due::Rotation => self.rotate_due(dialect, key).map(|()| ticked.rotated += 1),
-                Due::Destruction if ticked.clock_jumped => Err(EngineError::Unavailable(Unavailable::ClockJumped)),
-                Due::Destruction => self.destroy_due(dialect, key).map(|()| ticked.destroyed += 1),
-            };
-            if let Err(error) = done {
-                tracing::warn!(%key, ?due, %error, "what was due could not be done; it stays due");
-                ticked.failed += 1;
-            }
-        }
+        let mut ticked = Ticked { clock_jumped: self.watch_clock()?, ..Ticked::default() };
+        self.do_due(dialect, &mut ticked)?;
+        self.fold_usage_if_due()?;
+        self.vault.expire();
         self.checkpoint_if_due()?;
         Ok(ticked)
     }
 
-    /// An operator confirms that the wall clock is right, after a jump.
-    pub fn confirm_clock(&self) {
-        self.scheduler.0.lock().jumped = false;
+    /// Does the acts that are due, in the order of their times, at most so many.
+    fn do_due(&self, dialect: &'static dyn Dialect, ticked: &mut Ticked) -> Result<(), EngineError> {
+        let (now, boot) = (self.clock.now(), self.clock.since_boot());
+        self.scheduler.0.lock().held_back.retain(|_, until| *until > boot);
+        let mut after: Option<Vec<u8>> = None;
+        let mut acts = 0;
+        loop {
+            let rows = self.catalog.snapshot()?.scan(Table::Schedule, &[], after.as_deref(), SCAN_ROWS)?;
+            for row in &rows {
+                let Some((at, due, key)) = parse_schedule(&row.key) else { continue };
+                if at > now || acts >= ACTS {
+                    return Ok(());
+                }
+                let waits = due == Due::Destruction && ticked.clock_jumped;
+                if waits || self.scheduler.0.lock().held_back.contains_key(&row.key) {
+                    continue;
+                }
+                acts += 1;
+                let done = match due {
+                    Due::Rotation => self.rotate_due(dialect, key).map(|()| ticked.rotated += 1),
+                    Due::Destruction => self.destroy_due(dialect, key).map(|()| ticked.destroyed += 1),
+                };
+                if let Err(error) = done {
+                    tracing::warn!(%key, ?due, %error, "what was due could not be done; it stays due");
+                    ticked.failed += 1;
+                    self.scheduler.0.lock().held_back.insert(row.key.clone(), boot + HOLD_BACK);
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() == SCAN_ROWS => after = Some(last.key.clone()),
+                _ => return Ok(()),
+            }
+        }
     }
 
     fn rotate_due(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
@@ -123,19 +148,36 @@ impl Engine {
         self.perform_blocking(call, DestroyKey { key: KeyReference::Id(key) }, Mode::Run).map(|_| ())
     }
 
-    /// Compares what both clocks have gone since the last tick.
-    fn watch_clock(&self) -> bool {
+    /// Compares what both clocks have gone since the last tick, and the wall clock with the latest time that the store
+    /// has seen. That it jumped is kept in the store until an operator confirms the time.
+    fn watch_clock(&self) -> Result<bool, EngineError> {
         let (now, boot) = (self.clock.now(), self.clock.since_boot());
-        let mut memory = self.scheduler.0.lock();
-        if let Some((was, was_boot)) = memory.clocks {
-            let expected = was.after(boot.saturating_sub(was_boot));
-            if now.since(expected) > limits::CLOCK_JUMP || expected.since(now) > limits::CLOCK_JUMP {
-                tracing::error!(?expected, ?now, "the clock jumped; destruction waits until an operator confirms it");
-                memory.jumped = true;
+        let last = self.scheduler.0.lock().clocks.replace((now, boot));
+        let read = self.catalog.snapshot()?.get(Table::Installation, CLOCK_KEY)?;
+        let known: Option<ClockRow> = read.as_ref().map(|row| rows::decode("the clock", &row.value)).transpose()?;
+        let known = known.unwrap_or_default();
+        let expected = last.map_or(now, |(was, was_boot)| was.after(boot.saturating_sub(was_boot)));
+        let mut jumped = now.since(expected).max(expected.since(now)) > limits::CLOCK_JUMP;
+        jumped |= known.latest.since(now) > limits::CLOCK_JUMP;
+        if jumped && !known.jumped {
+            tracing::error!(?expected, latest = ?known.latest, ?now, "the clock jumped; destruction waits until an operator confirms the time");
+        }
+        jumped |= known.jumped;
+        let latest = if jumped { known.latest } else { known.latest.max(now) };
+        if jumped != known.jumped || latest.since(known.latest) >= CLOCK_STEP {
+            let row = rows::encode(&ClockRow { latest, jumped });
+            let mut batch = Batch::default();
+            match &read {
+                Some(read) => batch.replace(Table::Installation, read, row),
+                None => batch.insert(Table::Installation, CLOCK_KEY.to_vec(), row),
+            }
+            match self.catalog.store().commit(batch) {
+                // Another node, or an operator, was first; the next tick looks again.
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        memory.clocks = Some((now, boot));
-        memory.jumped
+        Ok(jumped)
     }
 
     /// Tells the store where the log stands, so that a log that lost records is noticed.

@@ -1,9 +1,8 @@
 //! Making an installation, and starting a node over one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
-use parking_lot::Mutex;
 use strongroom_audit::port::{AuditLog, Head};
 use strongroom_crypto::{Random, random};
 use strongroom_model::clock::Clock;
@@ -17,6 +16,7 @@ use crate::authentication::Strangers;
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::operation::Halt;
+use crate::outbox::Outbox;
 use crate::rows::{self, HeadRow, InstallationRow, RootRow, TenantRow};
 use crate::scheduler::Memory;
 use crate::usage::Ledger;
@@ -172,8 +172,7 @@ impl Engine {
             workers,
             operator_policy,
             epoch: AtomicU64::new(0),
-            settled: Mutex::new(Vec::new()),
-            owes_records: AtomicBool::new(false),
+            outbox: Outbox::default(),
             token_key,
             usage: Ledger::default(),
             scheduler: Memory::default(),

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, GuardResult};
 use strongroom_crypto::wrapped::{self, Binding, Kind, WrappingKey};
 use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::id::{DomainKeyId, InstallationId, MaterialId, TenantId};
 use strongroom_model::root::{RootError, RootOfTrust};
-use strongroom_model::store::{Store, Table};
+use strongroom_model::store::{Batch, Change, Store, Table};
 use strongroom_secret::{Arena, Secret};
 
 use crate::catalog::KeyEntry;
@@ -85,21 +85,36 @@ impl Vault {
         ground: Ground,
     ) -> Result<Arc<KeyMaterial>, Halt> {
         let now = self.clock.since_boot();
-        if let Some(held) = self.materials.get(&version.material).filter(|held| held.until > now) {
-            return Ok(held.material);
+        if let Some(held) = self.materials.get(&version.material) {
+            if held.until > now {
+                return Ok(held.material);
+            }
+            self.materials.remove(&version.material);
         }
         if ground == Ground::Here {
             return Err(Halt::Move(Ground::Worker));
         }
+        // One opens it; the others wait for that one.
+        match self.materials.get_value_or_guard(&version.material, None) {
+            GuardResult::Value(held) => Ok(held.material),
+            GuardResult::Guard(guard) => {
+                let held = self.open(key, version, ground)?;
+                // Refused when it was forgotten meanwhile.
+                let _ = guard.insert(held.clone());
+                Ok(held.material)
+            }
+            GuardResult::Timeout => Ok(self.open(key, version, ground)?.material),
+        }
+    }
+
+    fn open(&self, key: &KeyEntry, version: &VersionRow, ground: Ground) -> Result<Held, Halt> {
         let fault = |cause| EngineError::Internal(InternalFault::Material { key: key.row.id.to_string(), cause });
         let domain_key = wrapped::domain_key_id(Kind::Material, &version.wrapped).ok_or_else(|| fault("its format"))?;
         let domain_key = self.domain_key(key.row.tenant, domain_key, ground)?;
         let binding = binding(&key.row, version.material)?;
         let material = domain_key.unwrap(&binding, &version.wrapped, self.arena.as_ref());
         let material = Arc::new(material.map_err(|_| fault("its wrapping"))?);
-        let held = Held { material: Arc::clone(&material), until: now + self.age()? };
-        self.materials.insert(version.material, held);
-        Ok(material)
+        Ok(Held { material, until: self.clock.since_boot() + self.age()? })
     }
 
     /// Wraps fresh material for a key.
@@ -118,9 +133,27 @@ impl Vault {
         KeyMaterial::generate(key.spec, &*self.random, self.arena.as_ref()).map_err(error::crypto)
     }
 
-    /// Drops material that must not be used any more.
-    pub(crate) fn forget_material(&self, material: MaterialId) {
-        self.materials.remove(&material);
+    /// Drops what a committed batch has destroyed.
+    pub(crate) fn follow(&self, batch: &Batch) {
+        for change in &batch.changes {
+            let Change::Delete(table, key) = change else { continue };
+            let id = key.get(16..32);
+            match table {
+                Table::VersionByMaterial => {
+                    id.and_then(MaterialId::from_slice).map(|id| self.materials.remove(&id));
+                }
+                Table::DomainKey => {
+                    id.and_then(DomainKeyId::from_slice).map(|id| self.domain_keys.remove(&id));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Drops material whose time is up.
+    pub(crate) fn expire(&self) {
+        let now = self.clock.since_boot();
+        self.materials.retain(|_, held| held.until > now);
     }
 
     /// A version of a tenant's domain key, opened by the first root that can.

@@ -11,7 +11,8 @@ use futures_channel::oneshot;
 use crate::error::{EngineError, InternalFault, Unavailable};
 use crate::limits;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What a thread does; told whether one took it, as opposed to a queue that had no place for it.
+pub(crate) type Job = Box<dyn FnOnce(bool) + Send>;
 
 /// Which threads a job belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,25 +40,28 @@ impl Workers {
         })
     }
 
-    /// Hands `work` to a thread and waits for its result without blocking. `work` is told whether anyone still waits.
+    /// Hands a job to a thread; without a free place it is called here and now, to say so.
+    pub(crate) fn push(&self, ground: Ground, job: Job) {
+        let queue = if ground == Ground::Heavy { &self.heavy } else { &self.ordinary };
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = queue.try_send(job) {
+            job(false);
+        }
+    }
+
+    /// Hands `work` to a thread and waits for its result without blocking.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         ground: Ground,
-        work: impl FnOnce(bool) -> T + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        let job = move |taken: bool| {
             // Nobody may be waiting any more; the work is done all the same.
-            let wanted = !answer.is_canceled();
-            let _ = answer.send(work(wanted));
-        });
-        let queue = if ground == Ground::Heavy { &self.heavy } else { &self.ordinary };
-        match queue.try_send(job) {
-            Ok(()) => answered.await.map_err(|_| EngineError::Internal(InternalFault::WorkerLost)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                Err(EngineError::Unavailable(Unavailable::Busy))
-            }
-        }
+            drop(answer.send(taken.then(work)));
+        };
+        self.push(ground, Box::new(job));
+        let answer = answered.await.map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
+        answer.ok_or(EngineError::Unavailable(Unavailable::Busy))
     }
 }
 
@@ -68,7 +72,7 @@ fn pool(name: &str, threads: usize, queue: usize) -> std::io::Result<Sender<Job>
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             for job in receiver {
                 // A job that panics costs its own request only: its answer channel is dropped.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(true))));
             }
         })?;
     }

@@ -10,6 +10,7 @@ use strongroom_secret::SecretBytes;
 
 use super::ContextPairs;
 use super::encrypt::{demand, seal};
+use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InputFault};
 use crate::limits;
@@ -40,7 +41,10 @@ pub struct DataKey {
 
 impl Operation for GenerateDataKey {
     type Output = DataKey;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::encryption(EncryptionAlgorithm::DerivedAes256Gcm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let action = match self.in_the_clear {
@@ -89,7 +93,10 @@ pub struct DataKeyPair {
 
 impl Operation for GenerateDataKeyPair {
     type Output = DataKeyPair;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::encryption(EncryptionAlgorithm::DerivedAes256Gcm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let action = match self.in_the_clear {

@@ -9,9 +9,11 @@ use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::id::MaterialId;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::usage::Usage;
+use strongroom_policy::Attributes;
 use strongroom_secret::SecretBytes;
 
 use super::ContextPairs;
+use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{Algorithm, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
@@ -40,7 +42,10 @@ pub struct Encrypted {
 
 impl Operation for Encrypt {
     type Output = Encrypted;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::encryption(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(vec![demand(Action::Encrypt, self.key.clone(), Purpose::ApplyProtection)])
@@ -80,7 +85,10 @@ pub struct Decrypted {
 
 impl Operation for Decrypt {
     type Output = Decrypted;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::encryption(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let key = reference(self.key.as_ref(), self.algorithm, &self.ciphertext)?;
@@ -107,6 +115,8 @@ pub struct ReEncrypt {
     pub context: ContextPairs,
     /// How to encrypt.
     pub algorithm: EncryptionAlgorithm,
+    /// What the request carries for decrypting; what it carries as a whole is for encrypting.
+    pub source_attributes: Arc<dyn Attributes + Send + Sync>,
 }
 
 /// What [`ReEncrypt`] answers.
@@ -123,7 +133,10 @@ pub struct ReEncrypted {
 
 impl Operation for ReEncrypt {
     type Output = ReEncrypted;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::encryption(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let source = reference(self.source.key.as_ref(), self.source.algorithm, &self.source.ciphertext)?;
@@ -131,6 +144,10 @@ impl Operation for ReEncrypt {
             demand(Action::ReEncryptFrom, source, Purpose::ProcessProtected),
             demand(Action::ReEncryptTo, self.destination.clone(), Purpose::ApplyProtection),
         ])
+    }
+
+    fn attributes(&self, index: usize) -> Option<&(dyn Attributes + Send + Sync)> {
+        (index == 0).then_some(&*self.source_attributes)
     }
 
     fn ground(&self, keys: &[KeyHandle]) -> Ground {

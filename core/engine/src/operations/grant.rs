@@ -7,7 +7,7 @@ use strongroom_model::action::Action;
 use strongroom_model::id::{GrantId, KeyId, TenantId};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Table};
-use strongroom_model::usage::Usage;
+use strongroom_model::usage::{Usage, UsageProfile};
 
 use super::inspect::Page;
 use crate::catalog::KeyEntry;
@@ -62,6 +62,9 @@ impl Operation for CreateGrant {
         if constrained && !entry.profile.contains(Usage::DerivedAead) {
             return Err(EngineError::from(InputFault::ConstraintsUnsupported).into());
         }
+        if let Some(action) = self.actions.iter().find(|action| !fits(**action, entry.profile)) {
+            return Err(EngineError::from(InputFault::ActionUnfit { action: *action }).into());
+        }
         let existing = engine.catalog().grants(entry.row.id, authorized.ground)?;
         let mut row = GrantRow {
             id: GrantId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
@@ -95,6 +98,7 @@ impl Operation for CreateGrant {
         }
         let mut batch = Batch::default();
         let value = rows::encode(&row);
+        batch.preconditions.push(entry.unchanged());
         batch.insert(Table::Grant, keys::grant(row.key, row.id), value);
         if let Some(retiring) = &row.retiring {
             let key = keys::grant_by_retiring(entry.row.tenant, retiring, row.key, row.id);
@@ -114,12 +118,31 @@ impl CreateGrant {
         existing: &[GrantRow],
     ) -> Result<(), EngineError> {
         let Some(by) = authorized.deciding_grant() else { return Ok(()) };
-        let Some(parent) = existing.iter().find(|grant| grant.id.to_string() == by) else { return Ok(()) };
+        let parent = existing.iter().find(|grant| grant.id.to_string() == by);
+        let parent = parent.ok_or_else(|| authorized.denied(0))?;
         let fewer = new.actions.iter().all(|action| parent.actions.contains(action));
         match fewer && is_as_strict(new, parent) {
             true => Ok(()),
             false => Err(authorized.denied(0)),
         }
+    }
+}
+
+/// Whether a key of this usage can do what a grant would allow.
+fn fits(action: Action, profile: UsageProfile) -> bool {
+    let any = |usages: &[Usage]| usages.iter().any(|usage| profile.contains(*usage));
+    match action {
+        Action::Encrypt | Action::Decrypt | Action::ReEncryptFrom | Action::ReEncryptTo => {
+            any(&[Usage::DerivedAead, Usage::RsaOaep])
+        }
+        Action::GenerateDataKey
+        | Action::GenerateDataKeyWithoutPlaintext
+        | Action::GenerateDataKeyPair
+        | Action::GenerateDataKeyPairWithoutPlaintext => any(&[Usage::DerivedAead]),
+        Action::Sign | Action::Verify => any(&[Usage::Sign]),
+        Action::GetPublicKey => any(&[Usage::Sign, Usage::RsaOaep, Usage::KeyAgreement]),
+        Action::GenerateMac | Action::VerifyMac => any(&[Usage::Mac]),
+        _ => true,
     }
 }
 

@@ -12,7 +12,7 @@ use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
 use strongroom_model::name::Name;
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
 use strongroom_model::spec::{KeySpec, Origin};
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, Precondition, Row, Table};
 use strongroom_model::usage::{Usage, UsageProfile};
 use strongroom_policy::{Document, Kind};
 
@@ -108,7 +108,9 @@ pub(crate) fn new_version(
     batch: &mut Batch,
 ) -> Result<VersionRow, Halt> {
     let engine = authorized.engine();
-    let tenant = engine.catalog().tenant(key.tenant, authorized.ground)?;
+    // Nothing more is wrapped under a domain key once its successor has been named.
+    let (tenant, row) = engine.catalog().load_tenant(key.tenant)?;
+    batch.preconditions.push(unchanged(Table::Tenant, &row));
     let domain_key = engine.vault.domain_key(key.tenant, tenant.domain_key, authorized.ground)?;
     let material: KeyMaterial = engine.vault.generate(key)?;
     let id = MaterialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
@@ -130,6 +132,11 @@ pub(crate) fn new_version(
     batch.insert(Table::KeyVersion, keys::version(key.id, ordinal), rows::encode(&version));
     batch.put(Table::VersionByMaterial, keys::version_by_material(key.lineage, id, key.id), Vec::new());
     Ok(version)
+}
+
+/// That a row is still as it was read.
+pub(crate) fn unchanged(table: Table, read: &Row) -> Precondition {
+    Precondition::Unchanged(table, read.key.clone(), read.revision)
 }
 
 /// Binds a name that must be free.
@@ -329,7 +336,8 @@ fn check_policy(
         None => ("*", &call.caller.account),
     };
     let key = handle.map(|handle| &**handle.entry());
-    let subject = Subject { action: Action::PutKeyPolicy, resource, account, key, asked: None, keys: &[] };
+    let subject =
+        Subject { action: Action::PutKeyPolicy, resource, account, key, asked: None, keys: &[], attributes: None };
     let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
     match authorized.engine().could_still_govern(call, &subject, &compiled, now)? {
         true => Ok(()),

@@ -8,6 +8,7 @@ use strongroom_model::purpose::Purpose;
 use strongroom_model::usage::Usage;
 
 use super::encrypt::{crypto_error, demand};
+use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{Algorithm, EngineError};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome};
@@ -33,7 +34,10 @@ pub struct MacGenerated {
 
 impl Operation for GenerateMac {
     type Output = MacGenerated;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::mac(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(vec![demand(Action::GenerateMac, self.key.clone(), Purpose::ApplyProtection)])
@@ -66,7 +70,10 @@ pub struct VerifyMac {
 
 impl Operation for VerifyMac {
     type Output = Arc<KeyEntry>;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::mac(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(vec![demand(Action::VerifyMac, self.key.clone(), Purpose::ProcessProtected)])

@@ -1,5 +1,6 @@
 //! Every operation. One file a family; each is a plain struct that a front end fills and [`crate::Engine::perform`] does.
 
+pub mod clock;
 pub mod data_key;
 pub mod encrypt;
 pub mod explain;
@@ -15,6 +16,7 @@ pub mod rotation;
 pub mod sign;
 pub mod suspend;
 pub mod tenant;
+pub mod usage;
 
 /// Pairs that are bound to a ciphertext without being encrypted, as the request gave them.
 pub type ContextPairs = std::sync::Arc<[(String, String)]>;

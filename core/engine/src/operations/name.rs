@@ -34,6 +34,7 @@ impl Operation for CreateName {
             return Err(EngineError::AlreadyExists(shown(authorized, &self.name)).into());
         }
         let mut batch = Batch::default();
+        batch.preconditions.push(handle.entry().unchanged());
         bind(&mut batch, &self.name, handle.entry().row.id, authorized.now());
         Ok(Outcome::Change(batch, ()))
     }
@@ -71,6 +72,7 @@ impl Operation for MoveName {
         let mut binding: BindingRow = rows::decode("bindings", &row.value)?;
         let Name { region, kind, text, .. } = &self.name;
         let mut batch = Batch::default();
+        batch.preconditions.push(handle.entry().unchanged());
         batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, region, *kind, text));
         binding.key = new.id;
         binding.updated = authorized.now();

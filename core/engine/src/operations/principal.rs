@@ -11,6 +11,7 @@ use strongroom_policy::{Document, Kind};
 use strongroom_secret::SecretBytes;
 
 use super::inspect::Page;
+use super::key::unchanged;
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
 use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow};
@@ -194,12 +195,13 @@ impl Operation for PutIdentityPolicy {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         check_name("the policy's name", &self.name)?;
-        let (principal, _) = find(authorized, self.tenant, &self.principal)?;
+        let (principal, read) = find(authorized, self.tenant, &self.principal)?;
         let catalog = authorized.engine().catalog();
         let key = keys::identity_policy(self.tenant, principal.id, &self.name);
         let attached = catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(self.tenant, principal.id), 1000)?;
         let exists = attached.iter().any(|row| row.key == key);
         let mut batch = Batch::default();
+        batch.preconditions.push(unchanged(Table::Principal, &read));
         match &self.document {
             Some(document) => {
                 Document::parse(document, Kind::Identity).map_err(EngineError::InvalidPolicy)?;
@@ -239,8 +241,13 @@ impl Operation for CreateCredential {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<CredentialRow>, Halt> {
         let engine = authorized.engine();
+        let mut batch = Batch::default();
         let principal = match &self.principal {
-            Some(name) => Some(find(authorized, self.tenant, name)?.0.id),
+            Some(name) => {
+                let (principal, read) = find(authorized, self.tenant, name)?;
+                batch.preconditions.push(unchanged(Table::Principal, &read));
+                Some(principal.id)
+            }
             None => None,
         };
         let prefix = keys::credentials_of(self.tenant, principal);
@@ -248,7 +255,8 @@ impl Operation for CreateCredential {
         if existing.len() >= limits::CREDENTIALS_PER_PRINCIPAL {
             return Err(EngineError::LimitExceeded(Quota::Credentials).into());
         }
-        let (tenant, _) = engine.catalog().load_tenant(self.tenant)?;
+        let (tenant, read) = engine.catalog().load_tenant(self.tenant)?;
+        batch.preconditions.push(unchanged(Table::Tenant, &read));
         let domain_key = engine.vault.domain_key(self.tenant, tenant.domain_key, authorized.ground)?;
         let id = CredentialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
         let bound = CredentialBinding { tenant: self.tenant, credential: id, shown: &self.shown }.encode();
@@ -263,7 +271,6 @@ impl Operation for CreateCredential {
             expires: self.expires,
             suspended: false,
         };
-        let mut batch = Batch::default();
         batch.insert(Table::Credential, self.shown.as_bytes().to_vec(), rows::encode(&row));
         batch.put(
             Table::CredentialByPrincipal,

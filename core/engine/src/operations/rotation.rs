@@ -100,7 +100,6 @@ impl Operation for DestroyKey {
             gone.wrapped = Vec::new();
             batch.put(Table::KeyVersion, keys::version(row.id, gone.ordinal), rows::encode(&gone));
             batch.delete(Table::VersionByMaterial, keys::version_by_material(row.lineage, gone.material, row.id));
-            authorized.engine().vault.forget_material(gone.material);
         }
         for name in &entry.names {
             batch.delete(Table::Binding, keys::binding(row.tenant, &name.region, name.kind, &name.text));

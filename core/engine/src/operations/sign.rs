@@ -8,6 +8,7 @@ use strongroom_model::purpose::Purpose;
 use strongroom_model::usage::Usage;
 
 use super::encrypt::{crypto_error, demand, private_key_ground};
+use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{Algorithm, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome};
@@ -35,7 +36,10 @@ pub struct Signed {
 
 impl Operation for Sign {
     type Output = Signed;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::signing(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(vec![demand(Action::Sign, self.key.clone(), Purpose::ApplyProtection)])
@@ -71,7 +75,10 @@ pub struct Verify {
 
 impl Operation for Verify {
     type Output = Arc<KeyEntry>;
-    const IS_USE: bool = true;
+
+    fn algorithm(&self) -> &'static str {
+        algorithm::signing(self.algorithm)
+    }
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(vec![demand(Action::Verify, self.key.clone(), Purpose::ProcessProtected)])

@@ -1,0 +1,193 @@
+//! What a record says of the change that it belongs to, as words that can be read back.
+//!
+//! States of keys, versions and tenants come first and in full, since after a rollback of the store they are what is
+//! applied again; then which other rows were written or removed. docs/formats/rows.md lists the words.
+
+use std::fmt::Write as _;
+
+use strongroom_model::clock::Timestamp;
+use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::purpose::{KeyState, VersionState};
+use strongroom_model::store::{Batch, Change, Table};
+
+use crate::rows::{self, KeyRow, TenantRow, VersionRow};
+
+/// Bytes of a row's key that are told.
+const KEY_BYTES: usize = 48;
+
+/// A state that a change has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StateChange {
+    Key(KeyId, KeyState),
+    Version(KeyId, u32, VersionState),
+    Tenant(TenantId, bool),
+}
+
+/// Tells what a batch changes.
+pub(crate) fn describe(batch: &Batch) -> Vec<String> {
+    let mut states = Vec::new();
+    let mut others = Vec::new();
+    for change in &batch.changes {
+        match state(change) {
+            Some(told) => states.push(told),
+            None => others.extend(other(change)),
+        }
+    }
+    states.append(&mut others);
+    if states.is_empty() {
+        // Every change is told of: a record without any is one that changed nothing.
+        states.push("nothing but indexes".to_owned());
+    }
+    states
+}
+
+fn state(change: &Change) -> Option<String> {
+    let Change::Put(table, _, value) = change else { return None };
+    Some(match table {
+        Table::Key => {
+            let row: KeyRow = rows::decode("keys", value).ok()?;
+            format!("key {} {}", row.id, key_state(row.state))
+        }
+        Table::KeyVersion => {
+            let row: VersionRow = rows::decode("key versions", value).ok()?;
+            format!("version {} {} {}", row.key, row.ordinal, version_state(row.state))
+        }
+        Table::Tenant => {
+            let row: TenantRow = rows::decode("tenants", value).ok()?;
+            format!("tenant {} {}", row.id, if row.suspended { "suspended" } else { "active" })
+        }
+        _ => return None,
+    })
+}
+
+/// A row that is no index and whose content is not told.
+fn other(change: &Change) -> Option<String> {
+    let (what, table, key) = match change {
+        Change::Put(table, key, _) => ("put", table, key),
+        Change::Delete(table, key) => ("delete", table, key),
+    };
+    let name = match table {
+        Table::Installation => "installation",
+        Table::Root => "root",
+        Table::DomainKey => "domain-key",
+        Table::Principal => "principal",
+        Table::Credential => "credential",
+        Table::IdentityPolicy => "identity-policy",
+        Table::Binding => "binding",
+        Table::Grant => "grant",
+        Table::Guardrail => "guardrail",
+        Table::Key => "key",
+        Table::KeyVersion => "version",
+        Table::Tenant => "tenant",
+        Table::TenantByAccount
+        | Table::PrincipalByName
+        | Table::VersionByMaterial
+        | Table::BindingByKey
+        | Table::GrantByRetiring
+        | Table::Schedule
+        | Table::Outbox
+        | Table::Usage
+        | Table::CredentialByPrincipal => return None,
+    };
+    let mut told = format!("{what} {name} ");
+    for byte in key.iter().take(KEY_BYTES) {
+        // Writing to a string cannot fail.
+        let _ = write!(told, "{byte:02x}");
+    }
+    Some(told)
+}
+
+fn key_state(state: KeyState) -> String {
+    match state {
+        KeyState::PreActivation => "pre-activation".to_owned(),
+        KeyState::Active => "active".to_owned(),
+        KeyState::Suspended => "suspended".to_owned(),
+        KeyState::DestructionScheduled { at } => format!("destruction-scheduled {}", at.0),
+        KeyState::Destroyed => "destroyed".to_owned(),
+    }
+}
+
+const fn version_state(state: VersionState) -> &'static str {
+    match state {
+        VersionState::Active => "active",
+        VersionState::Deactivated => "deactivated",
+        VersionState::Suspended => "suspended",
+        VersionState::Destroyed => "destroyed",
+    }
+}
+
+/// Reads what [`describe`] told of a state; `None` for anything else.
+pub(crate) fn parse(told: &str) -> Option<StateChange> {
+    let words: Vec<&str> = told.split(' ').collect();
+    Some(match *words.as_slice() {
+        ["key", id, "destruction-scheduled", at] => {
+            let at = Timestamp(at.parse().ok()?);
+            StateChange::Key(KeyId::from_hex(id)?, KeyState::DestructionScheduled { at })
+        }
+        ["key", id, state] => {
+            let state = match state {
+                "pre-activation" => KeyState::PreActivation,
+                "active" => KeyState::Active,
+                "suspended" => KeyState::Suspended,
+                "destroyed" => KeyState::Destroyed,
+                _ => return None,
+            };
+            StateChange::Key(KeyId::from_hex(id)?, state)
+        }
+        ["version", id, ordinal, state] => {
+            let state = match state {
+                "active" => VersionState::Active,
+                "deactivated" => VersionState::Deactivated,
+                "suspended" => VersionState::Suspended,
+                "destroyed" => VersionState::Destroyed,
+                _ => return None,
+            };
+            StateChange::Version(KeyId::from_hex(id)?, ordinal.parse().ok()?, state)
+        }
+        ["tenant", id, state @ ("active" | "suspended")] => {
+            StateChange::Tenant(TenantId::from_hex(id)?, state == "suspended")
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_read_back_as_they_were_told() {
+        let id = KeyId::from_bytes([7; 16]);
+        let states = [
+            KeyState::PreActivation,
+            KeyState::Active,
+            KeyState::Suspended,
+            KeyState::DestructionScheduled { at: Timestamp(12_345) },
+            KeyState::Destroyed,
+        ];
+        for state in states {
+            assert_eq!(parse(&format!("key {id} {}", key_state(state))), Some(StateChange::Key(id, state)));
+        }
+        for state in [VersionState::Active, VersionState::Deactivated, VersionState::Suspended, VersionState::Destroyed]
+        {
+            let told = format!("version {id} 3 {}", version_state(state));
+            assert_eq!(parse(&told), Some(StateChange::Version(id, 3, state)));
+        }
+    }
+
+    #[test]
+    fn other_words_are_no_states() {
+        for told in ["", "key", "key 00 active", "put binding 00", "key 07070707070707070707070707070707 asleep"] {
+            assert_eq!(parse(told), None, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_never_told_as_none() {
+        let mut batch = Batch::default();
+        batch.put(Table::Schedule, vec![1], Vec::new());
+        assert_eq!(describe(&batch), ["nothing but indexes"]);
+        batch.delete(Table::Binding, vec![0xab]);
+        assert_eq!(describe(&batch), ["delete binding ab"]);
+    }
+}

@@ -1,0 +1,11 @@
+//! What the engine promises, over a real store, a real log and a real root.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test's assertions")]
+
+mod access;
+mod audit;
+mod conflicts;
+mod grants;
+mod ledger;
+mod lifecycle;
+mod tools;
+mod using;
