@@ -1,1 +1,75 @@
-//! Being laid.
+//! The admin command line: a client of the admin API, and the offline verification of audit logs.
+//!
+//! The binary embeds [`AdminCommand`] and [`GlobalOptions`] in its own command line and hands them to [`run`]. A server is
+//! reached over its Unix socket, or over HTTPS with an access key from the environment, as clients of AWS take theirs.
+//! Absent on purpose: secrets as arguments, where other users of a machine could read them; a configuration file.
+
+mod arguments;
+mod audit;
+mod client;
+mod error;
+pub mod limits;
+mod now;
+mod output;
+mod policies;
+mod resources;
+mod span;
+mod tls;
+mod verify;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+pub use arguments::{
+    AccessKeyCommand, AdminCommand, AuditCommand, BindingCommand, Format, GlobalOptions, KeyCommand, NamedPolicy,
+    PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf, QueryOptions, RootCommand, ShowOptions, TenantCommand,
+    TenantOf, VerifyOptions,
+};
+pub use span::{Span, When};
+
+use crate::client::Client;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Does what a command says, and tells how it went: 0 done, 1 refused (or a log that is not sound), 2 not to be
+/// understood, 3 no answer. Blocks; must not be called from within an asynchronous runtime.
+pub fn run(command: AdminCommand, global: &GlobalOptions, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+    let mut output = Output::new(global.output, out);
+    match done(command, global, &mut output).and_then(|()| output.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Pipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about a standard error that can't be written.
+            let _ = writeln!(err, "strongroom: {}", output::safe(&error.to_string()));
+            if let Some(remedy) = error.remedy() {
+                let _ = writeln!(err, "  try: {}", output::safe(&remedy));
+            }
+            if let Some(id) = error.request_id() {
+                let _ = writeln!(err, "  request: {}", output::safe(id));
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn done(command: AdminCommand, global: &GlobalOptions, output: &mut Output<'_>) -> Result<(), CliError> {
+    // The one command that asks no server.
+    if let AdminCommand::Audit(AuditCommand::Verify(options)) = command {
+        return verify::verify(&options, output);
+    }
+    output.check(&command)?;
+    let client = Client::new(global)?;
+    match command {
+        AdminCommand::Whoami => resources::who_am_i(&client, output),
+        AdminCommand::Health => resources::health(&client, output),
+        AdminCommand::Tenant(command) => resources::tenant(&client, output, command),
+        AdminCommand::Principal(command) => resources::principal(&client, output, command),
+        AdminCommand::AccessKey(command) => resources::access_key(&client, output, command),
+        AdminCommand::Policy(command) => policies::policy(&client, output, command),
+        AdminCommand::Key(command) => resources::key(&client, output, command),
+        AdminCommand::Binding(command) => resources::binding(&client, output, command),
+        AdminCommand::Root(command) => resources::root(&client, output, command),
+        AdminCommand::Audit(AuditCommand::Show(options)) => audit::show(&client, output, &options),
+        AdminCommand::Audit(AuditCommand::Verify(options)) => verify::verify(&options, output),
+    }
+}

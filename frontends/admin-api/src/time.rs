@@ -19,6 +19,14 @@ pub struct Time(pub Timestamp);
 #[error("{0:?} is no time; write it as in RFC 3339, e.g. 2026-01-31T09:30:00Z")]
 pub struct NotATime(String);
 
+impl Time {
+    /// So many milliseconds since 1970.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Timestamp(millis))
+    }
+}
+
 impl From<Timestamp> for Time {
     fn from(timestamp: Timestamp) -> Self {
         Self(timestamp)

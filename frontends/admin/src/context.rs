@@ -1,19 +1,19 @@
 //! One authenticated request: what its handler needs, and the way from it into the engine.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use strongroom_admin_api::{Endpoint, query};
+use strongroom_authentication::user_agent;
 use strongroom_engine::operations::tenant::FindTenant;
 use strongroom_engine::{Call, EngineError, Mode, NoAttributes, Noun, Operation};
-use strongroom_http::{Peer, Remote, Request};
+use strongroom_http::{Peer, Request};
 use strongroom_model::caller::{Caller, Principal, Source};
 use strongroom_model::id::{KeyId, TenantId};
 
+use crate::Admin;
 use crate::dialect::AdminDialect;
 use crate::error::AdminError;
-use crate::{Admin, limits};
 
 /// A request that leads to an endpoint, by a proved caller.
 pub(crate) struct Context<'a> {
@@ -22,7 +22,7 @@ pub(crate) struct Context<'a> {
     pub(crate) caller: Arc<Caller>,
     source: Arc<Source>,
     request_id: &'a str,
-    user_agent: String,
+    user_agent: &'a str,
     /// What stands in the places of the pattern's captures, in order, with their names.
     segments: Vec<(&'static str, String)>,
     query: &'a str,
@@ -45,9 +45,9 @@ impl<'a> Context<'a> {
             admin,
             endpoint,
             caller,
-            source: Arc::new(source(peer, request)),
+            source: admin.origins.source(peer, &request.head.headers),
             request_id,
-            user_agent: user_agent(request),
+            user_agent: user_agent(&request.head.headers),
             segments,
             query: request.head.uri.query().unwrap_or_default(),
             body: &request.body,
@@ -63,7 +63,7 @@ impl<'a> Context<'a> {
             request_id: self.request_id.into(),
             region: Arc::from(""),
             operation: self.endpoint.name(),
-            user_agent: self.user_agent.as_str().into(),
+            user_agent: self.user_agent.into(),
             detail: self.segments.clone(),
             attributes: Arc::new(NoAttributes),
             grant_tokens: Vec::new(),
@@ -131,23 +131,4 @@ impl<'a> Context<'a> {
 /// A key's identity, as the API writes it.
 pub(crate) fn key_id(text: &str) -> Result<KeyId, AdminError> {
     KeyId::from_hex(text).ok_or(AdminError::KeyId)
-}
-
-/// Where a request came from.
-pub(crate) fn source(peer: &Peer, request: &Request) -> Source {
-    let address = peer.client_address(&request.head.headers).map(|client| match peer.remote {
-        Remote::Tcp(remote) if remote.ip() == client => remote,
-        _ => SocketAddr::new(client, 0),
-    });
-    let tls = peer.tls.as_ref().map(|tls| {
-        let (version, suite) = (format!("{:?}", tls.version), format!("{:?}", tls.cipher_suite));
-        format!("{} {}", version.replace('_', "."), suite.replacen("TLS13_", "TLS_", 1))
-    });
-    Source { address, listener: Arc::clone(&peer.listener), tls: tls.unwrap_or_default().into() }
-}
-
-/// What the client calls itself.
-pub(crate) fn user_agent(request: &Request) -> String {
-    let header = request.head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
-    header.unwrap_or_default().chars().take(limits::USER_AGENT_CHARACTERS).collect()
 }

@@ -5,11 +5,11 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::Full;
 use strongroom_admin_api::query::QueryError;
 use strongroom_admin_api::{ErrorBody, ErrorReply};
+use strongroom_authentication::Reason;
 use strongroom_engine::{EngineError, Quota, Unavailable};
 use strongroom_http::Response;
 
-use crate::authenticate::Unproved;
-use crate::reply;
+use crate::{authenticate, reply};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub(crate) enum AdminError {
     Engine(#[from] EngineError),
     /// Nobody was proved.
     #[error("{0}")]
-    Unproved(#[from] Unproved),
+    Unproved(Reason),
     /// No such path.
     #[error("there is nothing at this path")]
     UnknownPath,
@@ -84,7 +84,7 @@ impl AdminError {
     const fn answer(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Engine(error) => answer(error),
-            Self::Unproved(unproved) => (StatusCode::UNAUTHORIZED, unproved.code()),
+            Self::Unproved(reason) => (StatusCode::UNAUTHORIZED, authenticate::code(reason)),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "UnknownPath"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::BodyTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLong"),
@@ -99,10 +99,13 @@ impl AdminError {
     fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Engine(error) => remedy(error),
-            Self::Unproved(Unproved::Signature(_)) => {
+            Self::Unproved(Reason::Signature(_)) => {
                 Some("check the secret access key, the clock, and that the service signed for is strongroom")
             }
-            Self::Unproved(Unproved::AccessKey(_)) => Some("make another: strongroom access-key create"),
+            Self::Unproved(Reason::UnknownCredential) => {
+                Some("it may be deleted, suspended or expired; make another: strongroom access-key create")
+            }
+            Self::Unproved(Reason::SessionToken) => Some("sign with an access key of your own"),
             Self::UnknownAction(_) => Some("name it as policies do, e.g. kms:Decrypt or strongroom:ReadAudit"),
             Self::KeyId => Some("find it with: strongroom key list"),
             _ => None,

@@ -14,7 +14,6 @@ mod error;
 mod explain;
 mod installation;
 mod keys;
-pub mod limits;
 mod mint;
 mod principals;
 mod reply;
@@ -24,10 +23,10 @@ use std::sync::Arc;
 
 use http::Method;
 use strongroom_admin_api::{Endpoint, routes};
+use strongroom_authentication::{Authenticator, Origins, request_id};
 use strongroom_engine::{Dialect, Engine};
 use strongroom_http::{Found, Peer, Request, Response, Route, Routes};
 use strongroom_model::action::Action;
-use strongroom_sigv4::SigningKeyCache;
 
 pub use dialect::AdminDialect;
 pub use error::code;
@@ -46,7 +45,8 @@ pub struct Admin {
     dialects: Vec<&'static dyn Dialect>,
     /// Always there: that the table is sound is under test.
     routes: Option<Routes<Endpoint>>,
-    signing_keys: SigningKeyCache,
+    authenticator: Authenticator,
+    origins: Origins,
 }
 
 impl Admin {
@@ -54,8 +54,14 @@ impl Admin {
     /// languages of the other front ends, in which `policy explain` can be asked.
     #[must_use]
     pub fn new(engine: Arc<Engine>, partition: &str, dialects: Vec<&'static dyn Dialect>) -> Self {
-        let signing_keys = SigningKeyCache::new(limits::SIGNING_KEYS);
-        Self { engine, partition: partition.into(), dialects, routes: table().ok(), signing_keys }
+        Self {
+            authenticator: Authenticator::new(Arc::clone(&engine)),
+            origins: Origins::default(),
+            routes: table().ok(),
+            partition: partition.into(),
+            engine,
+            dialects,
+        }
     }
 
     /// Bytes that the body of a request may have; nothing where there is no such route. For a listener's
@@ -75,7 +81,7 @@ impl Admin {
 
     /// Answers a request.
     pub async fn handle(&self, peer: &Arc<Peer>, request: Request) -> Response {
-        let request_id = mint::request_id(&self.engine);
+        let request_id = request_id(&self.engine);
         match self.answer(peer, &request, &request_id).await {
             Ok(reply) => reply.response(&request_id),
             Err(error) => error.response(&request_id),

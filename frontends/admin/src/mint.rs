@@ -8,15 +8,6 @@ use crate::error::AdminError;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// 128 random bits in hexadecimal; empty where there is no randomness, since no answer should fail for its id alone.
-pub(crate) fn request_id(engine: &Engine) -> String {
-    let mut drawn = [0; 16];
-    match engine.random().fill(&mut drawn) {
-        Ok(()) => drawn.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => String::new(),
-    }
-}
-
 /// A prefix of four letters and 16 random characters of base32.
 pub(crate) fn unique(engine: &Engine, prefix: &str) -> Result<String, AdminError> {
     let mut drawn = [0; 16];

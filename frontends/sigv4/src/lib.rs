@@ -33,4 +33,5 @@ pub use key::{Scope, SigningKey, SigningKeyCache};
 pub use request::{Headers, HeadersFrom, Request};
 pub use sign::{Credentials, SignatureHeaders, sign};
 pub use signing_time::{ScopeDate, SigningTime};
+pub use strongroom_secret::SecretBytes;
 pub use verify::{Checked, Expectation, Verified};

@@ -124,8 +124,16 @@ const WALLS: &[Wall] = &[
     Wall { foreign: "cryptoki", folders: &["roots/pkcs11"], because: "one crate speaks PKCS#11" },
     Wall { foreign: "cryptoki-sys", folders: &["roots/pkcs11"], because: "one crate speaks PKCS#11" },
     Wall { foreign: "rusqlite", folders: &["stores/embedded"], because: "one crate speaks SQLite" },
-    Wall { foreign: "hyper", folders: &["frontends/http"], because: "one crate runs listeners" },
-    Wall { foreign: "hyper-util", folders: &["frontends/http"], because: "one crate runs listeners" },
+    Wall {
+        foreign: "hyper",
+        folders: &["frontends/http", "clients/cli"],
+        because: "one crate runs listeners, one is a client of them",
+    },
+    Wall {
+        foreign: "hyper-util",
+        folders: &["frontends/http", "clients/cli"],
+        because: "one crate runs listeners, one is a client of them",
+    },
     Wall {
         foreign: "aws-lc-rs",
         folders: &["core/crypto", "core/audit", "roots", "frontends/sigv4"],

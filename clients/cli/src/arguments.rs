@@ -1,0 +1,512 @@
+//! The command line as clap parses it. Its words are the product's interface; a test holds them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::limits;
+use crate::span::{Span, When};
+
+/// What every admin command takes.
+#[derive(Args, Clone, Debug)]
+pub struct GlobalOptions {
+    /// How answers are shown.
+    #[arg(long, value_enum, default_value_t = Format::Table, global = true, display_order = 900)]
+    pub output: Format,
+    /// The server's admin socket.
+    #[arg(
+        long,
+        env = "STRONGROOM_SOCKET",
+        default_value = "/run/strongroom/admin.sock",
+        value_name = "PATH",
+        global = true,
+        display_order = 901
+    )]
+    pub socket: PathBuf,
+    /// The server's HTTPS address, in place of its socket; needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and
+    /// AWS_CA_BUNDLE where the system does not know its certificate authority.
+    #[arg(long, env = "STRONGROOM_ENDPOINT", value_name = "URL", global = true, display_order = 902)]
+    pub endpoint: Option<String>,
+}
+
+/// How answers are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs: one line of JSON; for audit show, one line a record.
+    Json,
+    /// Audit records as CloudTrail events, one line each.
+    Cloudtrail,
+}
+
+/// What an administrator can ask for.
+#[derive(Subcommand, Clone, Debug)]
+pub enum AdminCommand {
+    /// Show who the server takes you for.
+    Whoami,
+    /// Show that the server serves.
+    Health,
+    /// Tenants: an account of 12 digits each, with principals and keys of its own.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Principals of a tenant: who may ask for something.
+    #[command(subcommand)]
+    Principal(PrincipalCommand),
+    /// Access keys: what proves a principal.
+    #[command(subcommand)]
+    AccessKey(AccessKeyCommand),
+    /// Policies: what a principal may do, and why.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Keys: their metadata and their kill switch.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Bindings: the names that lead to keys.
+    #[command(subcommand)]
+    Binding(BindingCommand),
+    /// Roots of trust: what wraps all keys.
+    #[command(subcommand)]
+    Root(RootCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+/// Which tenant.
+#[derive(Args, Clone, Debug)]
+pub struct TenantOf {
+    /// The tenant's account number.
+    #[arg(long, env = "STRONGROOM_TENANT", value_name = "ACCOUNT")]
+    pub tenant: String,
+}
+
+/// Which principal of which tenant.
+#[derive(Args, Clone, Debug)]
+pub struct PrincipalOf {
+    #[command(flatten)]
+    /// The tenant.
+    pub of: TenantOf,
+    /// The principal's name.
+    #[arg(long, value_name = "NAME")]
+    pub principal: String,
+}
+
+/// On tenants.
+#[derive(Subcommand, Clone, Debug)]
+pub enum TenantCommand {
+    /// Make a tenant.
+    #[command(after_help = "Example:\n  strongroom tenant create --account 123456789012 --name prod")]
+    Create {
+        /// Its account number: 12 digits.
+        #[arg(long)]
+        account: String,
+        /// Its name, for people.
+        #[arg(long)]
+        name: String,
+    },
+    /// List tenants.
+    List,
+    /// Show a tenant.
+    Show {
+        /// Its account number.
+        account: String,
+    },
+    /// Throw a tenant's kill switch: nothing of it can be used until it is resumed.
+    #[command(after_help = "Example:\n  strongroom tenant suspend 123456789012")]
+    Suspend {
+        /// Its account number.
+        account: String,
+    },
+    /// Lift a tenant's kill switch.
+    Resume {
+        /// Its account number.
+        account: String,
+    },
+}
+
+/// On principals.
+#[derive(Subcommand, Clone, Debug)]
+pub enum PrincipalCommand {
+    /// Make a principal, with a role if one is named.
+    #[command(
+        after_help = "Examples:\n  strongroom principal create --tenant 123456789012 --name alice --role key-user\n  \
+                      strongroom policy roles"
+    )]
+    Create {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Its name: 1 to 64 letters, digits and +=,.@_-
+        #[arg(long)]
+        name: String,
+        /// Attach this role to it.
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// List a tenant's principals.
+    List(TenantOf),
+    /// Show a principal and its policies.
+    Show {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Its name.
+        name: String,
+    },
+    /// Refuse everything that a principal asks for, until it is resumed.
+    Suspend {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Its name.
+        name: String,
+    },
+    /// Resume a principal.
+    Resume {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Its name.
+        name: String,
+    },
+    /// Remove a principal with its policies and access keys.
+    Delete {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// On access keys.
+#[derive(Subcommand, Clone, Debug)]
+pub enum AccessKeyCommand {
+    /// Make an access key. Its secret is shown once.
+    #[command(
+        after_help = "Examples:\n  strongroom access-key create --tenant 123456789012 --principal alice --expires 90d\n  \
+                      strongroom access-key create --tenant 123456789012 --root --expires 1h"
+    )]
+    Create {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// The principal that it proves.
+        #[arg(long, value_name = "NAME", required_unless_present = "root", conflicts_with = "root")]
+        principal: Option<String>,
+        /// Make it for the tenant's root, which may do everything in the tenant.
+        #[arg(long)]
+        root: bool,
+        /// How long it is good for, e.g. 90d; for ever if absent.
+        #[arg(long, value_name = "SPAN")]
+        expires: Option<Span>,
+    },
+    /// List a principal's access keys.
+    List {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// The principal; the tenant's root if absent.
+        #[arg(long, value_name = "NAME")]
+        principal: Option<String>,
+    },
+    /// Refuse an access key until it is resumed.
+    Suspend {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// The access key id.
+        id: String,
+    },
+    /// Resume an access key.
+    Resume {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// The access key id.
+        id: String,
+    },
+    /// Remove an access key for good.
+    Delete {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// The access key id.
+        id: String,
+    },
+}
+
+/// Where a policy comes from.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct PolicySource {
+    /// A role that ships with the product; strongroom policy roles lists them.
+    #[arg(long)]
+    pub role: Option<String>,
+    /// A file with a policy document; - is standard input.
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+}
+
+/// Which policy of which principal.
+#[derive(Args, Clone, Debug)]
+pub struct NamedPolicy {
+    #[command(flatten)]
+    /// The principal.
+    pub of: PrincipalOf,
+    /// The policy's name.
+    #[arg(long, value_name = "POLICY")]
+    pub name: String,
+}
+
+/// On policies.
+#[derive(Subcommand, Clone, Debug)]
+pub enum PolicyCommand {
+    /// Attach a policy to a principal, replacing the one of the same name.
+    #[command(
+        after_help = "Examples:\n  strongroom policy attach --tenant 123456789012 --principal alice --role key-user\n  \
+                      strongroom policy attach --tenant 123456789012 --principal alice --name billing --file policy.json"
+    )]
+    Attach {
+        #[command(flatten)]
+        /// The principal.
+        of: PrincipalOf,
+        #[command(flatten)]
+        /// The policy.
+        source: PolicySource,
+        /// The policy's name; a role's own if absent.
+        #[arg(long, value_name = "POLICY", required_unless_present = "role")]
+        name: Option<String>,
+    },
+    /// Detach a policy from a principal.
+    Detach(NamedPolicy),
+    /// List a principal's policies.
+    List(PrincipalOf),
+    /// Show a policy's document.
+    Show(NamedPolicy),
+    /// List the roles that ship with the product, or show one's policy document.
+    Roles {
+        /// The role whose document is shown.
+        name: Option<String>,
+    },
+    /// Say whether a request would be allowed, and which statements decide.
+    #[command(
+        after_help = "Examples:\n  strongroom policy explain --tenant 123456789012 --principal alice --action kms:Decrypt \\\n    \
+                      --key 0123456789abcdef0123456789abcdef --context department=hr\n  \
+                      strongroom policy explain --tenant 123456789012 --principal alice --action strongroom:ReadAudit"
+    )]
+    Explain {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Whose request; the tenant's root if absent.
+        #[arg(long, value_name = "NAME")]
+        principal: Option<String>,
+        /// The action as policies name it.
+        #[arg(long)]
+        action: String,
+        /// The key that it is about, by internal id.
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+        /// The region that the request is signed for; the key's own if absent.
+        #[arg(long)]
+        region: Option<String>,
+        /// A condition key that the request carries; several of one name are several values.
+        #[arg(long = "condition", value_name = "NAME=VALUE", value_parser = pair)]
+        conditions: Vec<(String, String)>,
+        /// A pair of the request's encryption context.
+        #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair)]
+        context: Vec<(String, String)>,
+    },
+}
+
+/// On keys.
+#[derive(Subcommand, Clone, Debug)]
+pub enum KeyCommand {
+    /// List a tenant's keys.
+    List(TenantOf),
+    /// Show a key with its versions and names.
+    Show {
+        /// Its internal id.
+        id: String,
+    },
+    /// Throw a key's kill switch, or that of one of its versions.
+    #[command(after_help = "Examples:\n  strongroom key suspend 0123456789abcdef0123456789abcdef\n  \
+                            strongroom key suspend 0123456789abcdef0123456789abcdef --version-number 2")]
+    Suspend {
+        /// Its internal id.
+        id: String,
+        /// Only this version.
+        #[arg(long, value_name = "NUMBER")]
+        version_number: Option<u32>,
+    },
+    /// Lift a key's kill switch, or that of one of its versions.
+    Resume {
+        /// Its internal id.
+        id: String,
+        /// Only this version.
+        #[arg(long, value_name = "NUMBER")]
+        version_number: Option<u32>,
+    },
+}
+
+/// On bindings.
+#[derive(Subcommand, Clone, Debug)]
+pub enum BindingCommand {
+    /// List every name that leads to a key of a tenant.
+    List(TenantOf),
+}
+
+/// On roots.
+#[derive(Subcommand, Clone, Debug)]
+pub enum RootCommand {
+    /// List the roots of trust, with the keys that verify the audit log.
+    List,
+}
+
+/// On the audit log.
+#[derive(Subcommand, Clone, Debug)]
+pub enum AuditCommand {
+    /// Show records, oldest first.
+    #[command(after_help = "Examples:\n  strongroom audit show --since 1h --principal alice\n  \
+                      strongroom audit show --since 2026-01-01T00:00:00Z --outcome denied --output json\n  \
+                      strongroom audit show --since 1d --action Decrypt --output cloudtrail")]
+    Show(ShowOptions),
+    /// Verify a log from its files and public keys, without a server.
+    #[command(
+        after_help = "The keys are those that strongroom root list shows; keep them where the log's keeper can't change \
+                      them.\nExit code 0 says that the log is as it was written, 1 that it is not.\n\nExample:\n  \
+                      strongroom audit verify /var/lib/strongroom/audit --key 'node+1a2b3c4d+AQ...' --since kept-checkpoint"
+    )]
+    Verify(VerifyOptions),
+}
+
+/// Which records, and how many.
+#[derive(Args, Clone, Debug)]
+pub struct ShowOptions {
+    #[command(flatten)]
+    /// Which records.
+    pub query: QueryOptions,
+    /// At most so many.
+    #[arg(long, default_value_t = limits::RECORDS)]
+    pub limit: u32,
+}
+
+/// Which records.
+#[derive(Args, Clone, Debug)]
+pub struct QueryOptions {
+    /// From this time on: a span before now, or a date and time.
+    #[arg(long, default_value = "1h", value_name = "TIME")]
+    pub since: When,
+    /// Until this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<When>,
+    /// By callers of this tenant.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub tenant: Option<String>,
+    /// By this caller: a user's name, the name in policies, or an access key id.
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+    /// On this key, by internal id or by the name in policies.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// For this operation, e.g. Decrypt.
+    #[arg(long, value_name = "OPERATION")]
+    pub action: Option<String>,
+    /// That came to this: done, denied, failed or abandoned.
+    #[arg(long, value_parser = ["done", "denied", "failed", "abandoned"])]
+    pub outcome: Option<String>,
+    /// The request with this id.
+    #[arg(long, value_name = "ID")]
+    pub request_id: Option<String>,
+}
+
+/// What is verified, and with what.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyOptions {
+    /// The log's directory, or its segments' files.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// A checkpoint key that is trusted, as name+id+base64, or a file with one a line; may come more than once.
+    #[arg(long = "key", required = true, value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// A file with a signed checkpoint that was kept elsewhere: the log must contain it.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub since: Option<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    /// As the binary embeds it.
+    #[derive(Parser, Debug)]
+    #[command(name = "strongroom")]
+    struct Line {
+        #[command(flatten)]
+        global: GlobalOptions,
+        #[command(subcommand)]
+        command: AdminCommand,
+    }
+
+    fn parse(line: &str) -> Result<Line, String> {
+        Line::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
+    }
+
+    /// Every command with its own arguments, one a line.
+    fn words(command: &clap::Command, path: &str, lines: &mut Vec<String>) {
+        let own = command.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_id() != "help");
+        let own = own.map(|argument| match argument.get_long() {
+            Some(long) => format!(" --{long}"),
+            None => format!(" <{}>", argument.get_id()),
+        });
+        if command.get_subcommands().next().is_none() {
+            lines.push(format!("{path}{}", own.collect::<String>()));
+        }
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            words(inner, &format!("{path} {}", inner.get_name()), lines);
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_its_words_are_as_published() {
+        Line::command().debug_assert();
+        let mut lines = Vec::new();
+        words(&Line::command(), "strongroom", &mut lines);
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let line = parse("strongroom tenant list --output json --socket /tmp/s").unwrap();
+        assert_eq!((line.global.output, line.global.socket), (Format::Json, PathBuf::from("/tmp/s")));
+        assert_eq!(parse("strongroom --output cloudtrail audit show").unwrap().global.output, Format::Cloudtrail);
+    }
+
+    #[test]
+    fn what_is_left_out_or_contradicts_itself_is_refused() {
+        for line in [
+            "strongroom principal create --name alice",
+            "strongroom access-key create --tenant 1",
+            "strongroom access-key create --tenant 1 --root --principal alice",
+            "strongroom access-key create --tenant 1 --principal alice --expires soon",
+            "strongroom policy attach --tenant 1 --principal alice",
+            "strongroom policy attach --tenant 1 --principal alice --file p.json",
+            "strongroom policy attach --tenant 1 --principal alice --role auditor --file p.json --name p",
+            "strongroom audit show --outcome good",
+            "strongroom audit verify log",
+            "strongroom audit verify --key k",
+            "strongroom tenant list --output xml",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `audit show`: records as the server has them, rendered here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use strongroom_admin_api::{AuditPage, AuditQuery, AuditRecord, Endpoint, Outcome, PageSize, Time};
+use strongroom_audit::record::{self, Record};
+
+use crate::arguments::{Format, QueryOptions, ShowOptions};
+use crate::client::Client;
+use crate::error::CliError;
+use crate::now;
+use crate::output::Output;
+
+pub(crate) fn show(client: &Client, output: &mut Output<'_>, options: &ShowOptions) -> Result<(), CliError> {
+    let mut query = query(&options.query);
+    let mut rows = Vec::new();
+    let mut left = options.limit;
+    while left > 0 {
+        query.limit = PageSize::new(left);
+        let page: AuditPage = client.query(Endpoint::QueryAudit, &[], &query)?;
+        for item in page.items.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            let bytes = bytes(item)?;
+            let record = Record::decode(&bytes).map_err(|error| strange(item, &error.to_string()))?;
+            match output.format() {
+                Format::Table => rows.push(row(&record)),
+                Format::Json => output.json(&strongroom_render::plain(&record))?,
+                Format::Cloudtrail => output.json(&strongroom_render::cloudtrail(&record))?,
+            }
+        }
+        left = left.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    if output.format() == Format::Table {
+        let headings = ["TIME", "CALLER", "OPERATION", "RESOURCE", "OUTCOME", "FROM", "REQUEST"];
+        output.list(&rows, &headings, Clone::clone)?;
+        if query.after.is_some() {
+            output.done(&format!("there are more than {}; see --limit and --since", options.limit))?;
+        }
+    }
+    Ok(())
+}
+
+fn query(options: &QueryOptions) -> AuditQuery {
+    let now = now::now();
+    AuditQuery {
+        since: Some(options.since.time(now)),
+        until: options.until.map(|until| until.time(now)),
+        tenant: options.tenant.clone(),
+        principal: options.principal.clone(),
+        key: options.key.clone(),
+        action: options.action.clone(),
+        outcome: options.outcome.as_deref().and_then(|outcome| match outcome {
+            "done" => Some(Outcome::Done),
+            "denied" => Some(Outcome::Denied),
+            "failed" => Some(Outcome::Failed),
+            "abandoned" => Some(Outcome::Abandoned),
+            _ => None,
+        }),
+        request_id: options.request_id.clone(),
+        ..AuditQuery::default()
+    }
+}
+
+fn bytes(item: &AuditRecord) -> Result<Vec<u8>, CliError> {
+    STANDARD.decode(&item.record).map_err(|error| strange(item, &error.to_string()))
+}
+
+fn strange(item: &AuditRecord, cause: &str) -> CliError {
+    CliError::Usage(format!("record {} cannot be read: {cause}; is this program older than the server?", item.position))
+}
+
+/// A record on one line.
+fn row(record: &Record<'_>) -> Vec<String> {
+    let caller = match &record.principal {
+        record::Principal::Unproved => format!("unproved {}", record.credential.shown),
+        record::Principal::TenantRoot => format!("{} root", record.account),
+        record::Principal::User { name, .. } => format!("{} {name}", record.account),
+        record::Principal::Operator { uid } => format!("operator {uid}"),
+        record::Principal::Internal { service } => service.to_string(),
+    };
+    let outcome = match &record.outcome {
+        record::Outcome::Done => "done".to_owned(),
+        record::Outcome::Failed { code, .. } => code.to_string(),
+        record::Outcome::Abandoned => "abandoned".to_owned(),
+    };
+    let resource = record.demands.iter().map(|demand| demand.resource.to_string()).collect::<Vec<_>>().join(" ");
+    let from = record.source.address.map_or_else(|| record.source.listener.to_string(), |from| from.to_string());
+    vec![
+        Time::from_millis(record.started.0).to_string(),
+        caller.trim_end().to_owned(),
+        record.request.operation.to_string(),
+        resource,
+        outcome,
+        from,
+        record.request.id.to_string(),
+    ]
+}

@@ -1,0 +1,140 @@
+//! What can go wrong at the command line, what helps, and the exit code that tells it.
+
+use std::path::PathBuf;
+
+use strongroom_audit::note::NoteError;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The server refused, or failed.
+    #[error("{code}: {message}")]
+    Refused {
+        /// Status of the answer.
+        status: u16,
+        /// The error's name.
+        code: String,
+        /// What is wrong.
+        message: String,
+        /// What helps.
+        remedy: Option<String>,
+        /// The request's id.
+        request_id: String,
+    },
+    /// Something answered that is no admin API.
+    #[error("{place} answered {status}: {text}")]
+    Strange {
+        /// Who.
+        place: String,
+        /// With what status.
+        status: u16,
+        /// The beginning of what it said.
+        text: String,
+    },
+    /// No answer.
+    #[error("{place} does not answer: {cause}")]
+    Unreachable {
+        /// Who.
+        place: String,
+        /// Why.
+        cause: String,
+    },
+    /// The socket is another user's.
+    #[error("{0} may not be opened by this user")]
+    Forbidden(String),
+    /// What was asked for can't be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// A variable of the environment is missing.
+    #[error("the environment variable {0} is not set")]
+    Environment(&'static str),
+    /// A file can't be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A verification key can't be read.
+    #[error("{text:?} is not a verification key: {source}")]
+    Key {
+        /// What was given.
+        text: String,
+        /// Why not.
+        source: NoteError,
+    },
+    /// A checkpoint can't be trusted.
+    #[error("{} holds no checkpoint to trust: {source}", path.display())]
+    Checkpoint {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: NoteError,
+    },
+    /// A log is not as it was written.
+    #[error("the log is not sound: {alarms} findings must not be")]
+    Unsound {
+        /// How many.
+        alarms: u64,
+    },
+    /// The output can't be written.
+    #[error("the output cannot be written: {0}")]
+    Output(std::io::Error),
+    /// Nobody reads the output any more.
+    #[error("nobody reads the output")]
+    Pipe,
+}
+
+impl CliError {
+    /// 1 refused, 2 not understood, 3 no answer.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused { status: 503, .. } | Self::Strange { .. } | Self::Unreachable { .. } => 3,
+            Self::Refused { .. } | Self::Unsound { .. } | Self::Output(_) | Self::Pipe => 1,
+            Self::Usage(_) | Self::Environment(_) | Self::File { .. } | Self::Key { .. } | Self::Checkpoint { .. } => 2,
+            Self::Forbidden(_) => 1,
+        }
+    }
+
+    /// What helps.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        Some(match self {
+            Self::Refused { remedy, .. } => return remedy.clone(),
+            Self::Strange { status: 503, .. } => "unseal the server if it is sealed: strongroom unseal".to_owned(),
+            Self::Strange { .. } => "check --socket or --endpoint: this is not the admin API".to_owned(),
+            Self::Unreachable { .. } => {
+                "start the server, or name it with --socket PATH or --endpoint https://HOST:PORT".to_owned()
+            }
+            Self::Forbidden(_) => "run this as root or as the server's own user".to_owned(),
+            Self::Environment(_) => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the server's socket: --socket PATH".to_owned()
+            }
+            Self::Key { .. } => "take the key from strongroom root list, kept from before: name+id+base64".to_owned(),
+            Self::Checkpoint { .. } => {
+                "give the signed checkpoint as it was kept, and the key that signed it".to_owned()
+            }
+            Self::Unsound { .. } => {
+                "keep the files as they are, and compare them with backups and kept checkpoints".to_owned()
+            }
+            Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => return None,
+        })
+    }
+
+    /// The request that was refused.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Refused { request_id, .. } => Some(request_id),
+            _ => None,
+        }
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::Pipe,
+            _ => Self::Output(error),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The commands on policies.
+
+use std::io::Read;
+use std::path::Path;
+
+use strongroom_admin_api::{
+    Condition, Endpoint, Explain, ExplainedStatement, Explanation, Page, Policy, PutPolicy, roles,
+};
+
+use crate::arguments::{Format, NamedPolicy, PolicyCommand, PolicySource, PrincipalOf};
+use crate::client::Client;
+use crate::error::CliError;
+use crate::limits;
+use crate::output::Output;
+use crate::resources::role_of;
+
+pub(crate) fn policy(client: &Client, output: &mut Output<'_>, command: PolicyCommand) -> Result<(), CliError> {
+    match command {
+        PolicyCommand::Attach { of: PrincipalOf { of, principal }, source, name } => {
+            let (default, document) = document(&source)?;
+            let name = name.unwrap_or(default);
+            let put = PutPolicy { document };
+            let () = client.tell(Endpoint::PutPolicy, &[&of.tenant, &principal, &name], &put)?;
+            output.done(&format!("attached {name} to {principal}"))
+        }
+        PolicyCommand::Detach(NamedPolicy { of: PrincipalOf { of, principal }, name }) => {
+            let () = client.ask(Endpoint::DeletePolicy, &[&of.tenant, &principal, &name])?;
+            output.done(&format!("detached {name} from {principal}"))
+        }
+        PolicyCommand::List(PrincipalOf { of, principal }) => {
+            let policies: Page<Policy> = client.ask(Endpoint::ListPolicies, &[&of.tenant, &principal])?;
+            output.list(&policies.items, &["NAME", "BYTES"], |policy| {
+                vec![policy.name.clone(), policy.document.len().to_string()]
+            })
+        }
+        PolicyCommand::Show(NamedPolicy { of: PrincipalOf { of, principal }, name }) => {
+            let policy: Policy = client.ask(Endpoint::GetPolicy, &[&of.tenant, &principal, &name])?;
+            match output.format() {
+                Format::Table => output.text(&policy.document),
+                Format::Json | Format::Cloudtrail => output.json(&policy),
+            }
+        }
+        PolicyCommand::Roles { name: Some(name) } => output.text(role_of(&name)?.document),
+        PolicyCommand::Roles { name: None } => {
+            let names: Vec<_> = roles::ROLES.iter().map(|role| [role.name, role.description]).collect();
+            output.list(&names, &["ROLE", "FOR WHOM"], |role| role.iter().map(|text| (*text).to_owned()).collect())
+        }
+        PolicyCommand::Explain { of, principal, action, key, region, conditions, context } => {
+            let condition = |(name, value)| Condition { name, value };
+            let conditions = conditions.into_iter().map(condition).collect();
+            let encryption_context = context.into_iter().map(condition).collect();
+            let explain = Explain { principal, action, key, region, conditions, encryption_context };
+            let explanation: Explanation = client.tell(Endpoint::ExplainPolicy, &[&of.tenant], &explain)?;
+            explained(output, &explanation)
+        }
+    }
+}
+
+fn explained(output: &mut Output<'_>, explanation: &Explanation) -> Result<(), CliError> {
+    if output.format() != Format::Table {
+        return output.json(explanation);
+    }
+    let fields = [
+        ("Decision", explanation.reason.clone()),
+        ("Principal", explanation.principal.clone()),
+        ("Action", explanation.action.clone()),
+        ("Resource", explanation.resource.clone()),
+    ];
+    output.one(explanation, &fields)?;
+    output.text("\n")?;
+    let headings = ["", "EFFECT", "STATEMENT", "SID", "WHY NOT"];
+    output.list(&explanation.statements, &headings, |statement| {
+        let ExplainedStatement { policy, index, sid, effect, decided, because, .. } = statement;
+        let mark = if *decided { "*" } else { "" };
+        let place = format!("{policy}[{index}]");
+        vec![mark.to_owned(), effect.clone(), place, sid.clone().unwrap_or_default(), because.clone()]
+    })
+}
+
+/// The policy that a command names, with the name that it has by itself.
+fn document(source: &PolicySource) -> Result<(String, String), CliError> {
+    if let Some(role) = &source.role {
+        let role = role_of(role)?;
+        return Ok((role.name.to_owned(), role.document.to_owned()));
+    }
+    let path = source.file.as_deref().unwrap_or_else(|| Path::new("-"));
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        let from: Box<dyn Read> = match path.as_os_str() == "-" {
+            true => Box::new(std::io::stdin()),
+            false => Box::new(std::fs::File::open(path)?),
+        };
+        from.take(limits::DOCUMENT_BYTES + 1).read_to_string(&mut text)?;
+        match text.len() as u64 > limits::DOCUMENT_BYTES {
+            true => Err(std::io::Error::other("it is longer than any policy may be")),
+            false => Ok(text),
+        }
+    };
+    let text = read().map_err(|source| CliError::File { path: path.into(), source })?;
+    Ok((String::new(), text))
+}

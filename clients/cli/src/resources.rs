@@ -1,0 +1,218 @@
+//! The commands on tenants, principals, access keys, keys, bindings and roots.
+
+use strongroom_admin_api::{
+    AccessKey, AccessKeyQuery, Binding, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, Key,
+    KeyVersion, NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, Root, Tenant, Time, WhoAmI, roles,
+};
+
+use crate::arguments::{
+    AccessKeyCommand, BindingCommand, KeyCommand, PrincipalCommand, RootCommand, TenantCommand, TenantOf,
+};
+use crate::client::Client;
+use crate::error::CliError;
+use crate::output::Output;
+
+pub(crate) fn who_am_i(client: &Client, output: &mut Output<'_>) -> Result<(), CliError> {
+    let me: WhoAmI = client.ask(Endpoint::GetCallerIdentity, &[])?;
+    let fields = [
+        ("Name", me.arn.clone()),
+        ("Kind", me.kind.clone()),
+        ("Tenant", me.account.clone().unwrap_or_default()),
+        ("Access key", me.access_key_id.clone().unwrap_or_default()),
+    ];
+    output.one(&me, &fields)
+}
+
+pub(crate) fn health(client: &Client, output: &mut Output<'_>) -> Result<(), CliError> {
+    let health: Health = client.ask(Endpoint::GetHealth, &[])?;
+    let fields = [
+        ("Status", health.status.clone()),
+        ("Version", health.version.clone()),
+        ("Installation", health.installation.clone()),
+        ("Time", health.time.to_string()),
+    ];
+    output.one(&health, &fields)
+}
+
+pub(crate) fn tenant(client: &Client, output: &mut Output<'_>, command: TenantCommand) -> Result<(), CliError> {
+    let tenant: Tenant = match command {
+        TenantCommand::List => {
+            let tenants: Vec<Tenant> = client.all(Endpoint::ListTenants, &[])?;
+            return output.list(&tenants, &["ACCOUNT", "NAME", "STATE", "CREATED"], |tenant| {
+                vec![tenant.account.clone(), tenant.name.clone(), tenant.state.to_string(), tenant.created.to_string()]
+            });
+        }
+        TenantCommand::Create { account, name } => {
+            client.tell(Endpoint::CreateTenant, &[], &CreateTenant { account, name })?
+        }
+        TenantCommand::Show { account } => client.ask(Endpoint::GetTenant, &[&account])?,
+        TenantCommand::Suspend { account } => client.ask(Endpoint::SuspendTenant, &[&account])?,
+        TenantCommand::Resume { account } => client.ask(Endpoint::ResumeTenant, &[&account])?,
+    };
+    let fields = [
+        ("Account", tenant.account.clone()),
+        ("Name", tenant.name.clone()),
+        ("Root", tenant.arn.clone()),
+        ("State", tenant.state.to_string()),
+        ("Created", tenant.created.to_string()),
+        ("Id", tenant.id.clone()),
+    ];
+    output.one(&tenant, &fields)
+}
+
+pub(crate) fn principal(client: &Client, output: &mut Output<'_>, command: PrincipalCommand) -> Result<(), CliError> {
+    let principal: Principal = match command {
+        PrincipalCommand::List(TenantOf { tenant }) => {
+            let principals: Vec<Principal> = client.all(Endpoint::ListPrincipals, &[&tenant])?;
+            return output.list(&principals, &["NAME", "STATE", "CREATED", "ARN"], |principal| {
+                let Principal { name, state, created, arn, .. } = principal;
+                vec![name.clone(), state.to_string(), created.to_string(), arn.clone()]
+            });
+        }
+        PrincipalCommand::Show { of, name } => {
+            let detail: PrincipalDetail = client.ask(Endpoint::GetPrincipal, &[&of.tenant, &name])?;
+            let mut fields = principal_fields(&detail.principal);
+            fields.push(("Policies", detail.policies.join(", ")));
+            return output.one(&detail, &fields);
+        }
+        PrincipalCommand::Delete { of, name } => {
+            let () = client.ask(Endpoint::DeletePrincipal, &[&of.tenant, &name])?;
+            return output.done(&format!("deleted {name} with its policies and access keys"));
+        }
+        PrincipalCommand::Create { of, name, role } => {
+            let role = role.as_deref().map(role_of).transpose()?;
+            let made: Principal =
+                client.tell(Endpoint::CreatePrincipal, &[&of.tenant], &CreatePrincipal { name: name.clone() })?;
+            if let Some(role) = role {
+                let document = PutPolicy { document: role.document.to_owned() };
+                let () = client.tell(Endpoint::PutPolicy, &[&of.tenant, &name, role.name], &document)?;
+            }
+            made
+        }
+        PrincipalCommand::Suspend { of, name } => client.ask(Endpoint::SuspendPrincipal, &[&of.tenant, &name])?,
+        PrincipalCommand::Resume { of, name } => client.ask(Endpoint::ResumePrincipal, &[&of.tenant, &name])?,
+    };
+    output.one(&principal, &principal_fields(&principal))
+}
+
+/// A role of this name.
+pub(crate) fn role_of(name: &str) -> Result<&'static roles::Role, CliError> {
+    let known = || roles::ROLES.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
+    roles::find(name).ok_or_else(|| CliError::Usage(format!("there is no role {name:?}; there are: {}", known())))
+}
+
+fn principal_fields(principal: &Principal) -> Vec<(&'static str, String)> {
+    vec![
+        ("Name", principal.name.clone()),
+        ("Arn", principal.arn.clone()),
+        ("State", principal.state.to_string()),
+        ("Created", principal.created.to_string()),
+        ("Unique id", principal.unique_id.clone()),
+    ]
+}
+
+pub(crate) fn access_key(client: &Client, output: &mut Output<'_>, command: AccessKeyCommand) -> Result<(), CliError> {
+    let (endpoint, of, id, done) = match command {
+        AccessKeyCommand::Create { of, principal, root: _, expires } => {
+            let lifetime_seconds = expires.map(|span| span.0.as_secs());
+            let make = CreateAccessKey { principal, lifetime_seconds };
+            let made: NewAccessKey<'_> = client.tell(Endpoint::CreateAccessKey, &[&of.tenant], &make)?;
+            let fields = [
+                ("Access key id", made.access_key.access_key_id.clone()),
+                ("Secret access key", made.secret_access_key.to_string()),
+                ("Expires", made.access_key.expires.as_ref().map_or_else(|| "never".to_owned(), Time::to_string)),
+            ];
+            output.one(&made, &fields)?;
+            return output.done("The secret is shown this once and cannot be shown again.");
+        }
+        AccessKeyCommand::List { of, principal } => {
+            let keys: Page<AccessKey> =
+                client.query(Endpoint::ListAccessKeys, &[&of.tenant], &AccessKeyQuery { principal })?;
+            return output.list(&keys.items, &["ACCESS KEY ID", "STATE", "CREATED", "EXPIRES"], |key| {
+                let expires = key.expires.as_ref().map_or_else(|| "never".to_owned(), Time::to_string);
+                vec![key.access_key_id.clone(), key.state.to_string(), key.created.to_string(), expires]
+            });
+        }
+        AccessKeyCommand::Suspend { of, id } => (Endpoint::SuspendAccessKey, of, id, "suspended"),
+        AccessKeyCommand::Resume { of, id } => (Endpoint::ResumeAccessKey, of, id, "resumed"),
+        AccessKeyCommand::Delete { of, id } => (Endpoint::DeleteAccessKey, of, id, "deleted"),
+    };
+    let () = client.ask(endpoint, &[&of.tenant, &id])?;
+    output.done(&format!("{done} {id}"))
+}
+
+pub(crate) fn key(client: &Client, output: &mut Output<'_>, command: KeyCommand) -> Result<(), CliError> {
+    let key: Key = match command {
+        KeyCommand::List(TenantOf { tenant }) => {
+            let keys: Vec<Key> = client.all(Endpoint::ListKeys, &[&tenant])?;
+            return output.list(&keys, &["ID", "SPEC", "STATE", "REGION", "CREATED", "NAMES"], |key| {
+                let names = key.bindings.iter().map(|binding| binding.name.as_str()).collect::<Vec<_>>().join(" ");
+                let (id, spec, state) = (key.id.clone(), key.spec.clone(), key.state.clone());
+                vec![id, spec, state, key.region.clone(), key.created.to_string(), names]
+            });
+        }
+        KeyCommand::Show { id } => client.ask(Endpoint::GetKey, &[&id])?,
+        KeyCommand::Suspend { id, version_number: None } => client.ask(Endpoint::SuspendKey, &[&id])?,
+        KeyCommand::Resume { id, version_number: None } => client.ask(Endpoint::ResumeKey, &[&id])?,
+        KeyCommand::Suspend { id, version_number: Some(number) } => {
+            return version(client, output, Endpoint::SuspendKeyVersion, &id, number);
+        }
+        KeyCommand::Resume { id, version_number: Some(number) } => {
+            return version(client, output, Endpoint::ResumeKeyVersion, &id, number);
+        }
+    };
+    let version = |version: &KeyVersion| {
+        let mark = if version.current == Some(true) { " (current)" } else { "" };
+        format!("{} {}{mark} since {}", version.ordinal, version.state, version.created)
+    };
+    let fields = [
+        ("Id", key.id.clone()),
+        ("Tenant", key.account.clone()),
+        ("Region", key.region.clone()),
+        ("Spec", key.spec.clone()),
+        ("Usages", key.usages.join(", ")),
+        ("State", key.state.clone()),
+        ("Destruction", key.destruction.as_ref().map(Time::to_string).unwrap_or_default()),
+        ("Created", key.created.to_string()),
+        ("Description", key.description.clone()),
+        ("Next rotation", key.next_rotation.as_ref().map(Time::to_string).unwrap_or_default()),
+        ("Versions", key.versions.iter().map(version).collect::<Vec<_>>().join("; ")),
+        ("Names", key.bindings.iter().map(|binding| binding.name.as_str()).collect::<Vec<_>>().join(", ")),
+    ];
+    output.one(&key, &fields)
+}
+
+fn version(
+    client: &Client,
+    output: &mut Output<'_>,
+    endpoint: Endpoint,
+    id: &str,
+    number: u32,
+) -> Result<(), CliError> {
+    let version: KeyVersion = client.ask(endpoint, &[id, &number.to_string()])?;
+    let fields = [
+        ("Version", version.ordinal.to_string()),
+        ("State", version.state.clone()),
+        ("Created", version.created.to_string()),
+        ("Cause", version.cause.clone()),
+    ];
+    output.one(&version, &fields)
+}
+
+pub(crate) fn binding(client: &Client, output: &mut Output<'_>, command: BindingCommand) -> Result<(), CliError> {
+    let BindingCommand::List(TenantOf { tenant }) = command;
+    let bindings: Vec<Binding> = client.all(Endpoint::ListBindings, &[&tenant])?;
+    output.list(&bindings, &["NAME", "KIND", "REGION", "KEY", "UPDATED"], |binding| {
+        let Binding { name, kind, region, key, updated, .. } = binding;
+        vec![name.clone(), kind.clone(), region.clone(), key.clone(), updated.to_string()]
+    })
+}
+
+pub(crate) fn root(client: &Client, output: &mut Output<'_>, command: RootCommand) -> Result<(), CliError> {
+    let RootCommand::List = command;
+    let roots: Page<Root> = client.ask(Endpoint::ListRoots, &[])?;
+    output.list(&roots.items, &["ID", "KIND", "STATE", "LOCATION", "CHECKPOINT KEY"], |root| {
+        let state = if root.open { "open" } else { "closed" };
+        vec![root.id.clone(), root.kind.clone(), state.to_owned(), root.location.clone(), root.checkpoint_key.clone()]
+    })
+}

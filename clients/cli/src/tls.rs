@@ -1,0 +1,45 @@
+//! What is trusted over HTTPS: the authorities of `AWS_CA_BUNDLE`, or the system's. TLS 1.3 alone, as the server.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::error::CliError;
+
+/// Where systems keep the authorities that they trust, in the order in which they are tried.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A client that trusts a bundle of certificate authorities.
+pub(crate) fn config() -> Result<Arc<ClientConfig>, CliError> {
+    let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(std::env::var_os).map(PathBuf::from);
+    let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
+    let missing =
+        || CliError::Usage("no certificate authorities are known; set AWS_CA_BUNDLE to a PEM file".to_owned());
+    let roots = authorities(&named.or_else(system).ok_or_else(missing)?)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
+    let versions = versions.map_err(|error| CliError::Usage(format!("TLS 1.3 cannot be used: {error}")))?;
+    Ok(Arc::new(versions.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn authorities(bundle: &Path) -> Result<RootCertStore, CliError> {
+    let unreadable = |cause: String| CliError::File { path: bundle.into(), source: std::io::Error::other(cause) };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(bundle).map_err(|error| unreadable(error.to_string()))? {
+        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+        // One odd certificate of a system's bundle is no reason to trust none of the others.
+        let _ = roots.add(certificate);
+    }
+    match roots.is_empty() {
+        true => Err(unreadable("it holds no certificate authority".to_owned())),
+        false => Ok(roots),
+    }
+}
