@@ -11,14 +11,20 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use strongroom_admin::AdminDialect;
 use strongroom_crypto::{SystemRandom, random};
+use strongroom_aws_kms::{ALIAS, KEY_ID, KmsDialect};
+use strongroom_engine::operations::key::CreateKey;
+use strongroom_engine::operations::name::CreateName;
 use strongroom_engine::operations::principal::{CreateCredential, CreatePrincipal, PutIdentityPolicy};
 use strongroom_engine::operations::tenant::CreateTenant;
-use strongroom_engine::{Call, Engine, Mode, Operation};
+use strongroom_engine::{Call, Engine, KeyReference, Mode, Operation};
 use strongroom_model::id::TenantId;
+use strongroom_model::name::Name;
 use strongroom_model::root::RootOfTrust;
+use strongroom_model::spec::KeySpec;
+use strongroom_model::usage::Usage;
 use strongroom_root_software::{SoftwareRoot, Unlocker};
 use strongroom_secret::{Secret, SecretBytes};
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
@@ -75,9 +81,10 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         strongroom_engine::initialise(&parts, public.0.to_vec(), (1, 1)).map_err(WiringError::from)?;
     }
     let engine = wiring::start(parts)?;
-    let credential = administrator(&engine, &data, &options.region)?;
+    let serving = run::serving(engine, PARTITION);
+    let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared = Arc::new(Shared::new(Metrics::default(), Box::new(|_| Err("not sealed".to_owned()))));
-    shared.begin(run::serving(engine, PARTITION));
+    shared.begin(serving);
     let authority = tls.authority.clone();
     let listeners = [
         ListenerConfig {
@@ -138,7 +145,12 @@ fn open_root(data: &Path, options: &Dev, store: &EmbeddedStore) -> Result<Arc<dy
 }
 
 /// The administrator's credential: as kept, or made with the tenant.
-fn administrator(engine: &Arc<Engine>, data: &Path, region: &str) -> Result<Credential, Failure> {
+fn administrator(
+    engine: &Arc<Engine>,
+    dialect: &'static KmsDialect,
+    data: &Path,
+    region: &str,
+) -> Result<Credential, Failure> {
     let file = data.join("credential");
     if let Ok(kept) = fs::read_to_string(&file) {
         let mut lines = kept.lines();
@@ -172,7 +184,7 @@ fn administrator(engine: &Arc<Engine>, data: &Path, region: &str) -> Result<Cred
         secret: SecretBytes::copy_from(credential.secret.expose()),
         expires: None,
     })?;
-    first_key(engine, tenant.id, region)?;
+    first_key(engine, dialect, tenant.id, region)?;
     let mut text = credential.access_key_id.clone().into_bytes();
     text.push(b'\n');
     text.extend_from_slice(credential.secret.expose());
@@ -182,15 +194,28 @@ fn administrator(engine: &Arc<Engine>, data: &Path, region: &str) -> Result<Cred
 }
 
 /// A key to begin with, under the name `alias/dev`.
-fn first_key(engine: &Arc<Engine>, tenant: TenantId, region: &str) -> Result<(), Failure> {
-    let calls = strongroom_aws_kms::first_key(tenant, ACCOUNT, PARTITION, region, "alias/dev", engine.random());
-    let (key, name) = calls.map_err(WiringError::from)?;
-    let mut call = Call::internal("dev", "CreateKey", strongroom_aws_kms::dialect());
-    call.region = region.into();
-    engine.perform_blocking(call, key, Mode::Run).map_err(WiringError::from)?;
-    let mut call = Call::internal("dev", "CreateAlias", strongroom_aws_kms::dialect());
-    call.region = region.into();
-    engine.perform_blocking(call, name, Mode::Run).map_err(WiringError::from)?;
+fn first_key(
+    engine: &Arc<Engine>,
+    dialect: &'static KmsDialect,
+    tenant: TenantId,
+    region: &str,
+) -> Result<(), Failure> {
+    let named = |kind, text: &str| Name { tenant, region: region.into(), kind, text: text.into() };
+    let call = |operation| Call { region: region.into(), ..Call::internal("dev", operation, dialect) };
+    let id = strongroom_authentication::random_id(engine).map_err(WiringError::from)?;
+    let key = CreateKey {
+        tenant,
+        name: named(KEY_ID, &id),
+        spec: KeySpec::Aes256,
+        usages: vec![Usage::DerivedAead],
+        description: "A key to begin with".to_owned(),
+        policy: dialect.default_key_policy(ACCOUNT),
+        bypass_lockout: true,
+        tags: Vec::new(),
+    };
+    engine.perform_blocking(call("CreateKey"), key, Mode::Run).map_err(WiringError::from)?;
+    let alias = CreateName { name: named(ALIAS, "alias/dev"), key: KeyReference::Name(named(KEY_ID, &id)) };
+    engine.perform_blocking(call("CreateAlias"), alias, Mode::Run).map_err(WiringError::from)?;
     Ok(())
 }
 
@@ -214,21 +239,17 @@ fn certificates(data: &Path) -> Result<DevTls, Failure> {
         + Duration::milliseconds(i64::try_from(crate::now().0).unwrap_or(0));
     if !authority.exists() {
         let pair = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "Strongroom development CA");
-        params.not_before = now - Duration::days(1);
-        params.not_after = now + Duration::days(3650);
-        let certificate = params.self_signed(&pair)?;
+        let certificate = authority_params(now).self_signed(&pair)?;
         write_secret(&authority_key, pair.serialize_pem().as_bytes())?;
         write_public(&authority, certificate.pem().as_bytes())?;
     }
     let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| failure("read", path, error));
-    let issuer = Issuer::from_ca_cert_pem(&read(&authority)?, KeyPair::from_pem(&read(&authority_key)?)?)?;
+    let issuer = Issuer::new(authority_params(now), KeyPair::from_pem(&read(&authority_key)?)?);
     let pair = KeyPair::generate()?;
     let mut params = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(String::from))?;
+    params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.use_authority_key_identifier_extension = true;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.not_before = now - Duration::days(1);
     params.not_after = now + Duration::days(365);
@@ -243,6 +264,19 @@ fn certificates(data: &Path) -> Result<DevTls, Failure> {
         client_crls: Vec::new(),
     };
     Ok(DevTls { authority, listener })
+}
+
+/// The development authority. Its name and its key are all that a certificate of it refers to.
+fn authority_params(now: OffsetDateTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // `CertificateParams::default` names it after the library.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "Strongroom development CA");
+    params.not_before = now - Duration::days(1);
+    params.not_after = now + Duration::days(3650);
+    params
 }
 
 /// What to paste.

@@ -53,12 +53,9 @@ pub(crate) enum RunError {
 
 /// The front ends over an engine.
 pub(crate) fn serving(engine: Arc<Engine>, partition: &str) -> Serving {
-    Serving {
-        kms: Kms::new(Arc::clone(&engine), partition),
-        sts: Sts::new(Arc::clone(&engine)),
-        admin: Admin::new(Arc::clone(&engine), partition, vec![strongroom_aws_kms::dialect(partition)]),
-        engine,
-    }
+    let kms = Kms::new(Arc::clone(&engine), partition);
+    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect()]);
+    Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine }
 }
 
 /// Listeners that are bound and not yet served.

@@ -30,6 +30,18 @@ impl KmsDialect {
         &self.partition
     }
 
+    /// What a key gets whose maker gives it no policy: its account decides.
+    #[must_use]
+    pub fn default_key_policy(&self, account: &str) -> String {
+        let partition = &self.partition;
+        format!(
+            "{{\n  \"Version\" : \"2012-10-17\",\n  \"Id\" : \"key-default-1\",\n  \"Statement\" : [ {{\n    \
+             \"Sid\" : \"Enable IAM User Permissions\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {{\n      \
+             \"AWS\" : \"arn:{partition}:iam::{account}:root\"\n    }},\n    \"Action\" : \"kms:*\",\n    \
+             \"Resource\" : \"*\"\n  }} ]\n}}"
+        )
+    }
+
     pub(crate) fn arn(&self, account: &str, region: &str, rest: &str) -> String {
         format!("arn:{}:kms:{region}:{account}:{rest}", self.partition)
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use strongroom_engine::operations::inspect::{InspectKey, ListNames};
 use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
+use strongroom_engine::operations::usage::ReadLastUse;
 use strongroom_engine::{KeyEntry, KeyRow};
 use strongroom_model::action::Action;
 use strongroom_model::name::Name;
@@ -94,7 +95,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         spec,
         usages: vec![usage],
         description: description.unwrap_or_default().to_owned(),
-        policy: policy.map_or_else(|| default_policy(context), str::to_owned),
+        policy: policy.map_or_else(|| context.dialect.default_key_policy(&context.caller.account), str::to_owned),
         bypass_lockout,
         tags,
     };
@@ -117,17 +118,6 @@ fn usage_for(asked: Option<KeyUsage>, spec: KeySpec) -> Result<(&'static str, Us
     let spec_word = word(words::KEY_SPECS, &spec);
     let unfit = || Fault::validation(format!("KeyUsage {usage_word} is not compatible with KeySpec {spec_word}"));
     Ok((usage_word, words::usage_of(usage, spec).ok_or_else(unfit)?))
-}
-
-/// What a key gets whose maker gives it no policy: its account decides.
-fn default_policy(context: &Context<'_>) -> String {
-    let (partition, account) = (context.dialect.partition(), &context.caller.account);
-    format!(
-        "{{\n  \"Version\" : \"2012-10-17\",\n  \"Id\" : \"key-default-1\",\n  \"Statement\" : [ {{\n    \
-         \"Sid\" : \"Enable IAM User Permissions\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {{\n      \
-         \"AWS\" : \"arn:{partition}:iam::{account}:root\"\n    }},\n    \"Action\" : \"kms:*\",\n    \
-         \"Resource\" : \"*\"\n  }} ]\n}}"
-    )
 }
 
 fn described(context: &Context<'_>, entry: &KeyEntry, row: &KeyRow) -> Bytes {
@@ -254,9 +244,25 @@ pub(super) async fn update_description(
 }
 
 pub(super) async fn last_usage(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
-    let entry = inspect(context, only_key(&request)?, Accepts::Keys).await?;
+    let key = only_key(&request)?;
+    let operation = ReadLastUse { key: context.key(key, Accepts::Keys).await? };
+    let detail = vec![("keyId", key.to_owned())];
+    let (entry, last) = context.perform(Carried::default(), detail, operation, None).await?;
     let mut json = arn_of(context, &entry);
-    json.object("KeyLastUsage", |_| ());
+    json.object("KeyLastUsage", |json| {
+        if let Some(last) = last {
+            json.text("Operation", usage_operation(last.action)).time("Timestamp", last.at);
+        }
+    });
+    // Every use is counted since the key was made.
     json.time("TrackingStartDate", entry.row.created).time("KeyCreationDate", entry.row.created);
     Ok(json.finish())
+}
+
+/// The operation that a use was part of, as AWS's `KeyLastUsageTrackingOperation` names it.
+fn usage_operation(action: Action) -> &'static str {
+    match action {
+        Action::ReEncryptFrom | Action::ReEncryptTo => "ReEncrypt",
+        other => crate::dialect::action_name(other).trim_start_matches("kms:"),
+    }
 }
