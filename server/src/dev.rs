@@ -305,9 +305,10 @@ fn introduce(
         format!(
             "export AWS_ENDPOINT_URL=https://{address}\n\
              export AWS_CA_BUNDLE={}\n\
+             export STRONGROOM_TENANT={ACCOUNT}\n\
              export STRONGROOM_SOCKET={}\n\n\
              # then, in another terminal (the aws command line: pip install awscli):\n\
-             # aws kms encrypt --key-id alias/dev --plaintext \"$(printf hello | base64)\" --query CiphertextBlob --output text\n\
+             # aws kms encrypt --key-id alias/dev --plaintext fileb://<(printf hello) --query CiphertextBlob --output text\n\
              # development only: data, keys and this credential are kept in {}\n",
             authority.display(),
             data.join("admin.sock").display(),
