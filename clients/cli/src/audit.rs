@@ -8,11 +8,15 @@ use strongroom_audit::record::{self, Record};
 use crate::arguments::{Format, QueryOptions, ShowOptions};
 use crate::client::Client;
 use crate::error::CliError;
-use crate::now;
 use crate::output::Output;
 
-pub(crate) fn show(client: &Client, output: &mut Output<'_>, options: &ShowOptions) -> Result<(), CliError> {
-    let mut query = query(&options.query);
+pub(crate) fn show(
+    client: &Client<'_>,
+    output: &mut Output<'_>,
+    options: &ShowOptions,
+    now: u64,
+) -> Result<(), CliError> {
+    let mut query = query(&options.query, now);
     let mut rows = Vec::new();
     let mut left = options.limit;
     while left > 0 {
@@ -43,8 +47,7 @@ pub(crate) fn show(client: &Client, output: &mut Output<'_>, options: &ShowOptio
     Ok(())
 }
 
-fn query(options: &QueryOptions) -> AuditQuery {
-    let now = now::now();
+fn query(options: &QueryOptions, now: u64) -> AuditQuery {
     AuditQuery {
         since: Some(options.since.time(now)),
         until: options.until.map(|until| until.time(now)),

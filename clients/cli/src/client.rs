@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::arguments::GlobalOptions;
 use crate::error::CliError;
-use crate::{limits, now, tls};
+use crate::{Environment, limits, tls};
 
 const SIGNING_SERVICE: &str = "strongroom";
 /// Where requests are signed for when the environment does not say: the server takes any.
@@ -31,7 +31,8 @@ const REGION: &str = "us-east-1";
 const USER_AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
 
 /// A server, and what reaches it.
-pub(crate) struct Client {
+pub(crate) struct Client<'a> {
+    environment: Environment<'a>,
     place: Place,
     runtime: Runtime,
 }
@@ -60,15 +61,15 @@ struct Asked {
     body: Vec<u8>,
 }
 
-impl Client {
+impl<'a> Client<'a> {
     /// The server that the command line names.
-    pub(crate) fn new(global: &GlobalOptions) -> Result<Self, CliError> {
+    pub(crate) fn new(global: &GlobalOptions, environment: Environment<'a>) -> Result<Self, CliError> {
         let place = match &global.endpoint {
-            Some(url) => Place::Https(Box::new(Https::from_environment(url)?)),
+            Some(url) => Place::Https(Box::new(Https::from_environment(url, environment)?)),
             None => Place::Socket(global.socket.clone()),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-        Ok(Self { place, runtime: runtime.map_err(CliError::Output)? })
+        Ok(Self { environment, place, runtime: runtime.map_err(CliError::Output)? })
     }
 
     /// Asks for what has no body.
@@ -143,7 +144,7 @@ impl Client {
                 self.converse(stream, request(asked, "localhost", Vec::new())?).await
             }
             Place::Https(https) => {
-                let signature = https.sign(&asked)?;
+                let signature = https.sign(&asked, (self.environment.now)())?;
                 let stream = timeout(limits::CONNECT_TIME, https.connect()).await.map_err(late)?;
                 let stream = stream.map_err(|cause| self.unreachable(&cause))?;
                 self.converse(stream, request(asked, &https.authority, signature)?).await
@@ -205,18 +206,18 @@ impl Client {
 }
 
 impl Https {
-    fn from_environment(url: &str) -> Result<Self, CliError> {
+    fn from_environment(url: &str, environment: Environment<'_>) -> Result<Self, CliError> {
         let fault = || CliError::Usage(format!("--endpoint {url:?} is not of the form https://HOST:PORT"));
         let uri: Uri = url.parse().map_err(|_| fault())?;
         let plain = uri.path().trim_matches('/').is_empty() && uri.query().is_none();
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("https") && plain).ok_or_else(fault)?;
-        let variable = |name: &'static str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let variable = |name: &'static str| environment.variable(name);
         let required = |name| variable(name).ok_or(CliError::Environment(name));
         Ok(Self {
             authority: authority.as_str().to_owned(),
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             port: authority.port_u16().unwrap_or(443),
-            tls: tls::config()?,
+            tls: tls::config(environment)?,
             access_key_id: required("AWS_ACCESS_KEY_ID")?,
             secret_access_key: SecretBytes::take(required("AWS_SECRET_ACCESS_KEY")?.into_bytes()),
             session_token: variable("AWS_SESSION_TOKEN"),
@@ -224,7 +225,7 @@ impl Https {
         })
     }
 
-    fn sign(&self, asked: &Asked) -> Result<Vec<(&'static str, String)>, CliError> {
+    fn sign(&self, asked: &Asked, now: u64) -> Result<Vec<(&'static str, String)>, CliError> {
         let request = strongroom_sigv4::Request {
             method: asked.method,
             path: &asked.path,
@@ -237,7 +238,7 @@ impl Https {
             secret_access_key: &self.secret_access_key,
             session_token: self.session_token.as_deref(),
         };
-        let at = SigningTime::from_unix_millis(i64::try_from(now::now()).unwrap_or(i64::MAX));
+        let at = SigningTime::from_unix_millis(i64::try_from(now).unwrap_or(i64::MAX));
         let signed = strongroom_sigv4::sign(&request, &asked.body, &credentials, &self.region, SIGNING_SERVICE, at);
         let signed = signed.map_err(|error| CliError::Usage(format!("the request cannot be signed: {error}")))?;
         Ok(signed.iter().map(|(name, value)| (name, value.to_owned())).collect())

@@ -7,9 +7,9 @@
 mod arguments;
 mod audit;
 mod client;
+mod environment;
 mod error;
 pub mod limits;
-mod now;
 mod output;
 mod policies;
 mod resources;
@@ -25,6 +25,7 @@ pub use arguments::{
     PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf, QueryOptions, RootCommand, ShowOptions, TenantCommand,
     TenantOf, VerifyOptions,
 };
+pub use environment::Environment;
 pub use span::{Span, When};
 
 use crate::client::Client;
@@ -34,10 +35,20 @@ use crate::output::Output;
 /// Does what a command says, and tells how it went: 0 done, 1 refused (or a log that is not sound), 2 not to be
 /// understood, 3 no answer. Blocks; must not be called from within an asynchronous runtime.
 pub fn run(command: AdminCommand, global: &GlobalOptions, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+    ExitCode::from(run_in(command, global, Environment::of_process(), out, err))
+}
+
+/// As [`run`], in surroundings that are handed in; answers the exit code itself.
+pub fn run_in(
+    command: AdminCommand,
+    global: &GlobalOptions,
+    environment: Environment<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
     let mut output = Output::new(global.output, out);
-    match done(command, global, &mut output).and_then(|()| output.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(CliError::Pipe) => ExitCode::SUCCESS,
+    match done(command, global, environment, &mut output).and_then(|()| output.flush()) {
+        Ok(()) | Err(CliError::Pipe) => 0,
         Err(error) => {
             // Nothing can be done about a standard error that can't be written.
             let _ = writeln!(err, "strongroom: {}", output::safe(&error.to_string()));
@@ -47,18 +58,23 @@ pub fn run(command: AdminCommand, global: &GlobalOptions, out: &mut dyn Write, e
             if let Some(id) = error.request_id() {
                 let _ = writeln!(err, "  request: {}", output::safe(id));
             }
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
     }
 }
 
-fn done(command: AdminCommand, global: &GlobalOptions, output: &mut Output<'_>) -> Result<(), CliError> {
+fn done(
+    command: AdminCommand,
+    global: &GlobalOptions,
+    environment: Environment<'_>,
+    output: &mut Output<'_>,
+) -> Result<(), CliError> {
     // The one command that asks no server.
     if let AdminCommand::Audit(AuditCommand::Verify(options)) = command {
         return verify::verify(&options, output);
     }
     output.check(&command)?;
-    let client = Client::new(global)?;
+    let client = Client::new(global, environment)?;
     match command {
         AdminCommand::Whoami => resources::who_am_i(&client, output),
         AdminCommand::Health => resources::health(&client, output),
@@ -69,7 +85,7 @@ fn done(command: AdminCommand, global: &GlobalOptions, output: &mut Output<'_>) 
         AdminCommand::Key(command) => resources::key(&client, output, command),
         AdminCommand::Binding(command) => resources::binding(&client, output, command),
         AdminCommand::Root(command) => resources::root(&client, output, command),
-        AdminCommand::Audit(AuditCommand::Show(options)) => audit::show(&client, output, &options),
+        AdminCommand::Audit(AuditCommand::Show(options)) => audit::show(&client, output, &options, (environment.now)()),
         AdminCommand::Audit(AuditCommand::Verify(options)) => verify::verify(&options, output),
     }
 }

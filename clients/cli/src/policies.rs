@@ -14,7 +14,7 @@ use crate::limits;
 use crate::output::Output;
 use crate::resources::role_of;
 
-pub(crate) fn policy(client: &Client, output: &mut Output<'_>, command: PolicyCommand) -> Result<(), CliError> {
+pub(crate) fn policy(client: &Client<'_>, output: &mut Output<'_>, command: PolicyCommand) -> Result<(), CliError> {
     match command {
         PolicyCommand::Attach { of: PrincipalOf { of, principal }, source, name } => {
             let (default, document) = document(&source)?;

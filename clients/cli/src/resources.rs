@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::error::CliError;
 use crate::output::Output;
 
-pub(crate) fn who_am_i(client: &Client, output: &mut Output<'_>) -> Result<(), CliError> {
+pub(crate) fn who_am_i(client: &Client<'_>, output: &mut Output<'_>) -> Result<(), CliError> {
     let me: WhoAmI = client.ask(Endpoint::GetCallerIdentity, &[])?;
     let fields = [
         ("Name", me.arn.clone()),
@@ -23,7 +23,7 @@ pub(crate) fn who_am_i(client: &Client, output: &mut Output<'_>) -> Result<(), C
     output.one(&me, &fields)
 }
 
-pub(crate) fn health(client: &Client, output: &mut Output<'_>) -> Result<(), CliError> {
+pub(crate) fn health(client: &Client<'_>, output: &mut Output<'_>) -> Result<(), CliError> {
     let health: Health = client.ask(Endpoint::GetHealth, &[])?;
     let fields = [
         ("Status", health.status.clone()),
@@ -34,7 +34,7 @@ pub(crate) fn health(client: &Client, output: &mut Output<'_>) -> Result<(), Cli
     output.one(&health, &fields)
 }
 
-pub(crate) fn tenant(client: &Client, output: &mut Output<'_>, command: TenantCommand) -> Result<(), CliError> {
+pub(crate) fn tenant(client: &Client<'_>, output: &mut Output<'_>, command: TenantCommand) -> Result<(), CliError> {
     let tenant: Tenant = match command {
         TenantCommand::List => {
             let tenants: Vec<Tenant> = client.all(Endpoint::ListTenants, &[])?;
@@ -60,7 +60,7 @@ pub(crate) fn tenant(client: &Client, output: &mut Output<'_>, command: TenantCo
     output.one(&tenant, &fields)
 }
 
-pub(crate) fn principal(client: &Client, output: &mut Output<'_>, command: PrincipalCommand) -> Result<(), CliError> {
+pub(crate) fn principal(client: &Client<'_>, output: &mut Output<'_>, command: PrincipalCommand) -> Result<(), CliError> {
     let principal: Principal = match command {
         PrincipalCommand::List(TenantOf { tenant }) => {
             let principals: Vec<Principal> = client.all(Endpoint::ListPrincipals, &[&tenant])?;
@@ -111,7 +111,7 @@ fn principal_fields(principal: &Principal) -> Vec<(&'static str, String)> {
     ]
 }
 
-pub(crate) fn access_key(client: &Client, output: &mut Output<'_>, command: AccessKeyCommand) -> Result<(), CliError> {
+pub(crate) fn access_key(client: &Client<'_>, output: &mut Output<'_>, command: AccessKeyCommand) -> Result<(), CliError> {
     let (endpoint, of, id, done) = match command {
         AccessKeyCommand::Create { of, principal, root: _, expires } => {
             let lifetime_seconds = expires.map(|span| span.0.as_secs());
@@ -141,7 +141,7 @@ pub(crate) fn access_key(client: &Client, output: &mut Output<'_>, command: Acce
     output.done(&format!("{done} {id}"))
 }
 
-pub(crate) fn key(client: &Client, output: &mut Output<'_>, command: KeyCommand) -> Result<(), CliError> {
+pub(crate) fn key(client: &Client<'_>, output: &mut Output<'_>, command: KeyCommand) -> Result<(), CliError> {
     let key: Key = match command {
         KeyCommand::List(TenantOf { tenant }) => {
             let keys: Vec<Key> = client.all(Endpoint::ListKeys, &[&tenant])?;
@@ -183,7 +183,7 @@ pub(crate) fn key(client: &Client, output: &mut Output<'_>, command: KeyCommand)
 }
 
 fn version(
-    client: &Client,
+    client: &Client<'_>,
     output: &mut Output<'_>,
     endpoint: Endpoint,
     id: &str,
@@ -199,7 +199,7 @@ fn version(
     output.one(&version, &fields)
 }
 
-pub(crate) fn binding(client: &Client, output: &mut Output<'_>, command: BindingCommand) -> Result<(), CliError> {
+pub(crate) fn binding(client: &Client<'_>, output: &mut Output<'_>, command: BindingCommand) -> Result<(), CliError> {
     let BindingCommand::List(TenantOf { tenant }) = command;
     let bindings: Vec<Binding> = client.all(Endpoint::ListBindings, &[&tenant])?;
     output.list(&bindings, &["NAME", "KIND", "REGION", "KEY", "UPDATED"], |binding| {
@@ -208,7 +208,7 @@ pub(crate) fn binding(client: &Client, output: &mut Output<'_>, command: Binding
     })
 }
 
-pub(crate) fn root(client: &Client, output: &mut Output<'_>, command: RootCommand) -> Result<(), CliError> {
+pub(crate) fn root(client: &Client<'_>, output: &mut Output<'_>, command: RootCommand) -> Result<(), CliError> {
     let RootCommand::List = command;
     let roots: Page<Root> = client.ask(Endpoint::ListRoots, &[])?;
     output.list(&roots.items, &["ID", "KIND", "STATE", "LOCATION", "CHECKPOINT KEY"], |root| {

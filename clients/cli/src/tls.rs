@@ -7,6 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::Environment;
 use crate::error::CliError;
 
 /// Where systems keep the authorities that they trust, in the order in which they are tried.
@@ -18,8 +19,9 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 ];
 
 /// A client that trusts a bundle of certificate authorities.
-pub(crate) fn config() -> Result<Arc<ClientConfig>, CliError> {
-    let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(std::env::var_os).map(PathBuf::from);
+pub(crate) fn config(environment: Environment<'_>) -> Result<Arc<ClientConfig>, CliError> {
+    let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(|name| environment.variable(name));
+    let named = named.map(PathBuf::from);
     let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
     let missing =
         || CliError::Usage("no certificate authorities are known; set AWS_CA_BUNDLE to a PEM file".to_owned());

@@ -1,0 +1,37 @@
+//! What a command draws from around it: variables, and the time at which it is given.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The surroundings of a command, as arguments.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// The value of a variable, if it is set.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Milliseconds since 1970.
+    pub now: &'a dyn Fn() -> u64,
+}
+
+impl Environment<'static> {
+    /// The process's own.
+    #[must_use]
+    pub const fn of_process() -> Self {
+        Self { variable: &variable, now: &now }
+    }
+}
+
+impl Environment<'_> {
+    /// The value of a variable; an empty one counts as not set.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.is_empty())
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time at which a command is given is what it asks with")]
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

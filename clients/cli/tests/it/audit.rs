@@ -1,0 +1,81 @@
+//! Reading the log through a server, and verifying it without one.
+
+use serde_json::Value;
+
+use crate::house::House;
+
+#[test]
+fn records_are_shown_as_a_table_as_json_and_as_cloudtrail_events() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    house.run("tenant show 999999999999");
+    let table = house.done("audit show --action CreateTenant");
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("TIME") && lines[0].ends_with("REQUEST"), "{table}");
+    assert!(lines[1].contains("CreateTenant") && lines[1].contains("done"), "{table}");
+    let json = house.done("audit show --outcome failed --output json");
+    let record: Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert!(record.to_string().contains("NotFound"), "{json}");
+    let event = house.done("audit show --action CreateTenant --output cloudtrail");
+    let event: Value = serde_json::from_str(event.lines().next().unwrap()).unwrap();
+    assert_eq!(event["eventName"], "CreateTenant", "{event}");
+    assert_eq!(house.done("audit show --principal nobody"), "none\n");
+}
+
+#[test]
+fn only_as_many_records_are_shown_as_are_asked_for() {
+    let house = House::new();
+    for _ in 0..5 {
+        house.done("whoami");
+    }
+    let table = house.done("audit show --action GetCallerIdentity --limit 3");
+    assert_eq!(table.lines().count(), 5, "{table}");
+    assert!(table.ends_with("there are more than 3; see --limit and --since\n"), "{table}");
+}
+
+#[test]
+fn a_log_is_verified_from_its_files_and_a_public_key_and_a_change_is_found() {
+    let house = House::new();
+    for _ in 0..20 {
+        house.done("whoami");
+    }
+    house.engine.checkpoint().unwrap();
+    let roots: Value = serde_json::from_str(&house.done("root list --output json")).unwrap();
+    let key = roots["items"][0]["checkpoint_key"].as_str().unwrap();
+    let log = house.test.directory.path().join("audit");
+    let sound = house.run(&format!("audit verify {} --key {key} --output json", log.display()));
+    assert_eq!(sound.exit, 0, "{sound:?}");
+    let report: Value = serde_json::from_str(&sound.out).unwrap();
+    assert_eq!((&report["sound"], &report["checkpoints"]), (&Value::Bool(true), &Value::from(1)));
+
+    let file = house.test.directory.path().join("key");
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    let table = house.run(&format!("audit verify {} --key {}", log.display(), file.display()));
+    assert!(table.exit == 0 && table.out.contains("Verdict:        sound\n"), "{table:?}");
+
+    let copy = house.test.directory.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let mut segments: Vec<_> = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "sra"));
+    let first = segments.iter().min().unwrap();
+    let mut bytes = std::fs::read(first).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(copy.join(first.file_name().unwrap()), bytes).unwrap();
+    let changed = house.run(&format!("audit verify {} --key {key}", copy.display()));
+    assert_eq!(changed.exit, 1, "{changed:?}");
+    assert!(changed.out.contains("ALARM") && changed.out.contains("NOT SOUND"), "{changed:?}");
+    assert!(changed.err.contains("the log is not sound"), "{changed:?}");
+}
+
+#[test]
+fn verification_needs_a_key_and_a_log_that_can_be_read() {
+    let house = House::new();
+    let log = house.test.directory.path().join("audit").display().to_string();
+    let empty = house.test.directory.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert_eq!(house.run(&format!("audit verify {log} --key nonsense")).exit, 2);
+    let key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    assert_eq!(house.run(&format!("audit verify {} --key {key}", empty.display())).exit, 2);
+    assert_eq!(house.run(&format!("audit verify /nonexistent --key {key}")).exit, 2);
+    assert_eq!(house.run(&format!("audit verify {log} --key {key} --since /nonexistent")).exit, 2);
+}
