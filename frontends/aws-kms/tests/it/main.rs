@@ -1,0 +1,18 @@
+//! The front end over a whole engine: real store, real log, real root; requests signed as a client signs them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "a test's assertions, and values written where they are used"
+)]
+
+mod access;
+mod authentication;
+mod encryption;
+mod grants;
+mod keys;
+mod names;
+mod refusals;
+mod signatures;
+mod support;

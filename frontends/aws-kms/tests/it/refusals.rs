@@ -1,0 +1,84 @@
+//! What is wrong with a request is told as AWS tells it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Service, b64};
+
+#[test]
+fn each_broken_constraint_is_named_and_several_at_once() {
+    let service = Service::new();
+    let key = service.key();
+    let id = &key["KeyId"];
+    let one = |text: &str| format!("1 validation error detected: {text}");
+    let cases: Vec<(&str, Value, String)> = vec![
+        ("Encrypt", json!({"KeyId": id}), one("Value null at 'plaintext' failed to satisfy constraint: Member must not be null")),
+        ("Encrypt", json!({"KeyId": id, "Plaintext": ""}), one("Value at 'plaintext' failed to satisfy constraint: Member must have length greater than or equal to 1")),
+        ("Encrypt", json!({"KeyId": id, "Plaintext": b64(&[0; 4097])}), one("Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096")),
+        ("Decrypt", json!({"CiphertextBlob": b64(&[0; 6145])}), one("Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length less than or equal to 6144")),
+        ("DescribeKey", json!({"KeyId": ""}), one("Value '' at 'keyId' failed to satisfy constraint: Member must have length greater than or equal to 1")),
+        ("ListKeys", json!({"Limit": 0}), one("Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1")),
+        ("ListKeys", json!({"Limit": 1001}), one("Value '1001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 1000")),
+        ("ScheduleKeyDeletion", json!({"KeyId": id, "PendingWindowInDays": 6}), one("Value '6' at 'pendingWindowInDays' failed to satisfy constraint: Member must have value greater than or equal to 7")),
+        ("EnableKeyRotation", json!({"KeyId": id, "RotationPeriodInDays": 2561}), one("Value '2561' at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value less than or equal to 2560")),
+        ("GenerateMac", json!({"KeyId": id, "Message": b64(b"m"), "MacAlgorithm": "MD5"}), one("Value 'MD5' at 'macAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [HMAC_SHA_224, HMAC_SHA_256, HMAC_SHA_384, HMAC_SHA_512]")),
+        ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_192"}), one("Value 'AES_192' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]")),
+        ("GenerateDataKey", json!({"KeyId": id}), "Please specify either number of bytes or key spec.".to_owned()),
+        ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256", "NumberOfBytes": 32}), "Please specify either number of bytes or key spec.".to_owned()),
+        ("CreateKey", json!({"KeySpec": "RSA_2048"}), "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.".to_owned()),
+        ("CreateKey", json!({"KeySpec": "HMAC_256", "KeyUsage": "ENCRYPT_DECRYPT"}), "KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec HMAC_256".to_owned()),
+        ("Encrypt", json!({}), "2 validation errors detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null; Value null at 'plaintext' failed to satisfy constraint: Member must not be null".to_owned()),
+    ];
+    for (operation, request, message) in cases {
+        assert_eq!(service.refused(operation, request), ("ValidationException".to_owned(), message), "{operation}");
+    }
+}
+
+#[test]
+fn bodies_that_are_no_requests_are_serialization_errors() {
+    let service = Service::new();
+    for body in ["", "{", "[]", "null", "{\"Limit\":\"ten\"}", "{\"Limit\":1,\"Limit\":2}", "{\"Marker\":7}"] {
+        let reply = service.raw(&service.admin, "ListKeys", body.as_bytes().to_vec(), |_| ());
+        assert_eq!(reply.error().0, "SerializationException", "{body}");
+        assert_eq!(reply.json(), json!({"__type": "SerializationException"}));
+    }
+    let key = service.key();
+    assert_eq!(
+        service.refused("Encrypt", json!({"KeyId": key["KeyId"], "Plaintext": "!"})).0,
+        "SerializationException"
+    );
+}
+
+#[test]
+fn what_aws_offers_and_we_do_not_is_unsupported() {
+    let service = Service::new();
+    let key = service.key();
+    let id = &key["KeyId"];
+    for (operation, request) in [
+        ("CreateKey", json!({"MultiRegion": true})),
+        ("CreateKey", json!({"Origin": "EXTERNAL"})),
+        ("CreateKey", json!({"CustomKeyStoreId": "cks-1"})),
+        ("CreateKey", json!({"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"})),
+        ("GenerateRandom", json!({"NumberOfBytes": 1, "CustomKeyStoreId": "cks-1"})),
+        ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256", "Recipient": {"AttestationDocument": "AA=="}})),
+        ("EnableKeyRotation", json!({"KeyId": service.key_of("HMAC_256", "GENERATE_VERIFY_MAC")["KeyId"]})),
+    ] {
+        assert_eq!(service.refused(operation, request).0, "UnsupportedOperationException", "{operation}");
+    }
+    for operation in ["DeriveSharedSecret", "ReplicateKey", "ImportKeyMaterial", "CreateCustomKeyStore"] {
+        assert_eq!(service.refused(operation, json!({})).0, "UnknownOperationException");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_refuses_and_heals() {
+    use std::sync::atomic::Ordering;
+    let service = Service::new();
+    let key = service.key();
+    let request = json!({"KeyId": key["KeyId"], "Plaintext": b64(b"p")});
+    service.test.log.refuses.store(true, Ordering::SeqCst);
+    let reply = service.call(&service.admin, "Encrypt", request.clone());
+    assert_eq!((reply.status.as_u16(), reply.error().0.as_str()), (500, "KMSInternalException"));
+    assert_eq!(service.call(&service.admin, "StealKeys", json!({})).status.as_u16(), 500);
+    service.test.log.refuses.store(false, Ordering::SeqCst);
+    service.ok("Encrypt", request);
+}
