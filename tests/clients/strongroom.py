@@ -11,7 +11,7 @@ from pathlib import Path
 START_SECONDS = 60
 STOP_SECONDS = 20
 EXPORT = re.compile(r"^export ([A-Z_]+)=(.*)$")
-LAST_EXPORT = "AWS_CA_BUNDLE"
+LAST_EXPORT = "STRONGROOM_SOCKET"
 PKCS11_MODULES = (
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",

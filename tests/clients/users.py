@@ -19,15 +19,15 @@ def admin(server, *arguments):
     command = [strongroom.binary(), *arguments, "--output", "json"]
     run = subprocess.run(command, env=server.client_env(server.data.parent), capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, f"{' '.join(command)}: {run.stderr}"
-    return json.loads(run.stdout)
+    return json.loads(run.stdout or "null")
 
 
 def make(server, name, policy=None):
     """A user called `name`, with the identity policy given or none."""
-    principal = admin(server, "principal", "create", name)
+    principal = admin(server, "principal", "create", "--name", name)
     if policy is not None:
         path = server.data.parent / f"{name}.json"
         path.write_text(json.dumps(policy))
-        admin(server, "principal", "set-policy", name, str(path))
-    key = admin(server, "access-key", "create", name)
+        admin(server, "policy", "attach", "--principal", name, "--name", "tests", "--file", str(path))
+    key = admin(server, "access-key", "create", "--principal", name)
     return User(principal["arn"], key["access_key_id"], key["secret_access_key"])

@@ -74,6 +74,8 @@ COMMON_ERRORS = {
 }
 SERVER_ERRORS = {"KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException"}
 WITHOUT_MESSAGE = {"InvalidCiphertextException", "KMSInvalidSignatureException", "KMSInvalidMacException"}
+# AWS's text for it is empty.
+EMPTY_MESSAGE = {"NotAuthorizedException"}
 
 
 def faults(shape, value, path="reply"):
@@ -201,7 +203,9 @@ def error_faults(operation, status, reply):
     message = reply.get("message", reply.get("Message"))
     if name in WITHOUT_MESSAGE and message is not None:
         found.append(f"{name} has a message: {message!r}")
-    if name not in WITHOUT_MESSAGE and not message:
+    if name in EMPTY_MESSAGE and message != "":
+        found.append(f"{name} has the message {message!r}, not an empty one")
+    if name not in WITHOUT_MESSAGE | EMPTY_MESSAGE and not message:
         found.append(f"{name} has no message")
     return found + [f"error member {extra} is unknown" for extra in reply.keys() - {"__type", "message", "Message"}]
 
