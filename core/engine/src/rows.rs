@@ -9,7 +9,7 @@ use strongroom_audit::port::{Head, Position};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{
-    CredentialId, DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, RootId, TenantId,
+    CredentialId, DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, RecordId, RootId, TenantId,
 };
 use strongroom_model::name::NameKind;
 use strongroom_model::purpose::{KeyState, VersionState};
@@ -489,6 +489,12 @@ pub(crate) struct KeyUsageRow {
     /// How many rows tell of its uses one by one.
     #[n(5)]
     pub(crate) rows: u32,
+    /// The record of the newest.
+    #[n(6)]
+    pub(crate) record: RecordId,
+    /// Its request, as its front end named it.
+    #[n(7)]
+    pub(crate) request_id: String,
 }
 
 /// Uses of one key version, for one action, by one algorithm, by one caller.

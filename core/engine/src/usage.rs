@@ -13,7 +13,7 @@ use strongroom_audit::port::Position;
 use strongroom_audit::record::{Mode, Outcome, Record};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{KeyId, MaterialId};
+use strongroom_model::id::{KeyId, MaterialId, RecordId};
 use strongroom_model::store::{Batch, Row, Snapshot, Table};
 
 use crate::error::EngineError;
@@ -30,7 +30,7 @@ pub(crate) struct Ledger {
 }
 
 /// The newest use of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastUse {
     /// When.
     pub at: Timestamp,
@@ -42,6 +42,10 @@ pub struct LastUse {
     pub ordinal: u32,
     /// Uses so far.
     pub count: u64,
+    /// Its record.
+    pub record: RecordId,
+    /// The request, as its front end named it.
+    pub request_id: String,
 }
 
 /// What uses are counted by.
@@ -62,10 +66,28 @@ struct Uses {
     last: Timestamp,
 }
 
+/// Which request a key's newest use was.
+#[derive(Clone)]
+struct Newest {
+    at: Timestamp,
+    material: MaterialId,
+    ordinal: u32,
+    action: Action,
+    record: RecordId,
+    request_id: String,
+}
+
+/// Uses of one key.
+#[derive(Default)]
+struct KeyUses {
+    kinds: HashMap<Kind, Uses>,
+    newest: Option<Newest>,
+}
+
 /// What a stretch of the log tells of uses.
 #[derive(Default)]
 struct Tally {
-    keys: HashMap<KeyId, HashMap<Kind, Uses>>,
+    keys: HashMap<KeyId, KeyUses>,
     kinds: usize,
 }
 
@@ -79,8 +101,8 @@ impl Engine {
         let row = self.catalog.snapshot()?.get(Table::Usage, key.as_bytes())?;
         let row: Option<KeyUsageRow> = row.map(|row| rows::decode("usage", &row.value)).transpose()?;
         let read = |row: KeyUsageRow| {
-            let KeyUsageRow { count, last, action, material, ordinal, .. } = row;
-            LastUse { at: last, action, material, ordinal, count }
+            let KeyUsageRow { count, last, action, material, ordinal, record, request_id, rows: _ } = row;
+            LastUse { at: last, action, material, ordinal, count, record, request_id }
         };
         Ok(row.map(read))
     }
@@ -162,8 +184,8 @@ impl Engine {
         }
         let mut batch = Batch::default();
         write(&mut batch, read.as_ref(), &place, rows::encode(&PositionRow { position: next }), Table::Installation);
-        for (key, kinds) in tally.keys {
-            count_key(&*snapshot, key, kinds, &mut batch)?;
+        for (key, uses) in tally.keys {
+            count_key(&*snapshot, key, uses, &mut batch)?;
         }
         drop(snapshot);
         self.catalog.store().commit(batch)?;
@@ -188,7 +210,13 @@ impl Tally {
                 caller: Some(record.policy_name.to_string()),
             };
             let at = record.started;
-            let uses = self.keys.entry(key).or_default().entry(kind).or_insert_with(|| {
+            let of_key = self.keys.entry(key).or_default();
+            if of_key.newest.as_ref().is_none_or(|newest| newest.at <= at) {
+                let request_id = record.request.id.as_full().unwrap_or_default().to_owned();
+                let (action, record) = (kind.action, record.id);
+                of_key.newest = Some(Newest { at, material, ordinal: kind.ordinal, action, record, request_id });
+            }
+            let uses = of_key.kinds.entry(kind).or_insert_with(|| {
                 self.kinds += 1;
                 Uses { count: 0, first: at, last: at }
             });
@@ -209,26 +237,15 @@ impl Uses {
 fn count_key(
     snapshot: &dyn Snapshot,
     key: KeyId,
-    kinds: HashMap<Kind, Uses>,
+    uses: KeyUses,
     batch: &mut Batch,
 ) -> Result<(), EngineError> {
     let read = snapshot.get(Table::Usage, key.as_bytes())?;
-    let mut summary: Option<KeyUsageRow> = read.as_ref().map(|row| rows::decode("usage", &row.value)).transpose()?;
+    let known: Option<KeyUsageRow> = read.as_ref().map(|row| rows::decode("usage", &row.value)).transpose()?;
+    let Some(mut summary) = summarised(known, uses.newest) else { return Ok(()) };
     let mut counted: BTreeMap<Vec<u8>, (Option<Row>, UsageRow)> = BTreeMap::new();
-    for (mut kind, uses) in kinds {
-        let summary = summary.get_or_insert(KeyUsageRow {
-            count: 0,
-            last: uses.last,
-            action: kind.action,
-            material: kind.material,
-            ordinal: kind.ordinal,
-            rows: 0,
-        });
+    for (mut kind, uses) in uses.kinds {
         summary.count = summary.count.saturating_add(uses.count);
-        if uses.last >= summary.last {
-            (summary.last, summary.action) = (uses.last, kind.action);
-            (summary.material, summary.ordinal) = (kind.material, kind.ordinal);
-        }
         let mut place = kind.place(key);
         if !counted.contains_key(&place) {
             let mut row = snapshot.get(Table::Usage, &place)?;
@@ -252,10 +269,20 @@ fn count_key(
     for (place, (read, row)) in counted {
         write(batch, read.as_ref(), &place, rows::encode(&row), Table::Usage);
     }
-    if let Some(summary) = summary {
-        write(batch, read.as_ref(), key.as_bytes(), rows::encode(&summary), Table::Usage);
-    }
+    write(batch, read.as_ref(), key.as_bytes(), rows::encode(&summary), Table::Usage);
     Ok(())
+}
+
+/// What the store has of a key, with its newest use; the counts are yet to be added.
+fn summarised(known: Option<KeyUsageRow>, newest: Option<Newest>) -> Option<KeyUsageRow> {
+    let (count, rows) = known.as_ref().map_or((0, 0), |known| (known.count, known.rows));
+    match newest {
+        Some(newest) if known.as_ref().is_none_or(|known| known.last <= newest.at) => {
+            let Newest { at: last, material, ordinal, action, record, request_id } = newest;
+            Some(KeyUsageRow { count, last, action, material, ordinal, rows, record, request_id })
+        }
+        _ => known,
+    }
 }
 
 impl Kind {
