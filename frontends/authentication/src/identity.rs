@@ -1,4 +1,4 @@
-//! Identities drawn at random, in the form of RFC 9562 (version 4).
+//! Identities in the form of RFC 9562, and those drawn at random (version 4).
 
 use strongroom_engine::{Engine, EngineError, InternalFault};
 
@@ -23,8 +23,14 @@ fn format_id(mut bytes: [u8; 16]) -> String {
     let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
     *version = *version & 0x0f | 0x40;
     *variant = *variant & 0x3f | 0x80;
+    hyphenated(&bytes)
+}
+
+/// An identity in the form of RFC 9562: 36 characters.
+#[must_use]
+pub fn hyphenated(bytes: &[u8; 16]) -> String {
     let mut text = String::with_capacity(36);
-    for (index, digit) in hexadecimal(&bytes).into_iter().enumerate() {
+    for (index, digit) in hexadecimal(bytes).into_iter().enumerate() {
         if matches!(index, 8 | 12 | 16 | 20) {
             text.push('-');
         }

@@ -18,7 +18,7 @@ use strongroom_http::Request;
 use strongroom_model::caller::Caller;
 use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey, SigningKeyCache, SigningTime};
 
-pub use identity::{random_id, request_id};
+pub use identity::{hyphenated, random_id, request_id};
 pub use origin::{Origins, user_agent};
 
 /// Proves callers by the signatures of their requests.

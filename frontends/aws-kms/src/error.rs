@@ -101,8 +101,8 @@ pub(crate) fn answer(error: &EngineError, operation: &str) -> Answer {
         EngineError::LimitExceeded(Quota::Requests) => (400, "ThrottlingException", Some(THROTTLED.to_owned())),
         EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(quota.to_string())),
         EngineError::Unsupported(_) => (400, "UnsupportedOperationException", Some(error.to_string())),
-        EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", None),
-        EngineError::InvalidCursor => (400, "InvalidMarkerException", None),
+        EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", Some(GRANT_TOKEN.to_owned())),
+        EngineError::InvalidCursor => (400, "InvalidMarkerException", Some(MARKER.to_owned())),
         EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
         EngineError::Unavailable(cause) => return unavailable(cause),
         EngineError::Internal(_) => (500, "KMSInternalException", None),
@@ -114,6 +114,8 @@ const INCORRECT_KEY: &str = "The key ID in the request does not identify a CMK t
 const LOCKOUT: &str = "The new key policy will not allow you to update the key policy in the future.";
 const CONFLICT: &str = "The resource is being changed by another request; try again.";
 const THROTTLED: &str = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
+const GRANT_TOKEN: &str = "The grant token is not one that this service gave out.";
+const MARKER: &str = "The marker is not one that this listing gave out.";
 const DRY_RUN: &str = "The request would have succeeded, but the DryRun option is set.";
 
 fn missing(noun: &Noun) -> String {

@@ -251,7 +251,10 @@ pub(super) async fn last_usage(context: &Context<'_>, request: OneKey<'_>) -> Re
     let mut json = arn_of(context, &entry);
     json.object("KeyLastUsage", |json| {
         if let Some(last) = last {
-            json.text("Operation", usage_operation(last.action)).time("Timestamp", last.at);
+            json.text("Operation", usage_operation(last.action))
+                .time("Timestamp", last.at)
+                .text("CloudTrailEventId", &strongroom_authentication::hyphenated(last.record.as_bytes()))
+                .text("KmsRequestId", &last.request_id);
         }
     });
     // Every use is counted since the key was made.
