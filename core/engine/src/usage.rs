@@ -234,12 +234,7 @@ impl Uses {
 }
 
 /// Adds uses of one key to what the store has of it. Callers beyond the limit are counted together.
-fn count_key(
-    snapshot: &dyn Snapshot,
-    key: KeyId,
-    uses: KeyUses,
-    batch: &mut Batch,
-) -> Result<(), EngineError> {
+fn count_key(snapshot: &dyn Snapshot, key: KeyId, uses: KeyUses, batch: &mut Batch) -> Result<(), EngineError> {
     let read = snapshot.get(Table::Usage, key.as_bytes())?;
     let known: Option<KeyUsageRow> = read.as_ref().map(|row| rows::decode("usage", &row.value)).transpose()?;
     let Some(mut summary) = summarised(known, uses.newest) else { return Ok(()) };
