@@ -95,7 +95,9 @@ impl Engine {
         let mut set = self.policy_set(call, subject, principal.as_deref());
         let mut decision = strongroom_policy::evaluate(&request, &set);
         let grants;
-        if let (Outcome::ImplicitDeny(_), Some(key)) = (decision.outcome, subject.key) {
+        // A grant that lets itself be given up says nothing about others: whoever ends one looks at that one.
+        let by_grant = subject.action != Action::RetireGrant;
+        if let (Outcome::ImplicitDeny(_), Some(key), true) = (decision.outcome, subject.key, by_grant) {
             grants = self.grants_for(call, subject.action, key, ground)?;
             if !grants.is_empty() {
                 set.grants = &grants;

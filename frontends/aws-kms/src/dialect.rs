@@ -98,6 +98,7 @@ impl Dialect for KmsDialect {
             "aws:epochtime" => one(Some(Value::Number(facts.now.div_euclid(1000)))),
             "aws:useragent" => one(Some(Value::Text(&call.user_agent)).filter(|_| !call.user_agent.is_empty())),
             "aws:requestedregion" => one(Some(Value::Text(&call.region))),
+            "aws:viaawsservice" => one(Some(Value::Bool(false))),
             "kms:calleraccount" => one(Some(Value::Text(&call.caller.account))),
             "kms:requestalias" => one(asked_alias(facts)),
             "kms:reencryptonsamekey" => one(same_key(facts).map(Value::Bool)),

@@ -80,8 +80,10 @@ pub(super) async fn create(context: &Context<'_>, request: CreateGrantRequest<'_
     let (equals, subset) = constraints.map_or((None, None), |constraints| {
         (constraints.encryption_context_equals, constraints.encryption_context_subset)
     });
+    // A grant may be made under conditions, or by a grant with constraints, on the context that it is made for.
+    let (carried, _) = Carried::context(equals.as_ref().or(subset.as_ref()).cloned());
     let (context_equals, context_subset) = (equals.map(|pairs| pairs.0), subset.map(|pairs| pairs.0));
-    let mut carried = Carried::default()
+    let mut carried = carried
         .with("kms:granteeprincipal", Carries::Text(grantee.to_owned()))
         .with("kms:grantisforawsresource", Carries::Flag(false));
     for action in &actions {

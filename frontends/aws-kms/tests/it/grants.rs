@@ -154,6 +154,21 @@ fn a_grant_is_retired_by_its_token_or_its_id_and_a_trial_ends_nothing() {
 }
 
 #[test]
+fn a_grant_that_lets_itself_be_retired_lets_no_other() {
+    let service = Service::new();
+    let key = service.key();
+    let user = service.user("grantee", None);
+    let make = |operations: Value| {
+        let request = json!({"KeyId": key["KeyId"], "GranteePrincipal": user.arn, "Operations": operations});
+        service.ok("CreateGrant", request)["GrantId"].clone()
+    };
+    let (kept, free) = (make(json!(["Encrypt"])), make(json!(["Encrypt", "RetireGrant"])));
+    let retire = |id: &Value| json!({"KeyId": key["Arn"], "GrantId": id});
+    assert_eq!(service.refused_as(&user, "RetireGrant", retire(&kept)).0, DENIED);
+    service.ok_as(&user, "RetireGrant", retire(&free));
+}
+
+#[test]
 fn a_grantee_hands_on_no_more_than_it_holds() {
     let service = Service::new();
     let key = service.key();
@@ -163,6 +178,16 @@ fn a_grantee_hands_on_no_more_than_it_holds() {
     service.ok("CreateGrant", grant(&first.arn, json!(["CreateGrant", "Encrypt"])));
     service.ok_as(&first, "CreateGrant", grant(&second.arn, json!(["Encrypt"])));
     assert_eq!(service.refused_as(&first, "CreateGrant", grant(&second.arn, json!(["Decrypt"]))).0, DENIED);
+    let third = service.user("three", None);
+    let mut constrained = grant(&third.arn, json!(["CreateGrant", "Encrypt"]));
+    constrained["Constraints"] = json!({"EncryptionContextSubset": {"a": "1"}});
+    service.ok("CreateGrant", constrained);
+    let mut handed = grant(&second.arn, json!(["Encrypt"]));
+    assert_eq!(service.refused_as(&third, "CreateGrant", handed.clone()).0, DENIED);
+    handed["Constraints"] = json!({"EncryptionContextSubset": {"b": "1"}});
+    assert_eq!(service.refused_as(&third, "CreateGrant", handed.clone()).0, DENIED);
+    handed["Constraints"] = json!({"EncryptionContextEquals": {"a": "1", "b": "2"}});
+    service.ok_as(&third, "CreateGrant", handed);
 }
 
 #[test]

@@ -173,7 +173,13 @@ fn the_last_use_is_told_and_a_trial_is_none() {
     });
     assert_eq!(fresh, expected);
     service.test.clock.pass(Duration::from_secs(60));
-    service.ok("Encrypt", json!({"KeyId": id, "Plaintext": b64(b"p")}));
+    let used = service.call(&service.admin, "Encrypt", json!({"KeyId": id, "Plaintext": b64(b"p")}));
+    let record = service.test.records().last().unwrap().id();
     let last = &service.ok("GetKeyLastUsage", json!({"KeyId": id}))["KeyLastUsage"];
-    assert_eq!((&last["Operation"], &last["Timestamp"]), (&json!("Encrypt"), &json!(1_800_000_060)));
+    let expected = json!({
+        "Operation": "Encrypt", "Timestamp": 1_800_000_060,
+        "CloudTrailEventId": strongroom_authentication::hyphenated(record.as_bytes()),
+        "KmsRequestId": used.headers["x-amzn-requestid"].to_str().unwrap(),
+    });
+    assert_eq!(*last, expected);
 }
