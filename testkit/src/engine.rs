@@ -88,7 +88,8 @@ impl Clock for MovableClock {
 
 /// The real log, and switches that make it fail.
 pub struct FaultyLog {
-    log: FileLog,
+    /// The log itself.
+    pub inner: FileLog,
     /// Nothing can be appended: the records are lost.
     pub loses_appends: AtomicBool,
     /// No place is given.
@@ -99,27 +100,27 @@ impl AuditLog for FaultyLog {
     fn reserve(&self, class: RecordClass, records: usize) -> Result<Permit, LogUnavailable> {
         match self.refuses.load(Ordering::SeqCst) {
             true => Err(LogUnavailable::Full),
-            false => self.log.reserve(class, records),
+            false => self.inner.reserve(class, records),
         }
     }
 
     fn append(&self, permit: Permit, records: Vec<SealedRecord>) -> Durable {
         match self.loses_appends.load(Ordering::SeqCst) {
             true => Durable::finished(Err(LogUnavailable::Failed { cause: "by the test".to_owned() })),
-            false => self.log.append(permit, records),
+            false => self.inner.append(permit, records),
         }
     }
 
     fn head(&self) -> Head {
-        self.log.head()
+        self.inner.head()
     }
 
     fn append_note(&self, note: String) -> Durable {
-        self.log.append_note(note)
+        self.inner.append_note(note)
     }
 
     fn records(&self, from: Position) -> Result<StoredRecords<'_>, ReadError> {
-        self.log.records(from)
+        self.inner.records(from)
     }
 }
 
@@ -390,7 +391,7 @@ fn open_log(directory: &Path, clock: &Arc<MovableClock>, store: &dyn Store) -> A
     let saved = strongroom_engine::saved_head(store, ORIGIN).unwrap();
     let clock: Arc<dyn Clock> = Arc::<MovableClock>::clone(clock);
     let (log, _) = FileLog::open(&directory.join("audit"), options, clock, saved.as_ref()).unwrap();
-    Arc::new(FaultyLog { log, loses_appends: AtomicBool::new(false), refuses: AtomicBool::new(false) })
+    Arc::new(FaultyLog { inner: log, loses_appends: AtomicBool::new(false), refuses: AtomicBool::new(false) })
 }
 
 fn parts(

@@ -294,6 +294,14 @@ pub enum InternalFault {
     /// The cryptographic module refused.
     #[error("the cryptographic module failed: {0}")]
     Crypto(&'static str),
+    /// The log tells of changes that the store does not have: the store was put back to an older state.
+    #[error(
+        "the log tells of {changes} changes that the store does not have; restore a newer store, or accept this one"
+    )]
+    StoreOlderThanLog {
+        /// How many.
+        changes: u64,
+    },
     /// Work that was started and lost its thread.
     #[error("a worker ended before its work")]
     WorkerLost,

@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod authentication;
+mod backup;
 mod call;
 mod catalog;
 mod changes;
@@ -20,9 +21,11 @@ pub mod operations;
 mod outbox;
 mod perform;
 mod record;
+mod rollback;
 mod rows;
 mod scheduler;
 mod start;
+mod sweep;
 mod tokens;
 mod usage;
 mod vault;
@@ -31,6 +34,7 @@ mod workers;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use strongroom_audit::port::AuditLog;
 use strongroom_crypto::Random;
 use strongroom_crypto::wrapped::WrappingKey;
@@ -43,18 +47,20 @@ pub use strongroom_policy::{
 pub use strongroom_secret::SecretBytes;
 
 pub use crate::authentication::FailedAuthentication;
+pub use crate::backup::{BackupReport, RestoreError, check_backup, restore};
 pub use crate::call::{Call, Dialect, Facts, Mode};
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
 pub use crate::identity::{Identified, SecretAccessKey};
 pub use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, InstallationRow, KeyRow, PrincipalRow,
     RootRow, RootWrap, RotationCause, RotationRow, TenantRow, UsageRow, VersionRow,
 };
 pub use crate::scheduler::Ticked;
-pub use crate::start::{Options, Parts, initialise, installation, roots, saved_head};
+pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};
 pub use crate::usage::LastUse;
 pub use crate::workers::Ground;
 
@@ -71,8 +77,9 @@ pub struct Engine {
     epoch: AtomicU64,
     outbox: outbox::Outbox,
     /// Seals page cursors and grant tokens.
-    token_key: Arc<WrappingKey>,
+    token_key: ArcSwap<WrappingKey>,
     usage: usage::Ledger,
+    sweeps: sweep::Sweeps,
     scheduler: scheduler::Memory,
     strangers: authentication::Strangers,
 }

@@ -70,3 +70,13 @@ pub const FOLD_PER_TICK: usize = 65_536;
 pub const FOLD_ON_DEMAND: usize = 262_144;
 /// Rows of the usage ledger that tell a key's callers apart.
 pub const USAGE_ROWS_PER_KEY: u32 = 1_000;
+/// Roots of trust of an installation.
+pub const ROOTS: usize = 8;
+/// Domain keys that one commit of a sweep wraps anew: each is a call to a root.
+pub const SWEPT_DOMAIN_KEYS: usize = 64;
+/// Keys or credentials that one commit of a sweep wraps anew.
+pub const SWEPT_KEYS: usize = 64;
+/// How long a sweep that failed is left alone.
+pub const SWEEP_HOLD_BACK: Duration = Duration::from_secs(30);
+/// Domain keys that the answer to the verification of a root names one by one.
+pub const NAMED_DOMAIN_KEYS: usize = 100;

@@ -116,6 +116,13 @@ impl Engine {
         Removed(removed)
     }
 
+    /// Notes that the store has every change that the log tells of until now.
+    pub(crate) fn note_known_changes(&self, batch: &mut Batch) {
+        let head = self.log.head();
+        let row = PositionRow { position: Position(head.size) };
+        batch.put(Table::Installation, changes_key(&head.origin), rows::encode(&row));
+    }
+
     /// Tells what became of a batch that had `record` in it.
     pub(crate) fn enclosed(&self, record: RecordId, removed: Removed, committed: Result<(), &StoreError>) {
         self.outbox.removed(removed, committed.is_ok());

@@ -408,6 +408,7 @@ impl Engine {
     pub(crate) fn make_visible(&self, batch: &Batch) {
         self.catalog.forget(batch);
         self.vault.follow(batch);
+        self.follow_sweeps(batch);
         if changes_use(batch) {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }

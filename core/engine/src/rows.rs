@@ -13,7 +13,9 @@ use strongroom_model::id::{
 };
 use strongroom_model::name::NameKind;
 use strongroom_model::purpose::{KeyState, VersionState};
+use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey};
 use strongroom_model::spec::{KeySpec, Origin};
+use strongroom_model::store::Table;
 use strongroom_model::usage::{ProfileError, UsageProfile};
 
 use crate::error::{EngineError, InternalFault};
@@ -35,6 +37,37 @@ pub(crate) fn decode<'b, T: Decode<'b, ()>>(table: &'static str, bytes: &'b [u8]
         Some((&VERSION, body)) => minicbor::decode(body).map_err(|error| fault(error.to_string())),
         Some((version, _)) => Err(fault(format!("version {version} is newer than this program"))),
         None => Err(fault("it is empty".to_owned())),
+    }
+}
+
+/// Reads a row of any table, to find out whether this program can.
+pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+    match table {
+        Table::Installation if key == b"installation" => decode::<InstallationRow>("the installation", value).map(drop),
+        Table::Installation if key == b"clock" => decode::<ClockRow>("the clock", value).map(drop),
+        Table::Installation if key.starts_with(b"head/") => decode::<HeadRow>("the saved heads", value).map(drop),
+        Table::Installation => decode::<PositionRow>("the positions", value).map(drop),
+        Table::Root => decode::<RootRow>("roots", value).map(drop),
+        Table::Tenant => decode::<TenantRow>("tenants", value).map(drop),
+        Table::DomainKey => decode::<DomainKeyRow>("domain keys", value).map(drop),
+        Table::Principal => decode::<PrincipalRow>("principals", value).map(drop),
+        Table::Credential => decode::<CredentialRow>("credentials", value).map(drop),
+        Table::IdentityPolicy => decode::<IdentityPolicyRow>("identity policies", value).map(drop),
+        Table::Key => decode::<KeyRow>("keys", value).map(drop),
+        Table::KeyVersion => decode::<VersionRow>("key versions", value).map(drop),
+        Table::Binding | Table::BindingByKey => decode::<BindingRow>("bindings", value).map(drop),
+        Table::Grant => decode::<GrantRow>("grants", value).map(drop),
+        Table::Outbox => decode::<OutboxRow>("outbox", value).map(drop),
+        Table::Usage if key.len() == 16 => decode::<KeyUsageRow>("usage", value).map(drop),
+        Table::Usage => decode::<UsageRow>("usage", value).map(drop),
+        // Values of indexes are identities or nothing; guardrails have no rows yet.
+        Table::TenantByAccount
+        | Table::PrincipalByName
+        | Table::VersionByMaterial
+        | Table::GrantByRetiring
+        | Table::Schedule
+        | Table::Guardrail
+        | Table::CredentialByPrincipal => Ok(()),
     }
 }
 
@@ -81,6 +114,9 @@ pub struct DomainKeyRow {
     /// The wrapped key, once for each root.
     #[n(3)]
     pub wraps: Vec<RootWrap>,
+    /// The key sealed to the backup key (docs/formats/backup.md); empty where there is none.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub escrow: Vec<u8>,
 }
 
 /// A domain key as one root wrapped it.
@@ -117,6 +153,24 @@ pub struct RootRow {
     /// The public checkpoint key.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub checkpoint_public: Vec<u8>,
+    /// The root that goes once every domain key is wrapped by this one.
+    #[n(6)]
+    pub replaces: Option<RootId>,
+    /// Whether the checkpoint key is known to verifiers: from the start, or by a note in the log under another's signature.
+    #[n(7)]
+    pub introduced: bool,
+}
+
+impl RootRow {
+    /// The public checkpoint key.
+    #[must_use]
+    pub fn checkpoint_key(&self) -> CheckpointKey {
+        let algorithm = match self.checkpoint_algorithm {
+            0 => CheckpointAlgorithm::Ed25519,
+            _ => CheckpointAlgorithm::EcdsaP256,
+        };
+        CheckpointKey { algorithm, public: self.checkpoint_public.clone() }
+    }
 }
 
 /// A user of a tenant.
@@ -526,3 +580,6 @@ pub struct UsageRow {
     #[n(7)]
     pub last: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,7 @@ impl Engine {
         let mut ticked = Ticked { clock_jumped: self.watch_clock()?, ..Ticked::default() };
         self.do_due(dialect, &mut ticked)?;
         self.fold_usage_if_due()?;
+        self.sweep_if_due(dialect)?;
         self.vault.expire();
         self.checkpoint_if_due()?;
         Ok(ticked)
@@ -234,7 +235,7 @@ impl Engine {
 }
 
 /// One signature line. The key bears the log's origin as its name, as verifiers of checkpoints expect.
-fn sign(root: &dyn RootOfTrust, origin: &str, text: &str) -> Result<NoteSignature, RootError> {
+pub(crate) fn sign(root: &dyn RootOfTrust, origin: &str, text: &str) -> Result<NoteSignature, RootError> {
     let unfit = |_| RootError::Unsupported { mechanism: "a checkpoint key that can stand in a note".to_owned() };
     let key = VerifierKey::new(origin, root.checkpoint_key()?).map_err(unfit)?;
     Ok(key.signature(&root.sign_checkpoint(text.as_bytes())?))

@@ -3,26 +3,32 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use arc_swap::ArcSwap;
 use strongroom_audit::port::{AuditLog, Head};
+use strongroom_audit::record::{List, Mode, Principal, Record, Text};
 use strongroom_crypto::{Random, random};
+use strongroom_model::action::Action;
 use strongroom_model::clock::Clock;
-use strongroom_model::id::{InstallationId, TenantId};
+use strongroom_model::id::{InstallationId, RecordId, TenantId};
 use strongroom_model::root::{CheckpointAlgorithm, RootOfTrust};
 use strongroom_model::store::{Batch, Store, Table};
 use strongroom_policy::{Document, Kind};
-use strongroom_secret::Arena;
+use strongroom_secret::{Arena, Secret};
 
 use crate::authentication::Strangers;
+use crate::call::Dialect;
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::outbox::Outbox;
-use crate::rows::{self, HeadRow, InstallationRow, RootRow, TenantRow};
+use crate::rollback::RolledBack;
+use crate::rows::{self, DomainKeyRow, HeadRow, InstallationRow, OutboxRow, RootRow, RootWrap, TenantRow};
 use crate::scheduler::Memory;
+use crate::sweep::Sweeps;
 use crate::usage::Ledger;
 use crate::vault::Vault;
 use crate::workers::{Ground, Workers};
-use crate::{Engine, keys};
+use crate::{Engine, changes, keys, limits};
 
 const INSTALLATION: &[u8] = b"installation";
 
@@ -90,13 +96,13 @@ pub fn initialise(parts: &Parts, backup_public: Vec<u8>, shares: (u8, u8)) -> Re
     }
     let now = parts.clock.now();
     let id = InstallationId::from_bytes(random::bytes(&*parts.random).map_err(error::crypto)?);
-    let vault = vault(parts, id);
+    let row = InstallationRow { id, created: now, backup_public, shares };
+    let vault = vault(parts, &row, parts.roots.clone());
     let (domain_key, _) = vault.new_domain_key(TenantId::INSTALLATION, now)?;
     let mut batch = Batch::default();
-    let row = InstallationRow { id, created: now, backup_public, shares };
     batch.insert(Table::Installation, INSTALLATION.to_vec(), rows::encode(&row));
     for root in &parts.roots {
-        let row = root_row(&**root, now)?;
+        let row = RootRow { introduced: true, ..root_row(&**root, now)? };
         batch.insert(Table::Root, row.id.as_bytes().to_vec(), rows::encode(&row));
     }
     let tenant = TenantRow {
@@ -115,6 +121,58 @@ pub fn initialise(parts: &Parts, backup_public: Vec<u8>, shares: (u8, u8)) -> Re
     Ok(id)
 }
 
+/// Brings the domain keys back under the roots of `parts`, which may all be new, by the backup key's private half alone;
+/// returns how many there are. For when no other root is left, while no node runs; done again, it goes on where it was.
+///
+/// # Errors
+/// When there is no installation, when a domain key was never sealed to this backup key, or when roots or store fail.
+pub fn recover(parts: &Parts, private: &Secret<32>) -> Result<usize, EngineError> {
+    let store = &*parts.store;
+    let installation = installation(store)?.ok_or_else(|| Noun::Tenant("installation".into()))?;
+    let vault = vault(parts, &installation, parts.roots.clone());
+    let known = roots(store)?;
+    let now = parts.clock.now();
+    let mut batch = Batch::default();
+    for root in &parts.roots {
+        let row = root_row(&**root, now)?;
+        if !known.iter().any(|known| known.id == row.id) {
+            batch.insert(Table::Root, row.id.as_bytes().to_vec(), rows::encode(&row));
+        }
+    }
+    let ids: Vec<_> = parts.roots.iter().map(|root| root.describe().id).collect();
+    let (mut after, mut count) = (None::<Vec<u8>>, 0);
+    loop {
+        let page = store.snapshot()?.scan(Table::DomainKey, &[], after.as_deref(), limits::SWEPT_DOMAIN_KEYS)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        for read in &page {
+            let mut row: DomainKeyRow = rows::decode("domain keys", &read.value)?;
+            let missing = vault.missing(&row, &ids);
+            if !missing.is_empty() {
+                let secret = vault.open_escrow(&row, private)?;
+                for root in missing {
+                    let wrapped = root.wrap(&vault.context(row.tenant, row.id), &secret)?;
+                    row.wraps.push(RootWrap { root: root.describe().id, wrapped });
+                }
+                batch.replace(Table::DomainKey, read, rows::encode(&row));
+            }
+            count += 1;
+        }
+        if !batch.changes.is_empty() {
+            // The record goes with the change, and from the outbox into the log when a node starts.
+            let id = RecordId::from_bytes(random::bytes(&*parts.random).map_err(error::crypto)?);
+            let mut record = Record::new(id, now, Action::ManageRoots);
+            record.mode = Mode::Internal;
+            record.principal = Principal::Internal { service: Text::from("recovery") };
+            record.changes = List::Owned(changes::describe(&batch).into_iter().map(Text::from).collect());
+            let row = OutboxRow { record: record.seal().bytes().to_vec(), origin: parts.log.head().origin };
+            batch.put(Table::Outbox, id.as_bytes().to_vec(), rows::encode(&row));
+            store.commit(std::mem::take(&mut batch))?;
+        }
+    }
+    Ok(count)
+}
+
 pub(crate) fn root_row(
     root: &dyn RootOfTrust,
     now: strongroom_model::clock::Timestamp,
@@ -131,13 +189,15 @@ pub(crate) fn root_row(
             CheckpointAlgorithm::EcdsaP256 => 1,
         },
         checkpoint_public: key.public,
+        replaces: None,
+        introduced: false,
     })
 }
 
-fn vault(parts: &Parts, id: InstallationId) -> Vault {
+fn vault(parts: &Parts, installation: &InstallationRow, roots: Vec<Arc<dyn RootOfTrust>>) -> Vault {
     Vault::new(
-        id,
-        parts.roots.clone(),
+        installation,
+        roots,
         Arc::clone(&parts.store),
         Arc::clone(&parts.clock),
         Arc::clone(&parts.random),
@@ -149,12 +209,48 @@ impl Engine {
     /// Starts a node: opens the installation's own domain key, and gives the log what a crash kept from it.
     ///
     /// # Errors
-    /// When there is no installation, when no root can serve, or when store or log fail.
+    /// When there is no installation, when no root can serve, when store or log fail, and
+    /// [`InternalFault::StoreOlderThanLog`] when the store has lost changes.
     pub fn start(parts: Parts, options: &Options) -> Result<Arc<Self>, EngineError> {
-        let installation = installation(&*parts.store)?.ok_or(Noun::Tenant("installation".into()))?;
+        let engine = Self::build(parts, options)?;
+        let changes = engine.lost_changes()?.count;
+        if changes > 0 {
+            return Err(EngineError::Internal(InternalFault::StoreOlderThanLog { changes }));
+        }
+        engine.replay_outbox()?;
+        engine.clear_outbox()?;
+        Ok(engine)
+    }
+
+    /// Starts a node over a store that was put back to an older state: suspensions and destructions that the log tells
+    /// of are applied again, and all of it is recorded. What was made since then is lost.
+    ///
+    /// # Errors
+    /// As [`Engine::start`], but for the older store.
+    pub fn start_accepting_rollback(
+        parts: Parts,
+        options: &Options,
+        dialect: &'static dyn Dialect,
+    ) -> Result<(Arc<Self>, RolledBack), EngineError> {
+        let engine = Self::build(parts, options)?;
+        let lost = engine.lost_changes()?;
+        engine.replay_outbox()?;
+        let rolled_back = engine.accept(lost, dialect)?;
+        engine.clear_outbox()?;
+        Ok((engine, rolled_back))
+    }
+
+    fn build(parts: Parts, options: &Options) -> Result<Arc<Self>, EngineError> {
+        let installation = installation(&*parts.store)?.ok_or_else(|| Noun::Tenant("installation".into()))?;
         let operator_policy = Document::parse(&options.operator_policy, Kind::Identity);
         let operator_policy = operator_policy.map_err(EngineError::InvalidPolicy)?.compile();
-        let vault = vault(&parts, installation.id);
+        let known: Vec<_> = roots(&*parts.store)?.into_iter().map(|row| row.id).collect();
+        let (ours, strange): (Vec<_>, Vec<_>) =
+            parts.roots.iter().cloned().partition(|root| known.contains(&root.describe().id));
+        for root in strange {
+            tracing::warn!(root = ?root.describe(), "this root is none of the installation's; it is left alone until it is added");
+        }
+        let vault = vault(&parts, &installation, ours);
         let catalog = Catalog::new(Arc::clone(&parts.store));
         let (tenant, _) = catalog.load_tenant(TenantId::INSTALLATION)?;
         let token_key = match vault.domain_key(TenantId::INSTALLATION, tenant.domain_key, Ground::Worker) {
@@ -173,13 +269,12 @@ impl Engine {
             operator_policy,
             epoch: AtomicU64::new(0),
             outbox: Outbox::default(),
-            token_key,
+            token_key: ArcSwap::new(token_key),
             usage: Ledger::default(),
+            sweeps: Sweeps::default(),
             scheduler: Memory::default(),
             strangers: Strangers::default(),
         };
-        engine.replay_outbox()?;
-        engine.clear_outbox()?;
         Ok(Arc::new(engine))
     }
 }

@@ -13,7 +13,7 @@ use strongroom_audit::port::Position;
 use strongroom_audit::record::{Mode, Outcome, Record};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{KeyId, MaterialId, RecordId};
+use strongroom_model::id::{CredentialId, KeyId, MaterialId, RecordId};
 use strongroom_model::store::{Batch, Row, Snapshot, Table};
 
 use crate::error::EngineError;
@@ -84,10 +84,19 @@ struct KeyUses {
     newest: Option<Newest>,
 }
 
+/// When a credential last proved someone.
+#[derive(Clone, Copy, minicbor::Encode, minicbor::Decode)]
+#[cbor(map)]
+struct CredentialUsageRow {
+    #[n(0)]
+    last: Timestamp,
+}
+
 /// What a stretch of the log tells of uses.
 #[derive(Default)]
 struct Tally {
     keys: HashMap<KeyId, KeyUses>,
+    credentials: HashMap<CredentialId, Timestamp>,
     kinds: usize,
 }
 
@@ -116,6 +125,22 @@ impl Engine {
         let most = 1 + 2 * limits::USAGE_ROWS_PER_KEY as usize;
         let rows = self.catalog.scan_all(Table::Usage, key.as_bytes(), most)?;
         rows.iter().skip(1).map(|row| rows::decode("usage", &row.value)).collect()
+    }
+
+    /// When credentials last proved someone, whatever came of the request; `None` where one never did. Blocks: the log is
+    /// counted first.
+    ///
+    /// # Errors
+    /// When store or log can't be read.
+    pub(crate) fn credentials_used(&self, ids: &[CredentialId]) -> Result<Vec<Option<Timestamp>>, EngineError> {
+        self.fold_usage(limits::FOLD_ON_DEMAND)?;
+        let snapshot = self.catalog.snapshot()?;
+        let last = |id: &CredentialId| {
+            let row = snapshot.get(Table::Usage, id.as_bytes())?;
+            let row = row.map(|row| rows::decode::<CredentialUsageRow>("usage", &row.value)).transpose()?;
+            Ok(row.map(|row| row.last))
+        };
+        ids.iter().map(last).collect()
     }
 
     /// The first record of the log that is not counted yet. Records from there on must not be pruned.
@@ -187,6 +212,13 @@ impl Engine {
         for (key, uses) in tally.keys {
             count_key(&*snapshot, key, uses, &mut batch)?;
         }
+        for (credential, last) in tally.credentials {
+            let read = snapshot.get(Table::Usage, credential.as_bytes())?;
+            let known = read.as_ref().map(|row| rows::decode::<CredentialUsageRow>("usage", &row.value)).transpose()?;
+            let last = known.map_or(last, |known| known.last.max(last));
+            let row = rows::encode(&CredentialUsageRow { last });
+            write(&mut batch, read.as_ref(), credential.as_bytes(), row, Table::Usage);
+        }
         drop(snapshot);
         self.catalog.store().commit(batch)?;
         Ok(records)
@@ -195,6 +227,13 @@ impl Engine {
 
 impl Tally {
     fn count(&mut self, record: &Record<'_>) {
+        if let Some(credential) = record.credential.id {
+            let last = self.credentials.entry(credential).or_insert_with(|| {
+                self.kinds += 1;
+                record.started
+            });
+            *last = record.started.max(*last);
+        }
         if record.outcome != Outcome::Done || record.mode != Mode::Run {
             return;
         }

@@ -2,23 +2,26 @@
 //!
 //! The one place where wrapped material is opened. Both caches are bounded; what they drop is erased.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use quick_cache::sync::{Cache, GuardResult};
-use strongroom_crypto::wrapped::{self, Binding, Kind, WrappingKey};
+use strongroom_crypto::backup::{self, BackupPublicKey};
+use strongroom_crypto::wrapped::{self, Binding, CredentialBinding, Kind, WrappingKey};
 use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::clock::{Clock, Timestamp};
-use strongroom_model::id::{DomainKeyId, InstallationId, MaterialId, TenantId};
+use strongroom_model::id::{DomainKeyId, InstallationId, MaterialId, RootId, TenantId};
 use strongroom_model::root::{RootError, RootOfTrust};
 use strongroom_model::store::{Batch, Change, Store, Table};
-use strongroom_secret::{Arena, Secret};
+use strongroom_secret::{Arena, Secret, SecretBytes};
 
 use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InternalFault};
 use crate::operation::Halt;
-use crate::rows::{self, DomainKeyRow, KeyRow, RootWrap, VersionRow};
+use crate::rows::{self, CredentialRow, DomainKeyRow, InstallationRow, KeyRow, RootWrap, VersionRow};
 use crate::workers::Ground;
 use crate::{keys, limits};
 
@@ -28,7 +31,10 @@ pub(crate) type Roots = Vec<Arc<dyn RootOfTrust>>;
 /// Opens and keeps keys.
 pub(crate) struct Vault {
     installation: InstallationId,
+    backup_public: Option<BackupPublicKey>,
     roots: ArcSwap<Roots>,
+    /// Roots that are about to be added.
+    offered: Mutex<Roots>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -46,7 +52,7 @@ struct Held {
 
 impl Vault {
     pub(crate) fn new(
-        installation: InstallationId,
+        installation: &InstallationRow,
         roots: Roots,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -54,8 +60,10 @@ impl Vault {
         arena: Option<Arena>,
     ) -> Self {
         Self {
-            installation,
+            installation: installation.id,
+            backup_public: installation.backup_public.as_slice().try_into().ok().map(BackupPublicKey),
             roots: ArcSwap::from_pointee(roots),
+            offered: Mutex::new(Vec::new()),
             store,
             clock,
             random,
@@ -73,7 +81,35 @@ impl Vault {
         self.roots.load_full()
     }
 
-    pub(crate) fn set_roots(&self, roots: Roots) {
+    /// The root with this id, if it is at hand.
+    pub(crate) fn root(&self, id: RootId) -> Option<Arc<dyn RootOfTrust>> {
+        self.roots().iter().find(|root| root.describe().id == id).cloned()
+    }
+
+    /// Holds a root ready that counts once its row is committed.
+    pub(crate) fn offer(&self, root: Arc<dyn RootOfTrust>) {
+        let id = root.describe().id;
+        let mut offered = self.offered.lock();
+        offered.retain(|other| other.describe().id != id);
+        offered.truncate(limits::ROOTS);
+        offered.push(root);
+    }
+
+    /// A root's row was written: an offered root counts from now on.
+    fn adopt(&self, id: RootId) {
+        let mut offered = self.offered.lock();
+        let Some(at) = offered.iter().position(|root| root.describe().id == id) else { return };
+        let root = offered.remove(at);
+        let mut roots = Roots::clone(&self.roots());
+        roots.retain(|other| other.describe().id != id);
+        roots.push(root);
+        self.roots.store(Arc::new(roots));
+    }
+
+    /// A root's row was removed: the root counts no more.
+    fn dismiss(&self, id: RootId) {
+        let mut roots = Roots::clone(&self.roots());
+        roots.retain(|root| root.describe().id != id);
         self.roots.store(Arc::new(roots));
     }
 
@@ -133,17 +169,23 @@ impl Vault {
         KeyMaterial::generate(key.spec, &*self.random, self.arena.as_ref()).map_err(error::crypto)
     }
 
-    /// Drops what a committed batch has destroyed.
+    /// Follows a committed batch: drops what it has destroyed, and takes roots in or lets them go.
     pub(crate) fn follow(&self, batch: &Batch) {
         for change in &batch.changes {
-            let Change::Delete(table, key) = change else { continue };
-            let id = key.get(16..32);
-            match table {
-                Table::VersionByMaterial => {
-                    id.and_then(MaterialId::from_slice).map(|id| self.materials.remove(&id));
+            match change {
+                Change::Put(Table::Root, key, _) => {
+                    RootId::from_slice(key).into_iter().for_each(|id| self.adopt(id));
                 }
-                Table::DomainKey => {
-                    id.and_then(DomainKeyId::from_slice).map(|id| self.domain_keys.remove(&id));
+                Change::Delete(Table::Root, key) => {
+                    RootId::from_slice(key).into_iter().for_each(|id| self.dismiss(id));
+                }
+                Change::Delete(Table::VersionByMaterial, key) => {
+                    let id = key.get(16..32).and_then(MaterialId::from_slice);
+                    id.map(|id| self.materials.remove(&id));
+                }
+                Change::Delete(Table::DomainKey, key) => {
+                    let id = key.get(16..32).and_then(DomainKeyId::from_slice);
+                    id.map(|id| self.domain_keys.remove(&id));
                 }
                 _ => {}
             }
@@ -195,7 +237,94 @@ impl Vault {
         }
         let key = Arc::new(WrappingKey::new(*id.as_bytes(), &secret, self.arena.as_ref()));
         self.domain_keys.insert(id, Arc::clone(&key));
-        Ok((DomainKeyRow { id, tenant, created: now, wraps }, key))
+        let escrow = self.escrow(&context, &secret)?;
+        Ok((DomainKeyRow { id, tenant, created: now, wraps, escrow }, key))
+    }
+
+    /// Seals a domain key to the backup key, so that the recovery shares alone bring it back.
+    fn escrow(&self, context: &[u8], secret: &Secret<32>) -> Result<Vec<u8>, EngineError> {
+        let Some(public) = &self.backup_public else { return Ok(Vec::new()) };
+        let plain = SecretBytes::take([context, secret.expose()].concat());
+        let mut sealed = Vec::new();
+        backup::seal_stream(public, &mut plain.expose(), &mut sealed, &*self.random)
+            .map_err(|_| EngineError::Internal(InternalFault::Crypto("sealing to the backup key")))?;
+        Ok(sealed)
+    }
+
+    /// Opens a domain key that [`Vault::escrow`] sealed.
+    pub(crate) fn open_escrow(&self, row: &DomainKeyRow, private: &Secret<32>) -> Result<Secret<32>, EngineError> {
+        let fault = || EngineError::Internal(InternalFault::Crypto("what was sealed to the backup key does not open"));
+        let context = self.context(row.tenant, row.id);
+        let mut plain = Zeroed(Vec::with_capacity(context.len() + 32));
+        backup::open_stream(private, &mut row.escrow.as_slice(), &mut plain).map_err(|_| fault())?;
+        let plain = SecretBytes::take(plain.0);
+        let secret = plain.expose().strip_prefix(context.as_slice());
+        secret.and_then(Secret::copy_from).ok_or_else(fault)
+    }
+
+    /// A domain key's row with a wrap by each of `known` that is at hand, and without wraps by others; `None` when it is
+    /// like that already. The last wrap is never dropped.
+    pub(crate) fn rewrapped(&self, row: &DomainKeyRow, known: &[RootId]) -> Result<Option<DomainKeyRow>, EngineError> {
+        let missing = self.missing(row, known);
+        let mut wraps: Vec<RootWrap> = row.wraps.iter().filter(|wrap| known.contains(&wrap.root)).cloned().collect();
+        if missing.is_empty() && (wraps.len() == row.wraps.len() || wraps.is_empty()) {
+            return Ok(None);
+        }
+        if !missing.is_empty() {
+            let secret = self.unwrap_by_any_root(row)?;
+            let context = self.context(row.tenant, row.id);
+            for root in missing {
+                wraps.push(RootWrap { root: root.describe().id, wrapped: root.wrap(&context, &secret)? });
+            }
+        }
+        Ok(Some(DomainKeyRow { wraps, ..row.clone() }))
+    }
+
+    /// The roots at hand among `known` that have not wrapped a domain key yet.
+    pub(crate) fn missing(&self, row: &DomainKeyRow, known: &[RootId]) -> Roots {
+        let lacks = |root: &&Arc<dyn RootOfTrust>| {
+            let id = root.describe().id;
+            known.contains(&id) && !row.wraps.iter().any(|wrap| wrap.root == id)
+        };
+        self.roots().iter().filter(lacks).cloned().collect()
+    }
+
+    /// Whether a root opens a domain key; `None` when it has not wrapped it.
+    pub(crate) fn opens(&self, root: &dyn RootOfTrust, row: &DomainKeyRow) -> Option<Result<Secret<32>, RootError>> {
+        let id = root.describe().id;
+        let wrap = row.wraps.iter().find(|wrap| wrap.root == id)?;
+        Some(root.unwrap(&self.context(row.tenant, row.id), &wrap.wrapped))
+    }
+
+    /// Wraps a key version's material anew; `None` when `current` has wrapped it already, or it is destroyed.
+    pub(crate) fn rewrap_version(
+        &self,
+        key: &KeyRow,
+        version: &VersionRow,
+        current: DomainKeyId,
+    ) -> Result<Option<Vec<u8>>, Halt> {
+        let Some(old) = wrapped::domain_key_id(Kind::Material, &version.wrapped).filter(|id| *id != current) else {
+            return Ok(None);
+        };
+        let fault = |cause| EngineError::Internal(InternalFault::Material { key: key.id.to_string(), cause });
+        let (old, new) =
+            (self.domain_key(key.tenant, old, Ground::Worker)?, self.domain_key(key.tenant, current, Ground::Worker)?);
+        let bound = binding(key, version.material)?.encode();
+        let material = old.open(Kind::Material, &bound, &version.wrapped).map_err(|_| fault("its wrapping"))?;
+        Ok(Some(new.seal(Kind::Material, &bound, material.expose(), &*self.random).map_err(error::crypto)?))
+    }
+
+    /// Seals a credential anew; `None` when `current` has sealed it already.
+    pub(crate) fn reseal_credential(&self, row: &CredentialRow, current: DomainKeyId) -> Result<Option<Vec<u8>>, Halt> {
+        let Some(old) = wrapped::domain_key_id(Kind::Credential, &row.sealed).filter(|id| *id != current) else {
+            return Ok(None);
+        };
+        let fault = |cause| EngineError::Internal(InternalFault::Material { key: row.shown.clone(), cause });
+        let (old, new) =
+            (self.domain_key(row.tenant, old, Ground::Worker)?, self.domain_key(row.tenant, current, Ground::Worker)?);
+        let bound = CredentialBinding { tenant: row.tenant, credential: row.id, shown: &row.shown }.encode();
+        let secret = old.open(Kind::Credential, &bound, &row.sealed).map_err(|_| fault("its sealing"))?;
+        Ok(Some(new.seal(Kind::Credential, &bound, secret.expose(), &*self.random).map_err(error::crypto)?))
     }
 
     /// Opens a domain key with whichever root can, in order.
@@ -223,6 +352,23 @@ impl Vault {
     fn age(&self) -> Result<Duration, EngineError> {
         let [draw] = random::bytes::<1>(&*self.random).map_err(error::crypto)?;
         Ok(limits::MATERIAL_AGE - limits::MATERIAL_AGE / 1024 * u32::from(draw))
+    }
+}
+
+/// A buffer for what is secret, large enough from the start never to move.
+struct Zeroed(Vec<u8>);
+
+impl Write for Zeroed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if bytes.len() > self.0.capacity() - self.0.len() {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,7 +1,9 @@
 //! Every operation. One file a family; each is a plain struct that a front end fills and [`crate::Engine::perform`] does.
 
+pub mod backup;
 pub mod clock;
 pub mod data_key;
+pub mod domain_key;
 pub mod encrypt;
 pub mod explain;
 pub mod grant;
@@ -12,6 +14,7 @@ pub mod mac;
 pub mod name;
 pub mod principal;
 pub mod records;
+pub mod root;
 pub mod rotation;
 pub mod sign;
 pub mod suspend;

@@ -290,7 +290,8 @@ pub struct ListCredentials {
 }
 
 impl Operation for ListCredentials {
-    type Output = Vec<CredentialRow>;
+    /// Each with the time at which it last proved someone.
+    type Output = Vec<(CredentialRow, Option<Timestamp>)>;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(demands(Action::ReadCredentials, self.tenant))
@@ -304,13 +305,16 @@ impl Operation for ListCredentials {
         };
         let prefix = keys::credentials_of(self.tenant, principal);
         let snapshot = catalog.snapshot()?;
-        let mut credentials = Vec::new();
+        let mut credentials: Vec<CredentialRow> = Vec::new();
         for index in catalog.scan_all(Table::CredentialByPrincipal, &prefix, 1000)? {
             let shown = index.key.get(32..).unwrap_or_default();
             let Some(row) = snapshot.get(Table::Credential, shown)? else { continue };
             credentials.push(rows::decode("credentials", &row.value)?);
         }
-        Ok(Outcome::Answer(credentials))
+        drop(snapshot);
+        let ids: Vec<_> = credentials.iter().map(|row| row.id).collect();
+        let used = authorized.engine().credentials_used(&ids)?;
+        Ok(Outcome::Answer(credentials.into_iter().zip(used).collect()))
     }
 }
 

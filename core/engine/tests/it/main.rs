@@ -3,9 +3,11 @@
 
 mod access;
 mod audit;
+mod backup;
 mod conflicts;
 mod grants;
 mod ledger;
 mod lifecycle;
+mod roots;
 mod tools;
 mod using;
