@@ -1,6 +1,7 @@
 //! Aliases: names beside a key's own.
 
 use bytes::Bytes;
+use strongroom_engine::KeyReference;
 use strongroom_engine::operations::inspect::{ListNames, ListNamesWithKeys};
 use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
 use strongroom_model::action::Action;
@@ -80,12 +81,19 @@ pub(super) async fn list(context: &Context<'_>, request: ListAliasesRequest<'_>)
     check.done()?;
     let page = listing.open(context, &[key.unwrap_or_default()])?;
     let detail = key.map(|key| ("keyId", key.to_owned())).into_iter().collect();
+    let key = context.optional_key(key, Accepts::Keys).await?;
+    // The listing is of the caller's own account; another's key has no place in it.
+    if let Some(KeyReference::Name(name)) = &key
+        && name.tenant != context.caller.tenant
+    {
+        return Err(context.hidden());
+    }
     let names = ListNames {
         tenant: context.caller.tenant,
         region: Box::from(&*context.region),
         kind: ALIAS,
         action: Action::ListAliases,
-        key: context.optional_key(key, Accepts::Keys).await?,
+        key,
         after: page.after_text(),
         limit: page.limit,
     };

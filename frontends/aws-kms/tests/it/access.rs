@@ -282,6 +282,19 @@ fn another_accounts_keys_are_hidden_from_who_may_not_use_them() {
     }
     assert_eq!(told[0].0, DENIED);
     assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    for (operation, mut request) in [
+        ("ListAliases", json!({})),
+        ("DescribeKey", json!({})),
+        ("ListGrants", json!({})),
+        ("GetKeyPolicy", json!({})),
+        ("ScheduleKeyDeletion", json!({})),
+        ("GetKeyLastUsage", json!({})),
+        ("CreateAlias", json!({"AliasName": "alias/mine"})),
+    ] {
+        request["KeyId"] = key["Arn"].clone();
+        request["TargetKeyId"] = key["Arn"].clone();
+        assert_eq!(service.refused_as(&stranger, operation, request).0, DENIED, "{operation}");
+    }
     let entry =
         json!({"Effect": "Allow", "Principal": {"AWS": stranger.arn}, "Action": "kms:Encrypt", "Resource": "*"});
     service.ok("PutKeyPolicy", json!({"KeyId": key["KeyId"], "Policy": document(&[everything(), entry])}));
