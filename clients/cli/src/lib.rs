@@ -84,7 +84,7 @@ fn done(
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
         AdminCommand::Key(command) => resources::key(&client, output, command),
         AdminCommand::Binding(command) => resources::binding(&client, output, command),
-        AdminCommand::Root(command) => resources::root(&client, output, command),
+        AdminCommand::Root(command) => resources::root(&client, output, &command),
         AdminCommand::Audit(AuditCommand::Show(options)) => audit::show(&client, output, &options, (environment.now)()),
         AdminCommand::Audit(AuditCommand::Verify(options)) => verify::verify(&options, output),
     }

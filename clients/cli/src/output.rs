@@ -37,8 +37,9 @@ impl<'a> Output<'a> {
         if self.format != Format::Table {
             return self.json(thing);
         }
-        let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default() + 1;
-        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        let fields = || fields.iter().filter(|(_, value)| !value.is_empty());
+        let width = fields().map(|(name, _)| name.len()).max().unwrap_or_default() + 1;
+        for (name, value) in fields() {
             let name = format!("{name}:");
             writeln!(self.out, "{name:width$} {}", safe(value))?;
         }

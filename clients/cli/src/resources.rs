@@ -60,7 +60,11 @@ pub(crate) fn tenant(client: &Client<'_>, output: &mut Output<'_>, command: Tena
     output.one(&tenant, &fields)
 }
 
-pub(crate) fn principal(client: &Client<'_>, output: &mut Output<'_>, command: PrincipalCommand) -> Result<(), CliError> {
+pub(crate) fn principal(
+    client: &Client<'_>,
+    output: &mut Output<'_>,
+    command: PrincipalCommand,
+) -> Result<(), CliError> {
     let principal: Principal = match command {
         PrincipalCommand::List(TenantOf { tenant }) => {
             let principals: Vec<Principal> = client.all(Endpoint::ListPrincipals, &[&tenant])?;
@@ -111,7 +115,11 @@ fn principal_fields(principal: &Principal) -> Vec<(&'static str, String)> {
     ]
 }
 
-pub(crate) fn access_key(client: &Client<'_>, output: &mut Output<'_>, command: AccessKeyCommand) -> Result<(), CliError> {
+pub(crate) fn access_key(
+    client: &Client<'_>,
+    output: &mut Output<'_>,
+    command: AccessKeyCommand,
+) -> Result<(), CliError> {
     let (endpoint, of, id, done) = match command {
         AccessKeyCommand::Create { of, principal, root: _, expires } => {
             let lifetime_seconds = expires.map(|span| span.0.as_secs());
@@ -128,9 +136,10 @@ pub(crate) fn access_key(client: &Client<'_>, output: &mut Output<'_>, command: 
         AccessKeyCommand::List { of, principal } => {
             let keys: Page<AccessKey> =
                 client.query(Endpoint::ListAccessKeys, &[&of.tenant], &AccessKeyQuery { principal })?;
-            return output.list(&keys.items, &["ACCESS KEY ID", "STATE", "CREATED", "EXPIRES"], |key| {
-                let expires = key.expires.as_ref().map_or_else(|| "never".to_owned(), Time::to_string);
-                vec![key.access_key_id.clone(), key.state.to_string(), key.created.to_string(), expires]
+            return output.list(&keys.items, &["ACCESS KEY ID", "STATE", "CREATED", "EXPIRES", "LAST USED"], |key| {
+                let or_never = |time: &Option<Time>| time.as_ref().map_or_else(|| "never".to_owned(), Time::to_string);
+                let (id, state, created) = (key.access_key_id.clone(), key.state.to_string(), key.created.to_string());
+                vec![id, state, created, or_never(&key.expires), or_never(&key.last_used)]
             });
         }
         AccessKeyCommand::Suspend { of, id } => (Endpoint::SuspendAccessKey, of, id, "suspended"),
@@ -208,7 +217,7 @@ pub(crate) fn binding(client: &Client<'_>, output: &mut Output<'_>, command: Bin
     })
 }
 
-pub(crate) fn root(client: &Client<'_>, output: &mut Output<'_>, command: RootCommand) -> Result<(), CliError> {
+pub(crate) fn root(client: &Client<'_>, output: &mut Output<'_>, command: &RootCommand) -> Result<(), CliError> {
     let RootCommand::List = command;
     let roots: Page<Root> = client.ask(Endpoint::ListRoots, &[])?;
     output.list(&roots.items, &["ID", "KIND", "STATE", "LOCATION", "CHECKPOINT KEY"], |root| {

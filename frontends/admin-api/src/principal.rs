@@ -79,6 +79,9 @@ pub struct AccessKey {
     /// When it lapses; absent if never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
+    /// When it last proved someone, whatever came of the request; absent if never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Time>,
 }
 
 /// A new access key. Its secret is shown this once; the server keeps it sealed and has no way to show it again.

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use strongroom_admin_api::{AccessKey, AccessKeyQuery, CreateAccessKey, NewAccessKey, Page, State, Time, limits};
-use strongroom_engine::CredentialRow;
 use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, ListCredentials};
+use strongroom_engine::{CredentialRow, SecretBytes};
+
+use strongroom_model::clock::Timestamp;
 
 use crate::context::Context;
 use crate::error::AdminError;
@@ -28,21 +30,22 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let shown_half = mint::unique(engine, "AKIA")?;
     let secret = mint::secret_access_key(engine)?;
     // The engine takes the secret for good; what is shown once is this copy.
-    let shown_once = String::from_utf8_lossy(secret.expose()).into_owned();
+    let shown_once = SecretBytes::copy_from(secret.expose());
     let mut detail = vec![("access_key_id", shown_half.clone())];
     detail.extend(principal.iter().map(|name| ("principal", name.clone())));
     let expires = lifetime_seconds.map(|seconds| engine.clock().now().after(Duration::from_secs(seconds)));
     let make = CreateCredential { tenant, principal: principal.clone(), shown: shown_half, secret, expires };
     let row = context.perform_telling(make, detail).await?;
-    let access_key = shown(context, &row, principal);
-    Reply::created(&NewAccessKey { access_key, secret_access_key: Cow::Owned(shown_once) })
+    let access_key = shown(context, &row, None, principal);
+    let secret_access_key = Cow::Borrowed(str::from_utf8(shown_once.expose()).map_err(|_| AdminError::Answer)?);
+    Reply::created(&NewAccessKey { access_key, secret_access_key })
 }
 
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let AccessKeyQuery { principal } = context.query()?;
     let tenant = context.tenant().await?;
     let rows = context.perform(ListCredentials { tenant, principal: principal.clone() }).await?;
-    let items = rows.iter().map(|row| shown(context, row, principal.clone())).collect();
+    let items = rows.iter().map(|(row, used)| shown(context, row, *used, principal.clone())).collect();
     Reply::ok(&Page { items, next: None })
 }
 
@@ -54,7 +57,7 @@ pub(crate) async fn change(context: &Context<'_>, fate: Fate) -> Result<Reply, A
     Ok(Reply::done())
 }
 
-fn shown(context: &Context<'_>, row: &CredentialRow, principal: Option<String>) -> AccessKey {
+fn shown(context: &Context<'_>, row: &CredentialRow, used: Option<Timestamp>, principal: Option<String>) -> AccessKey {
     let lapsed = row.expires.is_some_and(|expires| expires <= context.admin.engine.clock().now());
     AccessKey {
         access_key_id: row.shown.clone(),
@@ -63,5 +66,6 @@ fn shown(context: &Context<'_>, row: &CredentialRow, principal: Option<String>) 
         state: if lapsed { State::Expired } else { State::suspended(row.suspended) },
         created: row.created.into(),
         expires: row.expires.map(Time::from),
+        last_used: used.map(Time::from),
     }
 }

@@ -1,9 +1,10 @@
-//! Answers that succeed.
+//! Answers that succeed. One of them holds a new secret, so all of them are erased once they were sent.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
+use strongroom_engine::SecretBytes;
 use strongroom_http::Response;
 
 use crate::error::AdminError;
@@ -11,17 +12,30 @@ use crate::error::AdminError;
 /// The header that carries a request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Room for most answers, so that none of a secret is left behind where a buffer grew.
+const USUAL_BYTES: usize = 4096;
+
 /// An answer.
 pub(crate) struct Reply {
     status: StatusCode,
-    body: Vec<u8>,
+    body: SecretBytes,
+}
+
+/// A body on its way.
+struct Body(SecretBytes);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 impl Reply {
     /// What was read or changed.
     pub(crate) fn ok<T: Serialize>(answer: &T) -> Result<Self, AdminError> {
-        let body = serde_json::to_vec(answer).map_err(|_| AdminError::Answer)?;
-        Ok(Self { status: StatusCode::OK, body })
+        let mut body = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut body, answer).map_err(|_| AdminError::Answer)?;
+        Ok(Self { status: StatusCode::OK, body: SecretBytes::take(body) })
     }
 
     /// What was made.
@@ -30,12 +44,12 @@ impl Reply {
     }
 
     /// Nothing to say.
-    pub(crate) const fn done() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
+    pub(crate) fn done() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: SecretBytes::take(Vec::new()) }
     }
 
     pub(crate) fn response(self, request_id: &str) -> Response {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        let mut response = Response::new(Full::new(Bytes::from_owner(Body(self.body))));
         *response.status_mut() = self.status;
         add_headers(&mut response, request_id);
         response

@@ -13,7 +13,8 @@ use strongroom_http::{App, Listener, ListenerConfig, Peer, Request, Response, Sh
 use strongroom_testkit::engine::{TestDialect, TestEngine};
 use tokio::runtime::Runtime;
 
-const OPERATORS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["strongroom:*","test:*"],"Resource":"*"}]}"#;
+const OPERATORS: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["strongroom:*","test:*"],"Resource":"*"}]}"#;
 
 struct Gate(Admin);
 

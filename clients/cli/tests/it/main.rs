@@ -1,4 +1,5 @@
 //! The command line against a real server: over its Unix socket, over HTTPS, and against nothing.
+#![cfg(test)]
 
 mod acts;
 mod audit;

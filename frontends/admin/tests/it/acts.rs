@@ -19,8 +19,9 @@ fn an_operator_makes_a_tenant_with_a_principal_and_an_access_key_and_all_of_it_i
     assert_eq!(alice["arn"], "arn:aws:iam::123456789012:user/alice");
     assert!(alice["unique_id"].as_str().unwrap().starts_with("AIDA"));
     let key = house.access_key(ACCOUNT, json!({"principal": "alice"}));
-    assert_eq!((key.id.len(), &key.id[..4], key.secret.len()), (20, "AKIA", 40));
-    let expected = ["CreateTenant", "CreatePrincipal", "CreateAccessKey"].map(|name| (name.to_owned(), "done".to_owned()));
+    assert_eq!((key.id.len(), key.id.starts_with("AKIA"), key.secret.len()), (20, true, 40));
+    let expected =
+        ["CreateTenant", "CreatePrincipal", "CreateAccessKey"].map(|name| (name.to_owned(), "done".to_owned()));
     assert_eq!(house.records(), expected);
     let again = house.ask("POST", "/v1/tenants", json!({"account": ACCOUNT, "name": "prod"}));
     assert_eq!(again.code(), (409, "AlreadyExists"));
@@ -64,10 +65,27 @@ fn an_access_key_proves_its_principal_until_it_is_suspended_expired_or_deleted()
 }
 
 #[test]
+fn an_access_key_s_last_use_is_told() {
+    let house = House::new();
+    let key = house.principal(ACCOUNT, "alice", "key-user");
+    let listed =
+        || house.done("GET", &format!("{TENANT}/access-keys?principal=alice"), Value::Null)["items"][0].clone();
+    assert_eq!(listed()["last_used"], Value::Null);
+    house.test.clock.pass(Duration::from_secs(60));
+    house.signed(&key, "GET", "/v1/tenants", Value::Null);
+    let used = strongroom_admin_api::Time(house.engine.clock().now()).to_string();
+    house.test.clock.pass(Duration::from_secs(60));
+    assert_eq!(listed()["last_used"], used);
+}
+
+#[test]
 fn nobody_changes_the_access_key_that_they_ask_with() {
     let house = House::new();
     let key = house.principal(ACCOUNT, "chief", "tenant-administrator");
-    for (method, path) in [("POST", format!("{TENANT}/access-keys/{}/suspend", key.id)), ("DELETE", format!("{TENANT}/access-keys/{}", key.id))] {
+    for (method, path) in [
+        ("POST", format!("{TENANT}/access-keys/{}/suspend", key.id)),
+        ("DELETE", format!("{TENANT}/access-keys/{}", key.id)),
+    ] {
         assert_eq!(house.signed(&key, method, &path, Value::Null).code(), (400, "InvalidInput"));
     }
     let own = house.signed(&key, "DELETE", &format!("{TENANT}/principals/chief"), Value::Null);
@@ -105,7 +123,8 @@ fn policies_are_kept_as_they_came_and_what_is_no_policy_is_refused() {
     let house = House::new();
     house.principal(ACCOUNT, "alice", "key-user");
     let path = format!("{TENANT}/principals/alice/policies/own");
-    let document = "{\"Version\":\"2012-10-17\",\n \"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}]}";
+    let document =
+        "{\"Version\":\"2012-10-17\",\n \"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}]}";
     house.done("PUT", &path, json!({"document": document}));
     assert_eq!(house.done("GET", &path, Value::Null)["document"], document);
     let detail = house.done("GET", &format!("{TENANT}/principals/alice"), Value::Null);
@@ -113,7 +132,9 @@ fn policies_are_kept_as_they_came_and_what_is_no_policy_is_refused() {
     house.done("DELETE", &path, Value::Null);
     assert_eq!(house.ask("GET", &path, Value::Null).code(), (404, "NotFound"));
     assert_eq!(house.ask("DELETE", &path, Value::Null).code(), (404, "NotFound"));
-    for bad in ["", "{}", "{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"kms:*\",\"Action\":\"*\",\"Resource\":\"*\"}]}"] {
+    for bad in
+        ["", "{}", "{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"kms:*\",\"Action\":\"*\",\"Resource\":\"*\"}]}"]
+    {
         assert_eq!(house.ask("PUT", &path, json!({"document": bad})).code(), (400, "InvalidPolicy"), "{bad}");
     }
 }

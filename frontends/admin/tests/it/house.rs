@@ -11,7 +11,8 @@ use strongroom_http::{Peer, Remote, Request};
 use strongroom_sigv4::{Credentials, SigningTime};
 use strongroom_testkit::engine::{TestDialect, TestEngine, block_on};
 
-pub(crate) const OPERATORS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["strongroom:*","test:*"],"Resource":"*"}]}"#;
+pub(crate) const OPERATORS: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["strongroom:*","test:*"],"Resource":"*"}]}"#;
 pub(crate) const HOST: &str = "admin.example";
 
 pub(crate) struct House {

@@ -60,7 +60,7 @@ fn encrypt(house: &House, key: &KeyEntry) -> Result<(), EngineError> {
         key: by_name(key),
         plaintext: SecretBytes::copy_from(b"plaintext"),
         context: [].into(),
-        algorithm: EncryptionAlgorithm::DerivedAesGcm,
+        algorithm: EncryptionAlgorithm::DerivedAes256Gcm,
     };
     house.engine.perform_blocking(call(&house.test.root()), encrypt, Mode::Run).map(|_| ())
 }

@@ -1,4 +1,6 @@
 //! The admin front end over a real engine.
+#![cfg(test)]
+#![expect(clippy::needless_pass_by_value, reason = "json!(..) reads best where it stands")]
 
 mod access;
 mod acts;
