@@ -39,6 +39,8 @@ fn the_newest_use_is_known_at_once_and_only_uses_count() {
     opened(&test, &ciphertext).unwrap();
     let now = last(&test, &key).unwrap();
     assert_eq!((now.action, now.at, now.count), (Action::Decrypt, test.clock.now(), 2));
+    assert_ne!(now.record, first.record);
+    assert_eq!(now.request_id, "request");
 }
 
 #[test]
