@@ -18,7 +18,7 @@ const HEADER_FIRST: usize = 16;
 const HEADER_CHAIN: usize = 48;
 const HEADER_FIXED: usize = 80;
 
-/// One record: what is taken is written again as the same bytes.
+/// One record: what is taken is written again as the same bytes, and shown as one line of JSON without control characters.
 pub fn audit_record(data: &[u8]) {
     let Ok(record) = Record::decode(data) else { return };
     let mut again = Vec::new();
@@ -28,6 +28,11 @@ pub fn audit_record(data: &[u8]) {
     let sealed = SealedRecord::from_bytes(data.to_vec()).unwrap();
     assert_eq!((sealed.id(), sealed.leaf()), (record.id, Hash::leaf(data)));
     assert_eq!(sealed.record().unwrap(), record);
+    for shown in [strongroom_render::cloudtrail(&record), strongroom_render::plain(&record)] {
+        let line = strongroom_render::line(&shown);
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), shown);
+    }
 }
 
 /// The segments of a log, one behind the other: as they came, and with their hashes made to fit, so that changed bytes

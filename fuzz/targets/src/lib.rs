@@ -4,14 +4,15 @@
 //! Most check that what was read is written again as the same bytes, and that nothing sealed opens once it was changed.
 //!
 //! Keys are fixed, so that a corpus may hold what they sealed. Absent on purpose: parsers of others (TLS, HTTP framing,
-//! X.509, PEM, TOML), and those that no crate makes public: the PKCS#11 child's messages, which only our own process
-//! writes, and the request types of the AWS front ends.
+//! X.509, PEM, TOML), and those that no crate makes public: the configuration, and the PKCS#11 child's messages, which only
+//! our own process writes. Requests of the front ends go the whole way, through a real engine.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target fails by panicking")]
 
 mod admin;
 mod audit;
 mod crypto;
 pub mod fixture;
+mod front_end;
 mod http;
 mod policy;
 mod root;
@@ -39,6 +40,9 @@ targets! {
     crypto::key_material;
     crypto::share_text;
     crypto::wrapped;
+    front_end::admin_request;
+    front_end::aws_kms_request;
+    front_end::aws_sts_request;
     http::forwarded_for;
     http::network;
     http::proxy_header;

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 use strongroom_engine::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, InstallationRow, KeyRow, PrincipalRow,
-    RootRow, TenantRow, VersionRow,
+    RootRow, TenantRow, UsageRow, VersionRow,
 };
 
 /// A row's value without its version, behind the number of its kind: what is read is written, read and written again.
@@ -28,6 +28,7 @@ pub fn engine_row(data: &[u8]) {
                 assert_eq!(profile.bits(), key.profile);
             }
         }
+        11 => again::<UsageRow>(body),
         _ => {}
     }
 }

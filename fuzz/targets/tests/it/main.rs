@@ -1,7 +1,7 @@
 //! Every target over its committed corpus; and that targets, corpora and binaries are the same set.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test names what it runs")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,15 @@ use strongroom_root_software::{Credential, SoftwareRoot};
 /// Bounds of a corpus, so that a clone stays small and a test run short.
 const FILES: usize = 200;
 const FILE_BYTES: usize = 4096;
+/// Targets over a whole engine, which writes to disk for each input.
+const OVER_AN_ENGINE: [&str; 3] = ["admin_request", "aws_kms_request", "aws_sts_request"];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
 }
 
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+/// In one order everywhere: where an engine stays between inputs, the order matters.
+fn corpus(target: &str) -> BTreeMap<String, Vec<u8>> {
     let files = std::fs::read_dir(folder("corpus").join(target)).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
@@ -35,7 +38,7 @@ fn is_hand_made(name: &str) -> bool {
     name.len() != 40 || !name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Runs a target over its corpus, and over every beginning of what was made by hand.
+/// Runs a target over its corpus and, unless that takes too long, over every beginning of what was made by hand.
 fn holds(target: &str) {
     let (_, run) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
     let files = corpus(target);
@@ -44,7 +47,7 @@ fn holds(target: &str) {
         assert!(bytes.len() <= FILE_BYTES, "{name} has {} bytes; keep at most {FILE_BYTES}", bytes.len());
         println!("{target}/{name}");
         run(&bytes);
-        if is_hand_made(&name) {
+        if is_hand_made(&name) && !OVER_AN_ENGINE.contains(&target) {
             (0..bytes.len()).for_each(|end| run(&bytes[..end]));
         }
     }
@@ -62,9 +65,9 @@ macro_rules! corpora {
 }
 
 corpora! {
-    admin_json admin_query audit_log audit_record backup_stream ciphertext engine_row forwarded_for key_material network
-    policy proxy_header share_text signed_note sigv4_request sigv4_sign software_root software_wrapped verifier_key
-    wrapped
+    admin_json admin_query admin_request audit_log audit_record aws_kms_request aws_sts_request backup_stream ciphertext
+    engine_row forwarded_for key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
+    software_root software_wrapped verifier_key wrapped
 }
 
 /// Otherwise the targets would go no further than the first check of a key or hash.
