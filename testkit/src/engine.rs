@@ -379,7 +379,7 @@ fn released<T>(handle: Arc<T>, what: &str) {
             Ok(_) => return,
             Err(back) => handle = back,
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     panic!("something still holds the {what}");
 }

@@ -210,12 +210,12 @@ impl<'a> Content<'a> {
 
 impl Read for Content<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.given == self.ready.len() {
-            if let Err(error) = self.refill() {
-                let told = std::io::Error::other(error.to_string());
-                self.failure = Some(error);
-                return Err(told);
-            }
+        if self.given == self.ready.len()
+            && let Err(error) = self.refill()
+        {
+            let told = std::io::Error::other(error.to_string());
+            self.failure = Some(error);
+            return Err(told);
         }
         let mut rest = self.ready.get(self.given..).unwrap_or_default();
         let read = rest.read(buffer)?;

@@ -10,17 +10,23 @@ use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::purpose::{KeyState, VersionState};
 use strongroom_model::store::{Batch, Change, Table};
 
-use crate::rows::{self, KeyRow, TenantRow, VersionRow};
+use crate::rows::{self, CredentialRow, KeyRow, PrincipalRow, TenantRow, VersionRow};
 
 /// Bytes of a row's key that are told.
-const KEY_BYTES: usize = 48;
+const KEY_BYTES: usize = 96;
 
-/// A state that a change has led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a change has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StateChange {
     Key(KeyId, KeyState),
     Version(KeyId, u32, VersionState),
+    /// Whether it is suspended.
     Tenant(TenantId, bool),
+    /// A row of a principal or credential, by its key, and whether it is suspended.
+    Row(Table, Vec<u8>, bool),
+    /// A row of another table was written or removed, by its key.
+    Written(Table, Vec<u8>),
+    Removed(Table, Vec<u8>),
 }
 
 /// Tells what a batch changes.
@@ -42,7 +48,8 @@ pub(crate) fn describe(batch: &Batch) -> Vec<String> {
 }
 
 fn state(change: &Change) -> Option<String> {
-    let Change::Put(table, _, value) = change else { return None };
+    let Change::Put(table, key, value) = change else { return None };
+    let use_of = |suspended| if suspended { "suspended" } else { "active" };
     Some(match table {
         Table::Key => {
             let row: KeyRow = rows::decode("keys", value).ok()?;
@@ -54,7 +61,15 @@ fn state(change: &Change) -> Option<String> {
         }
         Table::Tenant => {
             let row: TenantRow = rows::decode("tenants", value).ok()?;
-            format!("tenant {} {}", row.id, if row.suspended { "suspended" } else { "active" })
+            format!("tenant {} {}", row.id, use_of(row.suspended))
+        }
+        Table::Principal => {
+            let row: PrincipalRow = rows::decode("principals", value).ok()?;
+            format!("principal {} {}", hex(key), use_of(row.suspended))
+        }
+        Table::Credential => {
+            let row: CredentialRow = rows::decode("credentials", value).ok()?;
+            format!("credential {} {}", hex(key), use_of(row.suspended))
         }
         _ => return None,
     })
@@ -66,7 +81,12 @@ fn other(change: &Change) -> Option<String> {
         Change::Put(table, key, _) => ("put", table, key),
         Change::Delete(table, key) => ("delete", table, key),
     };
-    let name = match table {
+    Some(format!("{what} {} {}", table_name(*table)?, hex(key)))
+}
+
+/// The name of a table in records; none for indexes and for what is not a change.
+const fn table_name(table: Table) -> Option<&'static str> {
+    Some(match table {
         Table::Installation => "installation",
         Table::Root => "root",
         Table::DomainKey => "domain-key",
@@ -88,13 +108,21 @@ fn other(change: &Change) -> Option<String> {
         | Table::Outbox
         | Table::Usage
         | Table::CredentialByPrincipal => return None,
-    };
-    let mut told = format!("{what} {name} ");
+    })
+}
+
+fn hex(key: &[u8]) -> String {
+    let mut digits = String::new();
     for byte in key.iter().take(KEY_BYTES) {
         // Writing to a string cannot fail.
-        let _ = write!(told, "{byte:02x}");
+        let _ = write!(digits, "{byte:02x}");
     }
-    Some(told)
+    digits
+}
+
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 fn key_state(state: KeyState) -> String {
@@ -116,7 +144,7 @@ const fn version_state(state: VersionState) -> &'static str {
     }
 }
 
-/// Reads what [`describe`] told of a state; `None` for anything else.
+/// Reads what [`describe`] told; `None` for anything else.
 pub(crate) fn parse(told: &str) -> Option<StateChange> {
     let words: Vec<&str> = told.split(' ').collect();
     Some(match *words.as_slice() {
@@ -147,6 +175,17 @@ pub(crate) fn parse(told: &str) -> Option<StateChange> {
         ["tenant", id, state @ ("active" | "suspended")] => {
             StateChange::Tenant(TenantId::from_hex(id)?, state == "suspended")
         }
+        ["principal", key, state @ ("active" | "suspended")] => {
+            StateChange::Row(Table::Principal, unhex(key)?, state == "suspended")
+        }
+        ["credential", key, state @ ("active" | "suspended")] => {
+            StateChange::Row(Table::Credential, unhex(key)?, state == "suspended")
+        }
+        [what @ ("put" | "delete"), table, key] => {
+            let named = |wanted: &&Table| table_name(**wanted) == Some(table);
+            let (table, key) = (*Table::ALL.iter().find(named)?, unhex(key)?);
+            if what == "put" { StateChange::Written(table, key) } else { StateChange::Removed(table, key) }
+        }
         _ => return None,
     })
 }
@@ -176,8 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_read_back_as_they_were_told() {
+        assert_eq!(parse("principal 01 suspended"), Some(StateChange::Row(Table::Principal, vec![1], true)));
+        assert_eq!(parse("credential 41 active"), Some(StateChange::Row(Table::Credential, b"A".to_vec(), false)));
+        assert_eq!(parse("put grant 0aff"), Some(StateChange::Written(Table::Grant, vec![10, 255])));
+        assert_eq!(parse("delete grant 0aff"), Some(StateChange::Removed(Table::Grant, vec![10, 255])));
+    }
+
+    #[test]
     fn other_words_are_no_states() {
-        for told in ["", "key", "key 00 active", "put binding 00", "key 07070707070707070707070707070707 asleep"] {
+        for told in
+            ["", "key", "key 00 active", "put nothing 00", "put grant 0", "key 07070707070707070707070707070707 asleep"]
+        {
             assert_eq!(parse(told), None, "{told}");
         }
     }

@@ -214,7 +214,7 @@ impl<'a> Authorized<'a> {
     /// The newest version of the key at `index`, ready to use.
     pub(crate) fn current(&self, index: usize) -> Result<(&'a VersionRow, Arc<KeyMaterial>), Halt> {
         let handle = self.key(index)?;
-        let version = handle.entry.current().ok_or(EngineError::StateForbids {
+        let version = handle.entry.current().ok_or_else(|| EngineError::StateForbids {
             resource: Arc::clone(&handle.resource),
             forbidden: strongroom_model::purpose::Forbidden::PreActivation,
         })?;

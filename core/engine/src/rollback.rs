@@ -1,7 +1,8 @@
 //! A store that was put back to an older state: noticed by the log, and not served unless an operator accepts it.
 //!
-//! What is applied again is what takes use away: suspensions of keys, versions and tenants, and destructions. Absent on
-//! purpose: making again what was made since, for which the log has not enough; and giving back what was suspended.
+//! What is applied again is what takes use away: suspensions of keys, versions, tenants, principals and credentials,
+//! destructions, and the removal of grants, credentials, principals and identity policies. Absent on purpose: making again
+//! what was made since, for which the log has not enough; and giving back what was suspended.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +11,7 @@ use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, RecordId, TenantId};
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, Snapshot, Table};
 
 use crate::Engine;
 use crate::call::{Call, Dialect, Mode};
@@ -19,7 +20,7 @@ use crate::error::EngineError;
 use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
 use crate::outbox::unreadable;
-use crate::rows::{self, Due, KeyRow, TenantRow, VersionRow};
+use crate::rows::{self, CredentialRow, Due, GrantRow, KeyRow, PrincipalRow, TenantRow, VersionRow};
 
 /// Changes that the log tells of and the store does not have.
 #[derive(Default)]
@@ -29,6 +30,15 @@ pub(crate) struct LostChanges {
     keys: HashMap<KeyId, KeyState>,
     versions: HashMap<(KeyId, u32), VersionState>,
     tenants: HashMap<TenantId, bool>,
+    rows: HashMap<(Table, Vec<u8>), Fate>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Suspended,
+    Removed,
 }
 
 /// What came of accepting an older store.
@@ -36,7 +46,7 @@ pub(crate) struct LostChanges {
 pub struct RolledBack {
     /// Changes that the store had lost.
     pub lost: u64,
-    /// Suspensions and destructions that were applied again.
+    /// Suspensions, destructions and removals that were applied again.
     pub reapplied: u64,
 }
 
@@ -91,6 +101,15 @@ impl LostChanges {
             StateChange::Tenant(tenant, suspended) => {
                 self.tenants.insert(tenant, suspended);
             }
+            StateChange::Row(table, key, suspended) => {
+                self.rows.insert((table, key), if suspended { Fate::Suspended } else { Fate::Kept });
+            }
+            StateChange::Written(table, key) => {
+                self.rows.insert((table, key), Fate::Kept);
+            }
+            StateChange::Removed(table, key) => {
+                self.rows.insert((table, key), Fate::Removed);
+            }
         }
     }
 }
@@ -112,7 +131,7 @@ impl Operation for AcceptRollback {
         let engine = authorized.engine();
         let snapshot = engine.catalog().snapshot()?;
         let mut batch = Batch::default();
-        let mut reapplied = 0;
+        let mut reapplied: u64 = 0;
         for (tenant, _) in self.lost.tenants.iter().filter(|(_, suspended)| **suspended) {
             let Some(read) = snapshot.get(Table::Tenant, tenant.as_bytes())? else { continue };
             let row: TenantRow = rows::decode("tenants", &read.value)?;
@@ -143,6 +162,9 @@ impl Operation for AcceptRollback {
             batch.replace(Table::Key, &read, rows::encode(&KeyRow { state, ..row }));
             reapplied += 1;
         }
+        for ((table, place), fate) in &self.lost.rows {
+            reapplied += u64::from(end_row(&*snapshot, *table, place, *fate, &mut batch)?);
+        }
         // From here on the store has all that it will ever have of what the log tells until now.
         engine.note_known_changes(&mut batch);
         Ok(Outcome::Change(batch, RolledBack { lost: self.lost.count, reapplied }))
@@ -160,4 +182,49 @@ fn stricter(now: KeyState, told: KeyState, time: Timestamp) -> Option<KeyState> 
         | (KeyState::Active, KeyState::Suspended) => Some(told),
         _ => None,
     }
+}
+
+/// Suspends or removes a row again, with its indexes; tells whether there was anything to do.
+fn end_row(
+    snapshot: &dyn Snapshot,
+    table: Table,
+    place: &[u8],
+    fate: Fate,
+    batch: &mut Batch,
+) -> Result<bool, EngineError> {
+    let Some(read) = snapshot.get(table, place)? else { return Ok(false) };
+    match (table, fate) {
+        (Table::Principal, Fate::Suspended) => {
+            let row: PrincipalRow = rows::decode("principals", &read.value)?;
+            batch.replace(table, &read, rows::encode(&PrincipalRow { suspended: true, ..row }));
+        }
+        (Table::Credential, Fate::Suspended) => {
+            let row: CredentialRow = rows::decode("credentials", &read.value)?;
+            batch.replace(table, &read, rows::encode(&CredentialRow { suspended: true, ..row }));
+        }
+        (Table::Principal, Fate::Removed) => {
+            let row: PrincipalRow = rows::decode("principals", &read.value)?;
+            batch.delete(Table::PrincipalByName, keys::principal_by_name(row.tenant, &row.name));
+            batch.delete(table, read.key);
+        }
+        (Table::Credential, Fate::Removed) => {
+            let row: CredentialRow = rows::decode("credentials", &read.value)?;
+            let index = keys::credential_by_principal(row.tenant, row.principal, &row.shown);
+            batch.delete(Table::CredentialByPrincipal, index);
+            batch.delete(table, read.key);
+        }
+        (Table::Grant, Fate::Removed) => {
+            let row: GrantRow = rows::decode("grants", &read.value)?;
+            let key = snapshot.get(Table::Key, row.key.as_bytes())?;
+            let key: Option<KeyRow> = key.map(|key| rows::decode("keys", &key.value)).transpose()?;
+            if let (Some(key), Some(retiring)) = (key, &row.retiring) {
+                let index = keys::grant_by_retiring(key.tenant, retiring, row.key, row.id);
+                batch.delete(Table::GrantByRetiring, index);
+            }
+            batch.delete(table, read.key);
+        }
+        (Table::IdentityPolicy, Fate::Removed) => batch.delete(table, read.key),
+        _ => return Ok(false),
+    }
+    Ok(true)
 }

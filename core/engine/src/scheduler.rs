@@ -75,8 +75,10 @@ impl Engine {
         self.save_head()?;
         let mut ticked = Ticked { clock_jumped: self.watch_clock()?, ..Ticked::default() };
         self.do_due(dialect, &mut ticked)?;
-        self.fold_usage_if_due()?;
-        self.sweep_if_due(dialect)?;
+        if let Err(error) = self.fold_usage_if_due() {
+            tracing::warn!(%error, "the log could not be counted for the usage ledger; it is counted later");
+        }
+        self.sweep_if_due(dialect);
         self.vault.expire();
         self.checkpoint_if_due()?;
         Ok(ticked)

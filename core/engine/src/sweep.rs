@@ -84,18 +84,16 @@ impl Engine {
     }
 
     /// One step of each sweep. What fails is left alone for a while.
-    pub(crate) fn sweep_if_due(&self, dialect: &'static dyn Dialect) -> Result<(), EngineError> {
+    pub(crate) fn sweep_if_due(&self, dialect: &'static dyn Dialect) {
         let now = self.clock.since_boot();
         if self.sweeps.0.lock().held_until > now {
-            return Ok(());
+            return;
         }
-        let swept = self.sweep_domain_keys(dialect).and_then(|()| self.sweep_tenant(dialect));
-        match swept {
-            Ok(()) | Err(EngineError::Conflict) => Ok(()),
+        match self.sweep_domain_keys(dialect).and_then(|()| self.sweep_tenant(dialect)) {
+            Ok(()) | Err(EngineError::Conflict) => {}
             Err(error) => {
                 tracing::warn!(%error, "a sweep over the domain keys failed; it goes on later");
                 self.sweeps.0.lock().held_until = now + limits::SWEEP_HOLD_BACK;
-                Ok(())
             }
         }
     }
@@ -198,7 +196,8 @@ impl Engine {
         let begin = Rewrap { tenant, current, table: Table::Key, after: None, found: false };
         let kept = self.sweeps.0.lock().rewrap.clone();
         // A pass that began under another domain key proves nothing.
-        let mut pass = kept.filter(|kept| kept.tenant == tenant && kept.current == current).unwrap_or(begin.clone());
+        let mut pass =
+            kept.filter(|kept| kept.tenant == tenant && kept.current == current).unwrap_or_else(|| begin.clone());
         let page = self.catalog.snapshot()?.scan(pass.table, &[], pass.after.as_deref(), SCAN_ROWS)?;
         let (places, looked_at) = self.wrapped_before(&pass, &page)?;
         pass.found |= !places.is_empty();

@@ -292,7 +292,7 @@ fn count_key(snapshot: &dyn Snapshot, key: KeyId, uses: KeyUses, batch: &mut Bat
                 summary.rows += 1;
             }
             let known = row.as_ref().map(|row| rows::decode("usage", &row.value)).transpose()?;
-            counted.entry(place.clone()).or_insert((row, known.unwrap_or_else(|| kind.first(uses))));
+            counted.entry(place.clone()).or_insert_with(|| (row, known.unwrap_or_else(|| kind.first(uses))));
         }
         if let Some((_, row)) = counted.get_mut(&place) {
             let mut sum = Uses { count: row.count, first: row.first, last: row.last };

@@ -203,7 +203,7 @@ fn a_request_dropped_while_it_waits_is_recorded_as_abandoned_and_changes_nothing
         if !abandoned().is_empty() {
             break;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     assert_eq!(abandoned(), [Told::failed(Action::DisableKey, 1000)]);
     sealed(&test, &key, "text");

@@ -4,16 +4,20 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use strongroom_engine::operations::backup::MakeBackup;
+use strongroom_engine::operations::grant::{CreateGrant, EndGrant};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::name::CreateName;
+use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, PutIdentityPolicy};
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{
     BackupReport, Engine, EngineError, InternalFault, KeyEntry, Parts, RestoreError, RolledBack, check_backup, restore,
 };
+use strongroom_model::action::Action;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::store::{Revision, Store, Table};
+use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::EmbeddedStore;
-use strongroom_testkit::engine::{TestDialect, TestEngine, by_name, call, operator, options};
+use strongroom_testkit::engine::{TestDialect, TestEngine, allow, block_on, by_name, call, operator, options};
 
 use crate::tools::{decrypt, edit, opened, sealed};
 
@@ -191,6 +195,57 @@ fn a_tenants_suspension_outlives_a_rollback() {
         .perform_blocking(call(&test.root()), decrypt(&ciphertext, &[]), strongroom_engine::Mode::Run)
         .map(|_| ());
     assert!(matches!(refused, Err(EngineError::TenantSuspended)));
+}
+
+#[test]
+fn what_was_revoked_stays_revoked_after_a_rollback() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let ciphertext = sealed(&test, &key, "text");
+    let (anna, berta) = (test.user("anna", None), test.user("berta", Some(&allow(None, &["test:*"]))));
+    let grant = CreateGrant {
+        key: by_name(&key),
+        grantee: anna.policy_name.to_string(),
+        retiring: Some(berta.policy_name.to_string()),
+        actions: vec![Action::Decrypt],
+        context_equals: None,
+        context_subset: None,
+        source_resource: None,
+        name: None,
+    };
+    let grant = test.run(&test.root(), grant).unwrap().id;
+    let credential = |shown: &str| CreateCredential {
+        tenant: test.tenant.id,
+        principal: Some("berta".to_owned()),
+        shown: shown.to_owned(),
+        secret: SecretBytes::copy_from(b"secret"),
+        expires: None,
+    };
+    test.run(&operator(), credential("AKIA1")).unwrap();
+    test.run(&operator(), credential("AKIA2")).unwrap();
+    let (_, bytes) = backup(&test);
+    test.run(&test.root(), EndGrant { key: by_name(&key), id: grant, retire: false }).unwrap();
+    let fate = |shown: &str, fate| ChangeCredential { tenant: test.tenant.id, shown: shown.to_owned(), fate };
+    test.run(&operator(), fate("AKIA1", Fate::Deleted)).unwrap();
+    test.run(&operator(), fate("AKIA2", Fate::Suspended)).unwrap();
+    let unattach = PutIdentityPolicy {
+        tenant: test.tenant.id,
+        principal: "berta".to_owned(),
+        name: "policy".to_owned(),
+        document: None,
+    };
+    test.run(&operator(), unattach).unwrap();
+    let parts = over(&test, restored(&test, "older", &bytes));
+    let (engine, accepted) = Engine::start_accepting_rollback(parts, &options(), &TestDialect).unwrap();
+    assert_eq!(accepted, RolledBack { lost: 4, reapplied: 4 });
+    for caller in [&anna, &berta] {
+        let open = decrypt(&ciphertext, &[]);
+        let refused = engine.perform_blocking(call(caller), open, strongroom_engine::Mode::Run).map(|_| ());
+        assert!(matches!(refused, Err(EngineError::Denied(_))), "{refused:?}");
+    }
+    for shown in ["AKIA1", "AKIA2"] {
+        assert!(matches!(block_on(engine.identify(shown)), Err(EngineError::NotFound(_))));
+    }
 }
 
 #[test]
