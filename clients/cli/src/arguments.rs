@@ -68,6 +68,17 @@ pub enum AdminCommand {
     /// Roots of trust: what wraps all keys.
     #[command(subcommand)]
     Root(RootCommand),
+    /// Write a backup of the store, sealed to the backup key, to a file on the server's host.
+    #[command(after_help = "Example:\n  strongroom backup --out /var/backups/strongroom.backup\n\n\
+                            Prove it with: strongroom restore --check. The audit log is copied by itself.")]
+    Backup {
+        /// The file: an absolute path on the server's host, which must be free.
+        #[arg(long, value_name = "FILE")]
+        out: String,
+    },
+    /// The server's clock.
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -115,6 +126,11 @@ pub enum TenantCommand {
     /// Throw a tenant's kill switch: nothing of it can be used until it is resumed.
     #[command(after_help = "Example:\n  strongroom tenant suspend 123456789012")]
     Suspend {
+        /// Its account number.
+        account: String,
+    },
+    /// Give a tenant a new domain key; everything under the former one is wrapped anew, then that is destroyed.
+    RotateDomainKey {
         /// Its account number.
         account: String,
     },
@@ -363,6 +379,35 @@ pub enum BindingCommand {
 pub enum RootCommand {
     /// List the roots of trust, with the keys that verify the audit log.
     List,
+    /// Add every [[root]] of the server's configuration file that the installation does not know, making those that do
+    /// not exist.
+    #[command(after_help = "Put the new [[root]] into the configuration file first.")]
+    Add,
+    /// Find out whether a root opens every domain key; all roots, if none is named.
+    Verify {
+        /// Its id.
+        id: Option<String>,
+    },
+    /// Replace a root by the one new [[root]] of the server's configuration file; the old one goes once the new one has
+    /// wrapped every domain key.
+    #[command(after_help = "Example:\n  strongroom root rotate 000102030405060708090a0b0c0d0e0f")]
+    Rotate {
+        /// The id of the root to replace.
+        id: String,
+    },
+    /// Remove a root that every domain key can do without.
+    #[command(after_help = "Take its [[root]] out of the configuration file, too.")]
+    Remove {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// On the server's clock.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ClockCommand {
+    /// Confirm that the server's clock is right after it jumped, so that destructions that are due go on.
+    Confirm,
 }
 
 /// On the audit log.
@@ -442,71 +487,4 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory as _, Parser};
-
-    use super::*;
-
-    /// As the binary embeds it.
-    #[derive(Parser, Debug)]
-    #[command(name = "strongroom")]
-    struct Line {
-        #[command(flatten)]
-        global: GlobalOptions,
-        #[command(subcommand)]
-        command: AdminCommand,
-    }
-
-    fn parse(line: &str) -> Result<Line, String> {
-        Line::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
-    }
-
-    /// Every command with its own arguments, one a line.
-    fn words(command: &clap::Command, path: &str, lines: &mut Vec<String>) {
-        let own = command.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_id() != "help");
-        let own = own.map(|argument| match argument.get_long() {
-            Some(long) => format!(" --{long}"),
-            None => format!(" <{}>", argument.get_id()),
-        });
-        if command.get_subcommands().next().is_none() {
-            lines.push(format!("{path}{}", own.collect::<String>()));
-        }
-        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
-            words(inner, &format!("{path} {}", inner.get_name()), lines);
-        }
-    }
-
-    #[test]
-    fn the_command_line_is_sound_and_its_words_are_as_published() {
-        Line::command().debug_assert();
-        let mut lines = Vec::new();
-        words(&Line::command(), "strongroom", &mut lines);
-        insta::assert_snapshot!(lines.join("\n"));
-    }
-
-    #[test]
-    fn global_options_stand_anywhere() {
-        let line = parse("strongroom tenant list --output json --socket /tmp/s").unwrap();
-        assert_eq!((line.global.output, line.global.socket), (Format::Json, PathBuf::from("/tmp/s")));
-        assert_eq!(parse("strongroom --output cloudtrail audit show").unwrap().global.output, Format::Cloudtrail);
-    }
-
-    #[test]
-    fn what_is_left_out_or_contradicts_itself_is_refused() {
-        for line in [
-            "strongroom principal create --name alice",
-            "strongroom access-key create --tenant 1",
-            "strongroom access-key create --tenant 1 --root --principal alice",
-            "strongroom access-key create --tenant 1 --principal alice --expires soon",
-            "strongroom policy attach --tenant 1 --principal alice",
-            "strongroom policy attach --tenant 1 --principal alice --file p.json",
-            "strongroom policy attach --tenant 1 --principal alice --role auditor --file p.json --name p",
-            "strongroom audit show --outcome good",
-            "strongroom audit verify log",
-            "strongroom audit verify --key k",
-            "strongroom tenant list --output xml",
-        ] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-    }
-}
+mod tests;

@@ -78,6 +78,12 @@ pub(crate) enum CliError {
         /// How many.
         alarms: u64,
     },
+    /// Roots that do not open what they have wrapped.
+    #[error("{roots} of the roots do not open every domain key that they have wrapped")]
+    RootsUnsound {
+        /// How many.
+        roots: usize,
+    },
     /// The output can't be written.
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),
@@ -91,7 +97,7 @@ impl CliError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Refused { status: 503, .. } | Self::Strange { .. } | Self::Unreachable { .. } => 3,
-            Self::Refused { .. } | Self::Unsound { .. } | Self::Output(_) | Self::Pipe => 1,
+            Self::Refused { .. } | Self::Unsound { .. } | Self::RootsUnsound { .. } | Self::Output(_) | Self::Pipe => 1,
             Self::Usage(_) | Self::Environment(_) | Self::File { .. } | Self::Key { .. } | Self::Checkpoint { .. } => 2,
             Self::Forbidden(_) => 1,
         }
@@ -117,6 +123,7 @@ impl CliError {
             Self::Unsound { .. } => {
                 "keep the files as they are, and compare them with backups and kept checkpoints".to_owned()
             }
+            Self::RootsUnsound { .. } => "add another root, wait until it is complete, and remove this one".to_owned(),
             Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => return None,
         })
     }

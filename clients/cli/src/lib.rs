@@ -9,6 +9,7 @@ mod audit;
 mod client;
 mod environment;
 mod error;
+mod installation;
 pub mod limits;
 mod output;
 mod policies;
@@ -21,9 +22,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{
-    AccessKeyCommand, AdminCommand, AuditCommand, BindingCommand, Format, GlobalOptions, KeyCommand, NamedPolicy,
-    PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf, QueryOptions, RootCommand, ShowOptions, TenantCommand,
-    TenantOf, VerifyOptions,
+    AccessKeyCommand, AdminCommand, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions, KeyCommand,
+    NamedPolicy, PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf, QueryOptions, RootCommand, ShowOptions,
+    TenantCommand, TenantOf, VerifyOptions,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -84,7 +85,9 @@ fn done(
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
         AdminCommand::Key(command) => resources::key(&client, output, command),
         AdminCommand::Binding(command) => resources::binding(&client, output, command),
-        AdminCommand::Root(command) => resources::root(&client, output, &command),
+        AdminCommand::Root(command) => installation::root(&client, output, command),
+        AdminCommand::Backup { out } => installation::backup(&client, output, out),
+        AdminCommand::Clock(ClockCommand::Confirm) => installation::confirm_clock(&client, output),
         AdminCommand::Audit(AuditCommand::Show(options)) => audit::show(&client, output, &options, (environment.now)()),
         AdminCommand::Audit(AuditCommand::Verify(options)) => verify::verify(&options, output),
     }

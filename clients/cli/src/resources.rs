@@ -1,13 +1,12 @@
-//! The commands on tenants, principals, access keys, keys, bindings and roots.
+//! The commands on tenants, principals, access keys, keys and bindings.
 
 use strongroom_admin_api::{
     AccessKey, AccessKeyQuery, Binding, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, Key,
-    KeyVersion, NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, Root, Tenant, Time, WhoAmI, roles,
+    KeyVersion, NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time, WhoAmI,
+    roles,
 };
 
-use crate::arguments::{
-    AccessKeyCommand, BindingCommand, KeyCommand, PrincipalCommand, RootCommand, TenantCommand, TenantOf,
-};
+use crate::arguments::{AccessKeyCommand, BindingCommand, KeyCommand, PrincipalCommand, TenantCommand, TenantOf};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::output::Output;
@@ -44,6 +43,10 @@ pub(crate) fn tenant(client: &Client<'_>, output: &mut Output<'_>, command: Tena
         }
         TenantCommand::Create { account, name } => {
             client.tell(Endpoint::CreateTenant, &[], &CreateTenant { account, name })?
+        }
+        TenantCommand::RotateDomainKey { account } => {
+            let new: RotatedDomainKey = client.ask(Endpoint::RotateDomainKey, &[&account])?;
+            return output.one(&new, &[("Domain key", new.domain_key.clone())]);
         }
         TenantCommand::Show { account } => client.ask(Endpoint::GetTenant, &[&account])?,
         TenantCommand::Suspend { account } => client.ask(Endpoint::SuspendTenant, &[&account])?,
@@ -214,14 +217,5 @@ pub(crate) fn binding(client: &Client<'_>, output: &mut Output<'_>, command: Bin
     output.list(&bindings, &["NAME", "KIND", "REGION", "KEY", "UPDATED"], |binding| {
         let Binding { name, kind, region, key, updated, .. } = binding;
         vec![name.clone(), kind.clone(), region.clone(), key.clone(), updated.to_string()]
-    })
-}
-
-pub(crate) fn root(client: &Client<'_>, output: &mut Output<'_>, command: &RootCommand) -> Result<(), CliError> {
-    let RootCommand::List = command;
-    let roots: Page<Root> = client.ask(Endpoint::ListRoots, &[])?;
-    output.list(&roots.items, &["ID", "KIND", "STATE", "LOCATION", "CHECKPOINT KEY"], |root| {
-        let state = if root.open { "open" } else { "closed" };
-        vec![root.id.clone(), root.kind.clone(), state.to_owned(), root.location.clone(), root.checkpoint_key.clone()]
     })
 }

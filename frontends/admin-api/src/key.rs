@@ -70,20 +70,3 @@ pub struct Binding {
     /// When it was bound to its present key.
     pub updated: Time,
 }
-
-/// A root of trust that wraps the domain keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Root {
-    /// Identity, 32 hexadecimal digits.
-    pub id: String,
-    /// `software` or `pkcs11`.
-    pub kind: String,
-    /// Where it is.
-    pub location: String,
-    /// When it was added.
-    pub added: Time,
-    /// Whether this node has it open.
-    pub open: bool,
-    /// The key that verifies this node's audit log as far as this root signed it: `name+id+base64` (C2SP signed-note).
-    pub checkpoint_key: String,
-}

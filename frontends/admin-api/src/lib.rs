@@ -5,6 +5,7 @@
 
 mod audit;
 mod error;
+mod installation;
 mod key;
 pub mod limits;
 mod page;
@@ -18,7 +19,8 @@ mod time;
 
 pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
 pub use error::{ErrorBody, ErrorReply};
-pub use key::{Binding, Key, KeyVersion, Root};
+pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerification, RotatedDomainKey};
+pub use key::{Binding, Key, KeyVersion};
 pub use page::{Page, PageQuery, PageSize};
 pub use policy::{Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};
 pub use principal::{

@@ -142,6 +142,20 @@ endpoints! {
     ResumeKeyVersion = Post "/v1/keys/{key}/versions/{version}/resume" BODY_BYTES;
     /// Lists the roots of trust.
     ListRoots = Get "/v1/roots" 0;
+    /// Adds the roots that the configuration names and the installation does not know.
+    AddRoots = Post "/v1/roots" BODY_BYTES;
+    /// Finds out whether a root opens every domain key.
+    VerifyRoot = Post "/v1/roots/{root}/verify" BODY_BYTES;
+    /// Replaces a root by the one new root that the configuration names.
+    RotateRoot = Post "/v1/roots/{root}/rotate" BODY_BYTES;
+    /// Removes a root that every domain key can do without.
+    RemoveRoot = Delete "/v1/roots/{root}" 0;
+    /// Gives a tenant a new domain key.
+    RotateDomainKey = Post "/v1/tenants/{account}/rotate-domain-key" BODY_BYTES;
+    /// Writes a backup to a file on the server's host.
+    MakeBackup = Post "/v1/backups" BODY_BYTES;
+    /// Confirms that the server's clock is right after it jumped.
+    ConfirmClock = Post "/v1/clock/confirm" BODY_BYTES;
     /// Reads the audit log.
     QueryAudit = Get "/v1/audit/records" 0;
 }

@@ -47,6 +47,15 @@ pub(crate) enum AdminError {
     /// Not a key's identity.
     #[error("a key is named by its internal id: 32 hexadecimal digits in lower case")]
     KeyId,
+    /// Not a root's identity.
+    #[error("a root is named by its id: 32 hexadecimal digits in lower case")]
+    RootId,
+    /// There is no configuration file to take roots from.
+    #[error("this server has no configuration file that could name roots; it is for development")]
+    NoConfiguration,
+    /// The configuration's roots.
+    #[error("no root can be added: {0}")]
+    Roots(String),
     /// Not an ordinal.
     #[error("a key version is named by its number: 1, 2, 3")]
     Ordinal,
@@ -88,9 +97,10 @@ impl AdminError {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "UnknownPath"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::BodyTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLong"),
-            Self::Body(_) | Self::Query(_) | Self::Path | Self::KeyId | Self::Ordinal | Self::Value { .. } => {
+            Self::Body(_) | Self::Query(_) | Self::Path | Self::KeyId | Self::RootId | Self::Ordinal | Self::Value { .. } => {
                 (StatusCode::BAD_REQUEST, "InvalidRequest")
             }
+            Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
             Self::Randomness | Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
         }
@@ -107,6 +117,9 @@ impl AdminError {
             }
             Self::Unproved(Reason::SessionToken) => Some("sign with an access key of your own"),
             Self::UnknownAction(_) => Some("name it as policies do, e.g. kms:Decrypt or strongroom:ReadAudit"),
+            Self::NoConfiguration => Some("use strongroom init and strongroom serve"),
+            Self::Roots(_) => Some("put the new root into the configuration file as a [[root]], then ask again"),
+            Self::RootId => Some("find it with: strongroom root list"),
             Self::KeyId => Some("find it with: strongroom key list"),
             _ => None,
         }

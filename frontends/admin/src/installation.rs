@@ -1,13 +1,14 @@
-//! The installation as a whole: that it serves, who asks, its roots.
+//! The installation as a whole: that it serves, who asks, whether its clock is right.
 
-use strongroom_admin_api::{Health, Page, Root, WhoAmI};
+use strongroom_admin_api::{Health, WhoAmI};
+use strongroom_engine::operations::clock::ConfirmClock;
 use strongroom_engine::operations::inspect;
-use strongroom_engine::operations::listing::ListRoots;
 use strongroom_model::caller::Principal;
 
 use crate::context::Context;
 use crate::error::AdminError;
 use crate::reply::Reply;
+use crate::tenants::Empty;
 
 pub(crate) async fn health(context: &Context<'_>) -> Result<Reply, AdminError> {
     context.perform(inspect::WhoAmI).await?;
@@ -36,15 +37,9 @@ pub(crate) async fn who_am_i(context: &Context<'_>) -> Result<Reply, AdminError>
     })
 }
 
-pub(crate) async fn roots(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let page = context.perform(ListRoots).await?;
-    let items = page.items.into_iter().map(|root| Root {
-        id: root.row.id.to_string(),
-        kind: root.row.kind,
-        location: root.row.location,
-        added: root.row.added.into(),
-        open: root.open,
-        checkpoint_key: root.verifier.map(|key| key.to_string()).unwrap_or_default(),
-    });
-    Reply::ok(&Page { items: items.collect(), next: None })
+/// An operator's word that the clock is right.
+pub(crate) async fn confirm_clock(context: &Context<'_>) -> Result<Reply, AdminError> {
+    let Empty {} = context.body()?;
+    context.perform(ConfirmClock).await?;
+    Ok(Reply::done())
 }

@@ -8,6 +8,7 @@
 mod access_keys;
 mod audit;
 mod authenticate;
+mod backups;
 mod context;
 mod dialect;
 mod error;
@@ -17,6 +18,7 @@ mod keys;
 mod mint;
 mod principals;
 mod reply;
+mod roots;
 mod tenants;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use strongroom_model::action::Action;
 
 pub use dialect::AdminDialect;
 pub use error::code;
+pub use roots::ConfiguredRoots;
 
 use crate::context::Context;
 use crate::error::AdminError;
@@ -47,6 +50,8 @@ pub struct Admin {
     routes: Option<Routes<Endpoint>>,
     authenticator: Authenticator,
     origins: Origins,
+    /// The roots of the configuration, where there is one.
+    configured: Option<Arc<dyn ConfiguredRoots>>,
 }
 
 impl Admin {
@@ -61,7 +66,14 @@ impl Admin {
             partition: partition.into(),
             engine,
             dialects,
+            configured: None,
         }
+    }
+
+    /// With the roots that a configuration names, so that they can be added and rotated.
+    #[must_use]
+    pub fn with_roots(self, configured: Arc<dyn ConfiguredRoots>) -> Self {
+        Self { configured: Some(configured), ..self }
     }
 
     /// Bytes that the body of a request may have; nothing where there is no such route. For a listener's
@@ -117,7 +129,14 @@ impl Admin {
         match context.endpoint {
             Endpoint::GetHealth => installation::health(context).await,
             Endpoint::GetCallerIdentity => installation::who_am_i(context).await,
-            Endpoint::ListRoots => installation::roots(context).await,
+            Endpoint::ListRoots => roots::list(context).await,
+            Endpoint::AddRoots => roots::add(context).await,
+            Endpoint::VerifyRoot => roots::verify(context).await,
+            Endpoint::RotateRoot => roots::rotate(context).await,
+            Endpoint::RemoveRoot => roots::remove(context).await,
+            Endpoint::RotateDomainKey => tenants::rotate_domain_key(context).await,
+            Endpoint::MakeBackup => backups::make(context).await,
+            Endpoint::ConfirmClock => installation::confirm_clock(context).await,
             Endpoint::CreateTenant => tenants::create(context).await,
             Endpoint::ListTenants => tenants::list(context).await,
             Endpoint::GetTenant => tenants::show(context).await,
@@ -193,7 +212,11 @@ const fn action(endpoint: Endpoint) -> Action {
         E::GetKey => Action::DescribeKey,
         E::SuspendKey => Action::DisableKey,
         E::ResumeKey => Action::EnableKey,
-        E::ListRoots => Action::ReadRoots,
+        E::ListRoots | E::VerifyRoot => Action::ReadRoots,
+        E::AddRoots | E::RotateRoot | E::RemoveRoot => Action::ManageRoots,
+        E::RotateDomainKey => Action::RotateDomainKey,
+        E::MakeBackup => Action::ManageBackups,
+        E::ConfirmClock => Action::Installation,
         E::QueryAudit => Action::ReadAudit,
     }
 }

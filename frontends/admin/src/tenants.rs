@@ -1,7 +1,8 @@
 //! Tenants.
 
-use strongroom_admin_api::{CreateTenant, Page, PageQuery, State, Tenant};
+use strongroom_admin_api::{CreateTenant, Page, PageQuery, RotatedDomainKey, State, Tenant};
 use strongroom_engine::TenantRow;
+use strongroom_engine::operations::domain_key::RotateDomainKey;
 use strongroom_engine::operations::listing::ReadTenant;
 use strongroom_engine::operations::tenant::{self, ListTenants, SuspendTenant};
 
@@ -34,6 +35,13 @@ pub(crate) async fn suspend(context: &Context<'_>, suspended: bool) -> Result<Re
     let Empty {} = context.body()?;
     let tenant = context.tenant().await?;
     Reply::ok(&shown(&context.perform(SuspendTenant { tenant, suspended }).await?))
+}
+
+pub(crate) async fn rotate_domain_key(context: &Context<'_>) -> Result<Reply, AdminError> {
+    let Empty {} = context.body()?;
+    let tenant = context.tenant().await?;
+    let domain_key = context.perform(RotateDomainKey { tenant }).await?.to_string();
+    Reply::created(&RotatedDomainKey { domain_key })
 }
 
 /// A request that says nothing beyond its path.
