@@ -153,7 +153,7 @@ pub(crate) async fn run(
     Ok(all)
 }
 
-struct Client {
+pub(crate) struct Client {
     stream: TlsStream<TcpStream>,
     target: Target,
     secret: SecretBytes,
@@ -162,7 +162,7 @@ struct Client {
 }
 
 impl Client {
-    async fn connect(target: &Target) -> Result<Self> {
+    pub(crate) async fn connect(target: &Target) -> Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&target.authority)? {
             roots.add(certificate?)?;
@@ -187,7 +187,7 @@ impl Client {
 
     /// One request and its answer's body.
     #[expect(clippy::disallowed_methods, reason = "signatures carry the time of the request")]
-    async fn ask(&mut self, operation: &str, body: &str) -> Result<String> {
+    pub(crate) async fn ask(&mut self, operation: &str, body: &str) -> Result<String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let action = format!("TrentService.{operation}");
         let headers = [("content-type", b"application/x-amz-json-1.1".as_slice()), ("x-amz-target", action.as_bytes())];
@@ -242,7 +242,7 @@ impl Client {
 }
 
 /// The value of a text member, in the plain JSON of our own server.
-fn text_field(json: &str, name: &str) -> Result<String> {
+pub(crate) fn text_field(json: &str, name: &str) -> Result<String> {
     let (_, rest) = json.split_once(&format!("\"{name}\":\"")).ok_or_else(|| format!("no {name} in {json}"))?;
     Ok(rest.split('"').next().unwrap_or_default().to_owned())
 }

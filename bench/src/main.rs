@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 
 mod floor;
+mod keys;
 mod load;
 mod process;
 
@@ -22,21 +23,21 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + S
 
 /// Measures Strongroom beside a bare server.
 #[derive(Parser)]
-struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// The strongroom program.
     #[arg(long, global = true)]
-    server: Option<PathBuf>,
+    pub(crate) server: Option<PathBuf>,
     /// Seconds for each figure.
     #[arg(long, global = true, default_value_t = 4)]
-    seconds: u64,
+    pub(crate) seconds: u64,
     /// Connections, in turn.
     #[arg(long, global = true, value_delimiter = ',', default_values_t = [1usize, 16, 64])]
     connections: Vec<usize>,
     /// Arguments for `strongroom dev`, e.g. for another root.
     #[arg(long, global = true, allow_hyphen_values = true, num_args = 0..)]
-    dev: Vec<String>,
+    pub(crate) dev: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -48,12 +49,19 @@ enum Command {
         /// Private key, PEM.
         key: PathBuf,
     },
+    /// Make many keys, kill the server, start it again, and use them.
+    Keys {
+        /// How many.
+        #[arg(default_value_t = 100_000)]
+        count: usize,
+    },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match &arguments.command {
         Some(Command::Floor { chain, key }) => floor::serve(chain, key),
+        Some(Command::Keys { count }) => keys::measure(&arguments, *count),
         None => measure(&arguments),
     }
 }

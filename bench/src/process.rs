@@ -56,11 +56,8 @@ impl Server {
 
     /// The bare server, with the same certificate.
     pub(crate) fn floor(chain: &Path, key: &Path) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("floor")
-            .args([chain, key])
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child =
+            Command::new(std::env::current_exe()?).arg("floor").args([chain, key]).stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("no output of the floor")?;
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
@@ -72,6 +69,21 @@ impl Server {
     pub(crate) fn certificates(&self) -> (PathBuf, PathBuf) {
         let tls = self.directory.join("tls");
         (tls.join("server.pem"), tls.join("server.key"))
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Resident memory, in MiB.
+    pub(crate) fn memory(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes / 1024.0)
     }
 
     /// CPU time that the process and its ended children have used, from the kernel's accounting.

@@ -1,4 +1,5 @@
 //! The real program, started on a free port over a directory, and stopped or killed with the test.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends where its tools fail")]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};

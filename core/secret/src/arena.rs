@@ -60,7 +60,8 @@ impl Arena {
         }
         .map_err(ArenaError)?;
         let base = NonNull::new(start.cast::<u8>()).ok_or(ArenaError(rustix::io::Errno::NOMEM))?;
-        let mut mapping = Mapping { base, bytes, locked: false, free: Mutex::new(Vec::new()), refused: AtomicU64::new(0) };
+        let mut mapping =
+            Mapping { base, bytes, locked: false, free: Mutex::new(Vec::new()), refused: AtomicU64::new(0) };
         // SAFETY: both guard pages and the payload lie inside the mapping made above, which nothing else uses yet.
         unsafe {
             mprotect(start, PAGE_BYTES, MprotectFlags::empty()).map_err(ArenaError)?;
