@@ -52,6 +52,8 @@ def test_a_missing_member_is_a_fault():
     [
         ({"__type": "DisabledException"}, 400),
         ({"__type": "DisabledException", "message": "m"}, 500),
+        ({"__type": "DependencyTimeoutException", "message": "m"}, 500),
+        ({"__type": "NotAuthorizedException", "message": "m"}, 400),
         ({"__type": "InvalidCiphertextException", "message": "m"}, 400),
         ({"__type": "NoSuchException", "message": "m"}, 400),
         ({"__type": "NotFoundException", "message": "m", "code": 1}, 400),
