@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use strongroom_cli::{AdminCommand, GlobalOptions};
+use strongroom_engine::BackupReport;
 
+use crate::administrator::AccessKey;
 use crate::config::{RootConfig, SecretSource};
 use crate::dev::Dev;
-use crate::{Failure, dev, init, serve, unseal, wiring};
+use crate::init::Init;
+use crate::{Failure, dev, init, restore, serve, unseal, wiring};
 
 /// A key management service that you run yourself.
 #[derive(Parser)]
@@ -27,7 +30,8 @@ struct Arguments {
 enum Command {
     /// Serve for development: sets up everything it needs, prints how to use it.
     Dev(DevArguments),
-    /// Make a new installation: roots, recovery shares, store.
+    /// Make a new installation: roots, recovery shares, store, and the first administrator.
+    #[command(after_help = "Example:\n  strongroom init --config strongroom.toml --account 111122223333")]
     Init {
         /// The configuration file.
         #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
@@ -38,12 +42,51 @@ enum Command {
         /// Recovery shares that are needed to bring the keys back.
         #[arg(long, default_value_t = 3)]
         threshold: u8,
+        /// Make a first tenant with this account of 12 digits, and an administrator in it.
+        #[arg(long, value_parser = account)]
+        account: Option<String>,
+        /// The administrator's name.
+        #[arg(long, default_value = "admin", requires = "account", value_name = "NAME")]
+        administrator: String,
     },
     /// Serve.
     Serve {
         /// The configuration file.
         #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
         config: PathBuf,
+        /// Serve a store that was put back to an older state; suspensions and destructions since then are applied again,
+        /// everything else since then is lost.
+        #[arg(long)]
+        accept_rollback: bool,
+    },
+    /// Make the store from a backup, while no server runs; asks for recovery shares, or reads them from standard input,
+    /// one a line.
+    #[command(after_help = "Examples:\n  strongroom restore --backup FILE --check\n  \
+                            strongroom restore --config strongroom.toml --backup FILE\n\n\
+                            The audit log is not in the backup: copy it into the data directory, or give `node` a new name.")]
+    Restore {
+        /// The configuration file.
+        #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
+        config: PathBuf,
+        /// The backup.
+        #[arg(long)]
+        backup: PathBuf,
+        /// Open all of it, and write nothing.
+        #[arg(long)]
+        check: bool,
+        /// A file with the backup key's 32 bytes, mode 0600, in place of shares.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+    },
+    /// Bring every key back under the configuration's roots by the recovery shares alone, when every former root is lost.
+    /// While no server runs; takes shares as `restore` does.
+    Recover {
+        /// The configuration file.
+        #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
+        config: PathBuf,
+        /// A file with the backup key's 32 bytes, mode 0600, in place of shares.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
     },
     /// Unseal a server whose roots wait for an operator.
     Unseal {
@@ -99,9 +142,18 @@ pub(crate) fn run() -> ExitCode {
             return strongroom_cli::run(command, &arguments.global, &mut std::io::stdout(), &mut std::io::stderr());
         }
         Command::Dev(arguments) => dev::dev(&arguments.into()),
-        Command::Serve { config } => serve::serve(&config),
+        Command::Serve { config, accept_rollback } => serve::serve(&config, accept_rollback),
+        Command::Restore { config, backup, check, key_file } => {
+            restore::restore(&config, &backup, check, key_file.as_deref()).and_then(|report| tell(&report, check))
+        }
+        Command::Recover { config, key_file } => restore::recover(&config, key_file.as_deref())
+            .and_then(|count| writeln!(std::io::stdout(), "{count} domain keys are under the roots").map_err(output)),
         Command::Unseal { socket, shares } => unseal::unseal(&socket, shares),
-        Command::Init { config, shares, threshold } => init::init(&config, threshold, shares).and_then(|made| show(&made)),
+        Command::Init { config, shares, threshold, account, administrator } => {
+            let asked =
+                Init { shares: (threshold, shares), account: account.as_deref(), administrator: &administrator };
+            init::init(&config, &asked).and_then(|made| show(made))
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "strongroom", &mut std::io::stdout());
             Ok(())
@@ -136,8 +188,8 @@ impl From<DevArguments> for Dev {
     }
 }
 
-/// Shows the recovery shares, once.
-fn show(made: &init::Made) -> Result<(), Failure> {
+/// Shows the recovery shares, and the first administrator's access key, once.
+fn show(made: init::Made) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let needed = made.threshold;
     let mut lines = || {
@@ -147,9 +199,40 @@ fn show(made: &init::Made) -> Result<(), Failure> {
             out.write_all(share.expose())?;
             writeln!(out)?;
         }
-        writeln!(out, "\nNext: strongroom serve, then strongroom tenant create over the admin socket.")
+        writeln!(out)
+    };
+    lines().map_err(output)?;
+    let Some(AccessKey { id, secret }) = made.access_key? else {
+        let next = "Next: strongroom serve, then strongroom tenant create over the admin socket.";
+        return writeln!(out, "{next}").map_err(output);
+    };
+    let mut lines = || {
+        writeln!(out, "The first administrator's access key, shown once, too:\n")?;
+        writeln!(out, "export AWS_ACCESS_KEY_ID={id}")?;
+        write!(out, "export AWS_SECRET_ACCESS_KEY=")?;
+        out.write_all(secret.expose())?;
+        writeln!(out, "\n\nNext: strongroom serve.")
     };
     lines().map_err(output)
+}
+
+/// Tells what a backup holds.
+fn tell(report: &BackupReport, check: bool) -> Result<(), Failure> {
+    let BackupReport { installation, revision, origin, log_size, rows, .. } = report;
+    let done = if check { "The backup opens to its end" } else { "The store is restored" };
+    let mut out = std::io::stdout().lock();
+    let mut lines = || {
+        writeln!(out, "{done}: installation {installation}, revision {}, {rows} rows.", revision.0)?;
+        writeln!(out, "When it was made, the audit log {origin} had {log_size} records.")
+    };
+    lines().map_err(output)
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account has 12 digits"),
+    }
 }
 
 fn output(source: std::io::Error) -> Failure {

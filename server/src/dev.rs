@@ -12,14 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use strongroom_admin::AdminDialect;
 use strongroom_crypto::{SystemRandom, random};
 use strongroom_aws_kms::{ALIAS, KEY_ID, KmsDialect};
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::name::CreateName;
-use strongroom_engine::operations::principal::{CreateCredential, CreatePrincipal, PutIdentityPolicy};
-use strongroom_engine::operations::tenant::CreateTenant;
-use strongroom_engine::{Call, Engine, KeyReference, Mode, Operation};
+use strongroom_engine::{Call, Engine, KeyReference, Mode};
 use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
 use strongroom_model::root::RootOfTrust;
@@ -30,14 +27,14 @@ use strongroom_secret::{Secret, SecretBytes};
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 use time::{Duration, OffsetDateTime};
 
+use crate::administrator::{AccessKey, First};
 use crate::config::{AuditConfig, FrontEnd, ListenerConfig, LogConfig, RootConfig, SecretSource, TlsConfig};
 use crate::gateway::Shared;
 use crate::metrics::Metrics;
 use crate::run::{self, Bound};
 use crate::wiring::{self, Places, WiringError};
-use crate::{Failure, hardening, identifiers, telemetry};
+use crate::{Failure, hardening, keeper, telemetry};
 
-static ADMIN: AdminDialect = AdminDialect;
 const ACCOUNT: &str = "111122223333";
 const PARTITION: &str = "aws";
 const NODE: &str = "strongroom-dev";
@@ -50,11 +47,6 @@ pub(crate) struct Dev {
     pub(crate) region: String,
     /// A token to use as the root in place of a file.
     pub(crate) token: Option<RootConfig>,
-}
-
-struct Credential {
-    access_key_id: String,
-    secret: SecretBytes,
 }
 
 /// Sets up what is missing and serves.
@@ -80,8 +72,8 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         write_secret(&data.join("backup.key"), private.expose())?;
         strongroom_engine::initialise(&parts, public.0.to_vec(), (1, 1)).map_err(WiringError::from)?;
     }
-    let engine = wiring::start(parts)?;
-    let serving = run::serving(engine, PARTITION);
+    let engine = wiring::start(parts, false)?;
+    let serving = run::serving(engine, PARTITION, None);
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared = Arc::new(Shared::new(Metrics::default(), Box::new(|_| Err("not sealed".to_owned()))));
     shared.begin(serving);
@@ -123,7 +115,7 @@ fn open_root(data: &Path, options: &Dev, store: &EmbeddedStore) -> Result<Arc<dy
     let known = strongroom_engine::roots(store).map_err(WiringError::from)?;
     if let Some(token) = &options.token {
         if known.is_empty() {
-            return Ok(crate::init::provision_token(token, &crate::init::pin_of(token)?)?);
+            return keeper::make(token, None, &crate::init::ask);
         }
         let root = wiring::open_root(token, &known, None)?;
         return root.ok_or(Failure::Usage("the token needs a PIN: --pin-file or STRONGROOM_PIN".to_owned()));
@@ -150,42 +142,25 @@ fn administrator(
     dialect: &'static KmsDialect,
     data: &Path,
     region: &str,
-) -> Result<Credential, Failure> {
+) -> Result<AccessKey, Failure> {
     let file = data.join("credential");
     if let Ok(kept) = fs::read_to_string(&file) {
         let mut lines = kept.lines();
         if let (Some(id), Some(secret)) = (lines.next(), lines.next()) {
-            return Ok(Credential { access_key_id: id.to_owned(), secret: SecretBytes::copy_from(secret.as_bytes()) });
+            return Ok(AccessKey { id: id.to_owned(), secret: SecretBytes::copy_from(secret.as_bytes()) });
         }
     }
-    let tenant = act(engine, CreateTenant {
-        account: ACCOUNT.to_owned(),
-        name: "dev".to_owned(),
-        root_name: format!("arn:{PARTITION}:iam::{ACCOUNT}:root"),
-    })?;
-    act(engine, CreatePrincipal {
-        tenant: tenant.id,
-        name: "admin".to_owned(),
-        policy_name: format!("arn:{PARTITION}:iam::{ACCOUNT}:user/admin"),
-        unique_id: identifiers::unique("AIDA")?,
-    })?;
-    act(engine, PutIdentityPolicy {
-        tenant: tenant.id,
-        principal: "admin".to_owned(),
-        name: "administrator".to_owned(),
-        document: Some(ADMINISTRATOR.to_owned()),
-    })?;
-    let credential =
-        Credential { access_key_id: identifiers::unique("AKIA")?, secret: identifiers::secret_access_key()? };
-    act(engine, CreateCredential {
-        tenant: tenant.id,
-        principal: Some("admin".to_owned()),
-        shown: credential.access_key_id.clone(),
-        secret: SecretBytes::copy_from(credential.secret.expose()),
-        expires: None,
-    })?;
-    first_key(engine, dialect, tenant.id, region)?;
-    let mut text = credential.access_key_id.clone().into_bytes();
+    let (tenant, credential) = First {
+        service: "dev",
+        partition: PARTITION,
+        account: ACCOUNT,
+        tenant: "dev",
+        principal: "admin",
+        policy: ("administrator", ADMINISTRATOR),
+    }
+    .make(engine)?;
+    first_key(engine, dialect, tenant, region)?;
+    let mut text = credential.id.clone().into_bytes();
     text.push(b'\n');
     text.extend_from_slice(credential.secret.expose());
     text.push(b'\n');
@@ -217,10 +192,6 @@ fn first_key(
     let alias = CreateName { name: named(ALIAS, "alias/dev"), key: KeyReference::Name(named(KEY_ID, &id)) };
     engine.perform_blocking(call("CreateAlias"), alias, Mode::Run).map_err(WiringError::from)?;
     Ok(())
-}
-
-fn act<O: Operation>(engine: &Engine, operation: O) -> Result<O::Output, WiringError> {
-    Ok(engine.perform_blocking(Call::internal("dev", "Setup", &ADMIN), operation, Mode::Run)?)
 }
 
 struct DevTls {
@@ -284,14 +255,14 @@ fn introduce(
     address: SocketAddr,
     authority: &Path,
     data: &Path,
-    credential: &Credential,
+    credential: &AccessKey,
     region: &str,
 ) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let mut text = Vec::new();
     let secret = credential.secret.expose();
     let lines = [
-        ("AWS_ACCESS_KEY_ID", credential.access_key_id.as_bytes()),
+        ("AWS_ACCESS_KEY_ID", credential.id.as_bytes()),
         ("AWS_SECRET_ACCESS_KEY", secret),
         ("AWS_REGION", region.as_bytes()),
         ("AWS_DEFAULT_REGION", region.as_bytes()),

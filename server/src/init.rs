@@ -3,17 +3,31 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_crypto::{SystemRandom, backup, random, shares};
-use strongroom_model::id::RootId;
+use strongroom_admin_api::roles;
+use strongroom_crypto::{SystemRandom, backup, shares};
+use strongroom_engine::Parts;
 use strongroom_model::root::RootOfTrust;
-use strongroom_root_pkcs11::Pkcs11Root;
-use strongroom_root_software::{Argon2Cost, SoftwareRoot, SoftwareRootError, Unlocker};
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 
-use crate::config::{self, RootConfig, SecretSource};
+use crate::administrator::{AccessKey, First};
+use crate::config::{self, Config};
+use crate::keeper::{self, Recovery};
 use crate::wiring::{self, Places, WiringError};
-use crate::{Failure, hardening, secrets, telemetry};
+use crate::{Failure, hardening, telemetry};
+
+/// The role of the first administrator.
+const ROLE: &str = "tenant-administrator";
+
+/// What `strongroom init` is told.
+pub(crate) struct Init<'a> {
+    /// Recovery shares that are needed, and that are made.
+    pub(crate) shares: (u8, u8),
+    /// The account of a first tenant, if there is to be one.
+    pub(crate) account: Option<&'a str>,
+    /// The name of its administrator.
+    pub(crate) administrator: &'a str,
+}
 
 /// What `strongroom init` shows once and never again.
 pub(crate) struct Made {
@@ -21,10 +35,12 @@ pub(crate) struct Made {
     pub(crate) shares: Vec<SecretBytes>,
     /// How many of them are needed.
     pub(crate) threshold: u8,
+    /// The first administrator's access key. The installation is made even if this failed, and its shares must be shown.
+    pub(crate) access_key: Result<Option<AccessKey>, Failure>,
 }
 
 /// Makes the installation that a configuration describes.
-pub(crate) fn init(path: &Path, threshold: u8, count: u8) -> Result<Made, Failure> {
+pub(crate) fn init(path: &Path, asked: &Init<'_>) -> Result<Made, Failure> {
     let config = config::read(path)?;
     telemetry::begin(&config.log);
     hardening::forbid_dumps();
@@ -33,11 +49,15 @@ pub(crate) fn init(path: &Path, threshold: u8, count: u8) -> Result<Made, Failur
         return Err(Failure::Usage(format!("{} holds an installation already", config.data_directory.display())));
     }
     let (private, public) = backup::generate(&SystemRandom).map_err(|_| Failure::Randomness)?;
+    let (threshold, count) = asked.shares;
     let split = shares::split(&private, threshold, count, &SystemRandom);
     let split = split.map_err(|error| Failure::Usage(error.to_string()))?;
+    let made = std::fs::create_dir_all(&config.data_directory);
+    made.map_err(|source| Failure::File { doing: "make", path: config.data_directory.clone(), source })?;
+    let recovery = Recovery { secret: &private, threshold, shares: count };
     let mut roots: Vec<Arc<dyn RootOfTrust>> = Vec::new();
     for root in &config.root {
-        roots.push(make_root(root.get_ref(), &private, threshold, count)?);
+        roots.push(keeper::make(root.get_ref(), Some(&recovery), &ask_twice)?);
     }
     let revision = strongroom_model::store::Revision::default();
     let store = EmbeddedStore::create(&places.store, revision, StoreOptions::default()).map_err(WiringError::from)?;
@@ -45,54 +65,28 @@ pub(crate) fn init(path: &Path, threshold: u8, count: u8) -> Result<Made, Failur
     let (log, _) = wiring::open_log(&*store, &places, config.node.get_ref(), &config.audit)?;
     let parts = wiring::parts(store, log, roots);
     strongroom_engine::initialise(&parts, public.0.to_vec(), (threshold, count)).map_err(WiringError::from)?;
-    Ok(Made { shares: split.iter().map(shares::Share::to_text).collect(), threshold })
+    Ok(Made {
+        shares: split.iter().map(shares::Share::to_text).collect(),
+        threshold,
+        access_key: asked.account.map(|account| administrator(&config, parts, account, asked.administrator)).transpose(),
+    })
 }
 
-/// Makes a root where the configuration says there is one.
-fn make_root(
-    config: &RootConfig,
-    recovery: &strongroom_secret::Secret<32>,
-    threshold: u8,
-    count: u8,
-) -> Result<Arc<dyn RootOfTrust>, Failure> {
-    match config {
-        RootConfig::Software { file, unseal } => {
-            let failed = |source: SoftwareRootError| WiringError::SoftwareRoot { path: file.clone(), source };
-            let recovery = Unlocker::Recovery { secret: recovery, threshold, shares: count };
-            let root = match unseal {
-                Some(SecretSource::KeyFile(path)) => {
-                    let key = secrets::key_file(path)?;
-                    SoftwareRoot::create(file, &[Unlocker::KeyFile(&key), recovery])
-                }
-                Some(source) => {
-                    let passphrase = secrets::text(source)?;
-                    SoftwareRoot::create(file, &[Unlocker::Passphrase(&passphrase, Argon2Cost::RECOMMENDED), recovery])
-                }
-                None => {
-                    let passphrase = ask_twice("Passphrase of the new root: ")?;
-                    SoftwareRoot::create(file, &[Unlocker::Passphrase(&passphrase, Argon2Cost::RECOMMENDED), recovery])
-                }
-            };
-            Ok(Arc::new(root.map_err(failed)?))
-        }
-        RootConfig::Pkcs11 { .. } => Ok(provision_token(config, &pin_of(config)?)?),
+/// The first tenant, its administrator and an access key.
+fn administrator(config: &Config, parts: Parts, account: &str, name: &str) -> Result<AccessKey, Failure> {
+    let role = roles::find(ROLE).ok_or(Failure::Usage(format!("this build has no role {ROLE}")))?;
+    let engine = wiring::start(parts, false)?;
+    let (_, access_key) = First {
+        service: "init",
+        partition: &config.partition,
+        account,
+        tenant: account,
+        principal: name,
+        policy: (role.name, role.document),
     }
-}
-
-/// The PIN of a token, from where the configuration says it is, or from the terminal.
-pub(crate) fn pin_of(config: &RootConfig) -> Result<SecretBytes, Failure> {
-    match config {
-        RootConfig::Pkcs11 { pin: Some(source), .. } => Ok(secrets::text(source)?),
-        _ => ask("PIN of the token: "),
-    }
-}
-
-/// Makes a root's keys inside a token.
-pub(crate) fn provision_token(config: &RootConfig, pin: &SecretBytes) -> Result<Arc<dyn RootOfTrust>, WiringError> {
-    let id = RootId::from_bytes(random::bytes(&SystemRandom).map_err(|_| WiringError::UnknownToken)?);
-    let pin = SecretBytes::copy_from(pin.expose());
-    let root = Pkcs11Root::provision(wiring::token_config(config, id)?, wiring::launcher(), pin, None)?;
-    Ok(Arc::new(root))
+    .make(&engine)?;
+    engine.checkpoint().map_err(WiringError::from)?;
+    Ok(access_key)
 }
 
 /// Asks for a secret at the terminal, without showing it.
@@ -102,7 +96,8 @@ pub(crate) fn ask(prompt: &str) -> Result<SecretBytes, Failure> {
     Ok(SecretBytes::take(answer.into_bytes()))
 }
 
-fn ask_twice(prompt: &str) -> Result<SecretBytes, Failure> {
+/// Asks for a new secret, twice.
+pub(crate) fn ask_twice(prompt: &str) -> Result<SecretBytes, Failure> {
     let first = ask(prompt)?;
     match ask("Once more: ")?.equals(first.expose()) {
         true => Ok(first),

@@ -3,6 +3,7 @@
 //! Wires configuration to store, roots, log, engine and front ends, runs them, and drains. Absent on purpose: anything
 //! that another room could hold.
 
+mod administrator;
 mod clock;
 mod commands;
 mod config;
@@ -11,7 +12,9 @@ mod gateway;
 mod hardening;
 mod identifiers;
 mod init;
+mod keeper;
 mod metrics;
+mod restore;
 mod run;
 mod secrets;
 mod serve;
@@ -54,6 +57,14 @@ enum Failure {
         path: PathBuf,
         /// Why it failed.
         source: std::io::Error,
+    },
+    /// A backup.
+    #[error("the backup {} cannot be used", .path.display())]
+    Restore {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: strongroom_engine::RestoreError,
     },
     /// The threads of the server.
     #[error("the server's threads cannot be started")]

@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use strongroom_admin::{Admin, AdminDialect};
+use strongroom_admin::{Admin, AdminDialect, ConfiguredRoots};
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_engine::Engine;
@@ -52,9 +52,13 @@ pub(crate) enum RunError {
 }
 
 /// The front ends over an engine.
-pub(crate) fn serving(engine: Arc<Engine>, partition: &str) -> Serving {
+pub(crate) fn serving(engine: Arc<Engine>, partition: &str, roots: Option<Arc<dyn ConfiguredRoots>>) -> Serving {
     let kms = Kms::new(Arc::clone(&engine), partition);
     let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect()]);
+    let admin = match roots {
+        Some(roots) => admin.with_roots(roots),
+        None => admin,
+    };
     Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine }
 }
 

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use strongroom_admin::ConfiguredRoots;
 use strongroom_engine::RootRow;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 
 use crate::config::{self, Config};
 use crate::gateway::{Serving, Shared};
+use crate::keeper::Keeper;
 use crate::metrics::Metrics;
 use crate::run::{self, Bound};
 use crate::secrets::Given;
@@ -15,14 +17,15 @@ use crate::wiring::{self, Places, WiringError};
 use crate::{Failure, hardening, telemetry};
 
 /// Reads the configuration, opens everything, serves until told to stop.
-pub(crate) fn serve(path: &Path) -> Result<(), Failure> {
+pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
     let config = config::read(path)?;
     telemetry::begin(&config.log);
     hardening::forbid_dumps();
     let places = Places::in_directory(&config.data_directory);
     let store = Arc::new(EmbeddedStore::open(&places.store, StoreOptions::default()).map_err(WiringError::from)?);
     let known = strongroom_engine::roots(&*store).map_err(WiringError::from)?;
-    let opener = Opener { config: config.clone(), places, store, known };
+    let keeper = Arc::new(Keeper::new(path, Arc::clone(&store)));
+    let opener = Opener { config: config.clone(), places, store, known, keeper, accept_rollback };
     let begun = opener.open(None)?;
     let shared = Arc::new(Shared::new(
         Metrics::default(),
@@ -49,6 +52,8 @@ struct Opener {
     places: Places,
     store: Arc<EmbeddedStore>,
     known: Vec<RootRow>,
+    keeper: Arc<Keeper>,
+    accept_rollback: bool,
 }
 
 impl Opener {
@@ -56,11 +61,11 @@ impl Opener {
     /// of their own.
     fn open(&self, given: Option<&Given>) -> Result<Option<Serving>, WiringError> {
         let mut roots = Vec::new();
-        let mut failure = None;
+        let (mut failure, mut sealed) = (None, 0_usize);
         for config in &self.config.root {
             match wiring::open_root(config.get_ref(), &self.known, given) {
                 Ok(Some(root)) => roots.push(root),
-                Ok(None) => {}
+                Ok(None) => sealed += 1,
                 Err(error) => {
                     tracing::error!(error = crate::chain(&error), "a root cannot serve");
                     failure = Some(error);
@@ -70,9 +75,14 @@ impl Opener {
         if roots.is_empty() {
             return failure.map_or(Ok(None), Err);
         }
+        if sealed > 0 {
+            tracing::warn!(sealed, "roots stay sealed; the others serve");
+        }
         let node = self.config.node.get_ref();
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
-        let engine = wiring::start(wiring::parts(Arc::clone(&self.store), log, roots))?;
-        Ok(Some(run::serving(engine, &self.config.partition)))
+        let parts = wiring::parts(Arc::clone(&self.store), log, roots);
+        let engine = wiring::start(parts, self.accept_rollback)?;
+        let keeper: Arc<dyn ConfiguredRoots> = Arc::<Keeper>::clone(&self.keeper);
+        Ok(Some(run::serving(engine, &self.config.partition, Some(keeper))))
     }
 }

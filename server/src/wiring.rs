@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use strongroom_audit_log::{FileLog, Recovery};
 use strongroom_crypto::SystemRandom;
-use strongroom_engine::{Engine, EngineError, Options, Parts, RootRow};
+use strongroom_admin::AdminDialect;
+use strongroom_engine::{Engine, EngineError, InternalFault, Options, Parts, RootRow};
 use strongroom_model::clock::Clock;
 use strongroom_model::id::RootId;
 use strongroom_model::root::RootOfTrust;
@@ -54,9 +55,31 @@ pub(crate) enum WiringError {
     /// A secret.
     #[error("a root cannot be unsealed")]
     Secret(#[from] SecretError),
-    /// The engine.
+    /// The store was put back to an older state.
+    #[error(
+        "the store is older than the audit log: it lacks {changes} changes that the log tells of; restore a newer store, \
+         or accept the loss once: strongroom serve --accept-rollback"
+    )]
+    RolledBack {
+        /// How many.
+        changes: u64,
+    },
+    /// A fault that the engine tells nobody outside.
     #[error("the engine cannot be started")]
-    Engine(#[from] EngineError),
+    Fault(#[source] InternalFault),
+    /// The engine.
+    #[error("the engine cannot do this")]
+    Engine(#[source] EngineError),
+}
+
+impl From<EngineError> for WiringError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Internal(InternalFault::StoreOlderThanLog { changes }) => Self::RolledBack { changes },
+            EngineError::Internal(fault) => Self::Fault(fault),
+            other => Self::Engine(other),
+        }
+    }
 }
 
 /// Where things lie in a data directory.
@@ -170,7 +193,16 @@ pub(crate) fn parts(store: Arc<EmbeddedStore>, log: Arc<FileLog>, roots: Vec<Arc
     Parts { store, log, roots, clock, random: Arc::new(SystemRandom), arena: hardening::arena() }
 }
 
-/// Starts the engine.
-pub(crate) fn start(parts: Parts) -> Result<Arc<Engine>, WiringError> {
-    Ok(Engine::start(parts, &Options { operator_policy: OPERATOR_POLICY.to_owned() })?)
+/// Starts the engine, over a store that was put back to an older state only if that is accepted.
+pub(crate) fn start(parts: Parts, accept_rollback: bool) -> Result<Arc<Engine>, WiringError> {
+    let options = Options { operator_policy: OPERATOR_POLICY.to_owned() };
+    if !accept_rollback {
+        return Ok(Engine::start(parts, &options)?);
+    }
+    let (engine, rolled_back) = Engine::start_accepting_rollback(parts, &options, &AdminDialect)?;
+    if rolled_back.lost > 0 {
+        let (lost, reapplied) = (rolled_back.lost, rolled_back.reapplied);
+        tracing::warn!(lost, reapplied, "an older store is served: changes are lost; suspensions and destructions hold");
+    }
+    Ok(engine)
 }
