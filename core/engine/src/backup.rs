@@ -387,3 +387,75 @@ fn row(item: &[u8]) -> Option<(Table, &[u8], &[u8])> {
     let (key, value) = (decoder.bytes().ok()?, decoder.bytes().ok()?);
     (decoder.position() == item.len()).then_some((table, key, value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Vec<u8> {
+        let header = Header {
+            magic: MAGIC.to_owned(),
+            version: VERSION,
+            installation: InstallationId::from_bytes([1; 16]),
+            revision: Revision(7),
+            made: Timestamp(8),
+            origin: "node".to_owned(),
+            head: HeadRow { size: 9, chain: [0; 32], root: [0; 32] },
+        };
+        let tenant = Item { table: Table::TenantByAccount, key: b"111122223333", value: &[4; 16] };
+        let mut bytes = Vec::new();
+        for item in [minicbor::to_vec(&header), minicbor::to_vec(&tenant), minicbor::to_vec(End { rows: 1 })] {
+            let item = item.unwrap();
+            bytes.extend_from_slice(&(item.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(&item);
+        }
+        bytes
+    }
+
+    fn read(content: &[u8]) -> Result<BackupReport, RestoreError> {
+        let mut restoring = Restoring::default();
+        restoring.take(content)?;
+        restoring.finish()
+    }
+
+    #[test]
+    fn content_is_read_in_pieces_of_any_length() {
+        let content = content();
+        let whole = read(&content).unwrap();
+        assert_eq!((whole.rows, whole.revision, whole.log_size), (1, Revision(7), 9));
+        let mut restoring = Restoring::default();
+        content.iter().for_each(|byte| restoring.take(&[*byte]).unwrap());
+        assert_eq!(restoring.finish().unwrap(), whole);
+    }
+
+    #[test]
+    fn content_without_its_end_or_with_more_behind_it_is_refused() {
+        let content = content();
+        for length in 0..content.len() {
+            assert!(read(&content[..length]).is_err(), "{length} bytes");
+        }
+        assert!(read(&[content.as_slice(), &[0, 0, 0, 0]].concat()).is_err());
+        assert!(read(&[content.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn no_damage_to_the_content_is_worse_than_a_refusal() {
+        let content = content();
+        for (at, byte) in content.iter().enumerate() {
+            for other in [0, 0x7f, 0x9f, 0xbf, 0xff, byte.wrapping_add(1)] {
+                let mut damaged = content.clone();
+                damaged[at] = other;
+                drop(read(&damaged));
+            }
+        }
+    }
+
+    #[test]
+    fn content_of_a_newer_version_is_told_apart() {
+        let mut content = content();
+        let version = 4 + 1 + 1 + 1 + MAGIC.len() + 1;
+        assert_eq!(content[version], 1);
+        content[version] = 2;
+        assert!(matches!(read(&content), Err(RestoreError::Version { version: 2 })));
+    }
+}

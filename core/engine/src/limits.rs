@@ -80,3 +80,5 @@ pub const SWEPT_KEYS: usize = 64;
 pub const SWEEP_HOLD_BACK: Duration = Duration::from_secs(30);
 /// Domain keys that the answer to the verification of a root names one by one.
 pub const NAMED_DOMAIN_KEYS: usize = 100;
+/// Steps of the sweep over what a tenant's domain keys have wrapped, at one time.
+pub const SWEEP_STEPS: usize = 8;

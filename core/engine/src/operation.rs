@@ -13,7 +13,7 @@ use strongroom_model::usage::Usage;
 use strongroom_policy::Attributes;
 
 use crate::Engine;
-use crate::call::Call;
+use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError};
@@ -176,6 +176,7 @@ pub struct Authorized<'a> {
     pub(crate) call: &'a Call,
     pub(crate) keys: &'a [KeyHandle],
     pub(crate) now: Timestamp,
+    pub(crate) mode: Mode,
     pub(crate) ground: Ground,
     pub(crate) used: &'a parking_lot::Mutex<Vec<UsedVersion>>,
     pub(crate) decided: Option<&'a Decided>,

@@ -230,6 +230,14 @@ impl Engine {
         Ok(row.map_or(Position(0), |row| row.position))
     }
 
+    /// The oldest record of the log that the engine still has to read: those before may be pruned.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn log_needed_from(&self) -> Result<Position, EngineError> {
+        Ok(self.known_changes()?.min(self.counted_until()?))
+    }
+
     /// The oldest record that the log still has.
     pub(crate) fn first_kept(&self) -> Result<Position, EngineError> {
         match self.log.records(Position(0)) {

@@ -17,7 +17,7 @@ use strongroom_audit::record::SealedRecord;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
-use strongroom_model::purpose::Purpose;
+use strongroom_model::purpose::{Purpose, VersionState};
 use strongroom_model::store::{Batch, Table};
 
 use crate::Engine;
@@ -265,6 +265,7 @@ impl Engine {
             call,
             keys: &trace.keys,
             now: journey.started,
+            mode: journey.mode,
             ground,
             used: &trace.used,
             decided: trace.decided.as_ref(),
@@ -380,8 +381,15 @@ impl Engine {
         {
             return Ok(());
         }
-        for handle in &trace.keys {
-            permits(&*self.catalog.key(handle.entry.row.id, ground)?, handle)?;
+        for (index, handle) in trace.keys.iter().enumerate() {
+            let entry = self.catalog.key(handle.entry.row.id, ground)?;
+            permits(&entry, handle)?;
+            for used in trace.used.lock().iter().filter(|used| used.handle == index) {
+                let state = entry.version(used.material).map_or(VersionState::Destroyed, |version| version.state);
+                let resource = || Arc::clone(&handle.resource);
+                let permitted = state.permits(handle.purpose);
+                permitted.map_err(|forbidden| EngineError::StateForbids { resource: resource(), forbidden })?;
+            }
         }
         Ok(())
     }

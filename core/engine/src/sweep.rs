@@ -83,13 +83,17 @@ impl Engine {
         progress.settled && progress.pending.is_empty()
     }
 
-    /// One step of each sweep. What fails is left alone for a while.
+    /// A few steps of each sweep. What fails is left alone for a while.
     pub(crate) fn sweep_if_due(&self, dialect: &'static dyn Dialect) {
         let now = self.clock.since_boot();
         if self.sweeps.0.lock().held_until > now {
             return;
         }
-        match self.sweep_domain_keys(dialect).and_then(|()| self.sweep_tenant(dialect)) {
+        let mut swept = self.sweep_domain_keys(dialect);
+        for _ in 0..limits::SWEEP_STEPS {
+            swept = swept.and_then(|()| self.sweep_tenant(dialect));
+        }
+        match swept {
             Ok(()) | Err(EngineError::Conflict) => {}
             Err(error) => {
                 tracing::warn!(%error, "a sweep over the domain keys failed; it goes on later");

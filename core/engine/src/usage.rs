@@ -143,11 +143,8 @@ impl Engine {
         ids.iter().map(last).collect()
     }
 
-    /// The first record of the log that is not counted yet. Records from there on must not be pruned.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub fn counted_until(&self) -> Result<Position, EngineError> {
+    /// The first record of the log that is not counted yet.
+    pub(crate) fn counted_until(&self) -> Result<Position, EngineError> {
         Ok(read_position(&*self.catalog.snapshot()?, &usage_key(&self.log.head().origin))?.1)
     }
 

@@ -7,6 +7,7 @@ use strongroom_model::action::Action;
 use strongroom_model::purpose::Purpose;
 
 use crate::backup::BackupReport;
+use crate::call::Mode;
 use crate::error::{EngineError, InternalFault};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
 
@@ -32,8 +33,11 @@ impl Operation for MakeBackup {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<BackupReport>, Halt> {
-        let sink = self.sink.lock().take().ok_or(EngineError::Internal(InternalFault::WorkerLost))?;
-        let mut sink = sink;
+        let sink = self.sink.lock().take();
+        let mut sink = match authorized.mode {
+            Mode::Run => sink.ok_or(EngineError::Internal(InternalFault::WorkerLost))?,
+            Mode::DryRun => Box::new(std::io::sink()),
+        };
         Ok(Outcome::Answer(authorized.engine().backup(&mut sink)?))
     }
 }

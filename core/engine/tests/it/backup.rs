@@ -10,7 +10,8 @@ use strongroom_engine::operations::name::CreateName;
 use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, PutIdentityPolicy};
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{
-    BackupReport, Engine, EngineError, InternalFault, KeyEntry, Parts, RestoreError, RolledBack, check_backup, restore,
+    BackupReport, Engine, EngineError, InternalFault, KeyEntry, Mode, Parts, RestoreError, RolledBack, check_backup,
+    restore,
 };
 use strongroom_model::action::Action;
 use strongroom_model::purpose::Forbidden;
@@ -87,7 +88,7 @@ fn what_was_encrypted_before_the_backup_decrypts_after_it_was_restored() {
     let store = restored(&test, "restored", &bytes);
     let engine = Engine::start(over(&test, store), &options()).unwrap();
     let call = call(&test.root());
-    let opened = engine.perform_blocking(call, decrypt(&ciphertext, &[]), strongroom_engine::Mode::Run).unwrap();
+    let opened = engine.perform_blocking(call, decrypt(&ciphertext, &[]), Mode::Run).unwrap();
     assert_eq!(opened.plaintext.expose(), b"text");
 }
 
@@ -127,6 +128,8 @@ fn only_whoever_may_makes_backups() {
     let sink = Sink::default();
     let refused = test.run(&test.root(), MakeBackup::new(sink.clone())).map(|_| ());
     assert!(matches!(refused, Err(EngineError::Denied(_))), "{refused:?}");
+    let dry = test.run_as(&operator(), MakeBackup::new(sink.clone()), Mode::DryRun).map(|_| ());
+    assert!(matches!(dry, Err(EngineError::DryRun)), "{dry:?}");
     assert!(sink.0.lock().unwrap().is_empty());
 }
 
@@ -165,7 +168,7 @@ fn an_accepted_rollback_suspends_and_destroys_again() {
     let (engine, accepted) = Engine::start_accepting_rollback(parts, &options(), &TestDialect).unwrap();
     assert_eq!(accepted, RolledBack { lost: 5, reapplied: 3 });
     let open = |ciphertext: &[u8]| {
-        engine.perform_blocking(call(&test.root()), decrypt(ciphertext, &[]), strongroom_engine::Mode::Run).map(|_| ())
+        engine.perform_blocking(call(&test.root()), decrypt(ciphertext, &[]), Mode::Run).map(|_| ())
     };
     let expected = [Forbidden::Suspended, Forbidden::DestructionScheduled, Forbidden::DestructionScheduled];
     for (ciphertext, expected) in ciphertexts.iter().zip(expected) {
@@ -191,9 +194,7 @@ fn a_tenants_suspension_outlives_a_rollback() {
     let parts = over(&test, restored(&test, "older", &bytes));
     let (engine, accepted) = Engine::start_accepting_rollback(parts, &options(), &TestDialect).unwrap();
     assert_eq!(accepted, RolledBack { lost: 1, reapplied: 1 });
-    let refused = engine
-        .perform_blocking(call(&test.root()), decrypt(&ciphertext, &[]), strongroom_engine::Mode::Run)
-        .map(|_| ());
+    let refused = engine.perform_blocking(call(&test.root()), decrypt(&ciphertext, &[]), Mode::Run).map(|_| ());
     assert!(matches!(refused, Err(EngineError::TenantSuspended)));
 }
 
@@ -240,7 +241,7 @@ fn what_was_revoked_stays_revoked_after_a_rollback() {
     assert_eq!(accepted, RolledBack { lost: 4, reapplied: 4 });
     for caller in [&anna, &berta] {
         let open = decrypt(&ciphertext, &[]);
-        let refused = engine.perform_blocking(call(caller), open, strongroom_engine::Mode::Run).map(|_| ());
+        let refused = engine.perform_blocking(call(caller), open, Mode::Run).map(|_| ());
         assert!(matches!(refused, Err(EngineError::Denied(_))), "{refused:?}");
     }
     for shown in ["AKIA1", "AKIA2"] {

@@ -6,6 +6,7 @@ use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::{Edit, EditKey};
 use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
 use strongroom_engine::operations::rotation::RotateKey;
+use strongroom_engine::operations::suspend::SuspendVersion;
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{EngineError, InputFault, KeyEntry, KeyReference, RotationCause};
 use strongroom_model::action::Action;
@@ -270,4 +271,22 @@ fn everything_is_there_after_a_restart() {
     let found = inspect(&test, KeyReference::Name(test.alias("payroll"))).unwrap();
     assert_eq!((found.row.id, found.row.description.as_str()), (key.row.id, "for wages"));
     assert_eq!((opened(&test, &old).unwrap(), opened(&test, &new).unwrap()), ("old".to_owned(), "new".to_owned()));
+}
+
+#[test]
+fn a_suspended_version_opens_nothing_while_the_others_serve() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let old = sealed(&test, &key, "old");
+    rotate(&test, &key).unwrap();
+    let new = sealed(&test, &key, "new");
+    let suspend = |suspended| SuspendVersion { key: by_name(&key), ordinal: 1, suspended };
+    test.run(&test.root(), suspend(true)).unwrap();
+    let refused = opened(&test, &old);
+    assert!(matches!(refused, Err(EngineError::StateForbids { forbidden: Forbidden::VersionSuspended, .. })));
+    assert_eq!(opened(&test, &new).unwrap(), "new");
+    rotate(&test, &key).unwrap();
+    assert!(opened(&test, &old).is_err(), "a rotation resumes nothing");
+    test.run(&test.root(), suspend(false)).unwrap();
+    assert_eq!(opened(&test, &old).unwrap(), "old");
 }
