@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use strongroom_model::id::InstallationId;
+use strongroom_audit::port::Position;
+use strongroom_model::action::Action;
+use strongroom_model::id::{InstallationId, RecordId};
 
 use super::*;
 
