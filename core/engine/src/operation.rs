@@ -169,8 +169,8 @@ impl KeyHandle {
     }
 }
 
-/// The witness that every demand was permitted by policy and state. Made in [`crate::perform`] only; it opens the
-/// material of the keys that it holds, for the purposes that were permitted, and of no other.
+/// The witness that every demand was permitted by policy and state. Made by [`Engine::perform`] and its kin only; it
+/// opens the material of the keys that it holds, for the purposes that were permitted, and of no other.
 pub struct Authorized<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) call: &'a Call,
