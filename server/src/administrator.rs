@@ -37,32 +37,44 @@ impl First<'_> {
     /// Makes the tenant, the administrator and an access key.
     pub(crate) fn make(&self, engine: &Engine) -> Result<(TenantId, AccessKey), Failure> {
         let Self { partition, account, principal, .. } = self;
-        let tenant = self.act(engine, CreateTenant {
-            account: (*account).to_owned(),
-            name: self.tenant.to_owned(),
-            root_name: format!("arn:{partition}:iam::{account}:root"),
-        })?;
-        self.act(engine, CreatePrincipal {
-            tenant: tenant.id,
-            name: (*principal).to_owned(),
-            policy_name: format!("arn:{partition}:iam::{account}:user/{principal}"),
-            unique_id: identifiers::unique("AIDA")?,
-        })?;
+        let tenant = self.act(
+            engine,
+            CreateTenant {
+                account: (*account).to_owned(),
+                name: self.tenant.to_owned(),
+                root_name: format!("arn:{partition}:iam::{account}:root"),
+            },
+        )?;
+        self.act(
+            engine,
+            CreatePrincipal {
+                tenant: tenant.id,
+                name: (*principal).to_owned(),
+                policy_name: format!("arn:{partition}:iam::{account}:user/{principal}"),
+                unique_id: identifiers::unique("AIDA")?,
+            },
+        )?;
         let (name, document) = self.policy;
-        self.act(engine, PutIdentityPolicy {
-            tenant: tenant.id,
-            principal: (*principal).to_owned(),
-            name: name.to_owned(),
-            document: Some(document.to_owned()),
-        })?;
+        self.act(
+            engine,
+            PutIdentityPolicy {
+                tenant: tenant.id,
+                principal: (*principal).to_owned(),
+                name: name.to_owned(),
+                document: Some(document.to_owned()),
+            },
+        )?;
         let key = AccessKey { id: identifiers::unique("AKIA")?, secret: identifiers::secret_access_key()? };
-        self.act(engine, CreateCredential {
-            tenant: tenant.id,
-            principal: Some((*principal).to_owned()),
-            shown: key.id.clone(),
-            secret: SecretBytes::copy_from(key.secret.expose()),
-            expires: None,
-        })?;
+        self.act(
+            engine,
+            CreateCredential {
+                tenant: tenant.id,
+                principal: Some((*principal).to_owned()),
+                shown: key.id.clone(),
+                secret: SecretBytes::copy_from(key.secret.expose()),
+                expires: None,
+            },
+        )?;
         Ok((tenant.id, key))
     }
 

@@ -194,7 +194,10 @@ fn show(made: init::Made) -> Result<(), Failure> {
     let needed = made.threshold;
     let mut lines = || {
         writeln!(out, "The installation is made. These are its recovery shares, shown once.")?;
-        writeln!(out, "Any {needed} of them bring the keys back when every root is lost; give each to another person.\n")?;
+        writeln!(
+            out,
+            "Any {needed} of them bring the keys back when every root is lost; give each to another person.\n"
+        )?;
         for share in &made.shares {
             out.write_all(share.expose())?;
             writeln!(out)?;

@@ -249,8 +249,8 @@ pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    let config: Config = toml::from_str(text)
-        .map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })?;
+    let config: Config =
+        toml::from_str(text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })?;
     let mut mistakes = Vec::new();
     let mut mistake = |offset: usize, problem: String| {
         let line = 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();

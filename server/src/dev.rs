@@ -11,9 +11,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use strongroom_crypto::{SystemRandom, random};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use strongroom_aws_kms::{ALIAS, KEY_ID, KmsDialect};
+use strongroom_crypto::{SystemRandom, random};
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::name::CreateName;
 use strongroom_engine::{Call, Engine, KeyReference, Mode};
@@ -38,7 +41,8 @@ use crate::{Failure, hardening, keeper, telemetry};
 const ACCOUNT: &str = "111122223333";
 const PARTITION: &str = "aws";
 const NODE: &str = "strongroom-dev";
-const ADMINISTRATOR: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Everything","Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+const ADMINISTRATOR: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Sid":"Everything","Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 /// What `strongroom dev` is told.
 pub(crate) struct Dev {
@@ -60,7 +64,9 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     let places = Places::in_directory(&data);
     let first = !places.store.exists();
     let store = match first {
-        true => EmbeddedStore::create(&places.store, strongroom_model::store::Revision::default(), StoreOptions::default()),
+        true => {
+            EmbeddedStore::create(&places.store, strongroom_model::store::Revision::default(), StoreOptions::default())
+        }
         false => EmbeddedStore::open(&places.store, StoreOptions::default()),
     };
     let store = Arc::new(store.map_err(WiringError::from)?);

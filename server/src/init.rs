@@ -68,7 +68,10 @@ pub(crate) fn init(path: &Path, asked: &Init<'_>) -> Result<Made, Failure> {
     Ok(Made {
         shares: split.iter().map(shares::Share::to_text).collect(),
         threshold,
-        access_key: asked.account.map(|account| administrator(&config, parts, account, asked.administrator)).transpose(),
+        access_key: asked
+            .account
+            .map(|account| administrator(&config, parts, account, asked.administrator))
+            .transpose(),
     })
 }
 

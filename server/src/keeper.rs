@@ -81,7 +81,9 @@ fn is_known(config: &RootConfig, known: &[RootRow]) -> bool {
 
 fn nobody_to_ask(prompt: &str) -> Result<SecretBytes, Failure> {
     let asked = prompt.trim_end_matches([':', ' ']);
-    Err(Failure::Usage(format!("a root of the configuration has no `unseal` or `pin`, and nobody to ask for it: {asked}")))
+    Err(Failure::Usage(format!(
+        "a root of the configuration has no `unseal` or `pin`, and nobody to ask for it: {asked}"
+    )))
 }
 
 /// Opens a root, or makes it where there is none.

@@ -10,10 +10,10 @@ use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_engine::Engine;
 use strongroom_http::{
-    Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, Network, ShutdownTrigger,
-    TlsHandle, TlsProfile, shutdown,
+    Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, Network, ShutdownTrigger, TlsHandle,
+    TlsProfile, shutdown,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{ListenerConfig, MetricsConfig, TlsConfig};
 use crate::gateway::{Gateway, Serving, Shared};
@@ -65,6 +65,38 @@ pub(crate) fn serving(engine: Arc<Engine>, partition: &str, roots: Option<Arc<dy
 /// Listeners that are bound and not yet served.
 pub(crate) struct Bound {
     listeners: Vec<(Listener, Gateway)>,
+    signals: Signals,
+}
+
+/// The signals that are acted on, watched from before anyone is told that the server is there.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self, RunError> {
+        let watch = |kind, doing| signal(kind).map_err(|source| RunError::System { doing, source });
+        Ok(Self {
+            terminate: watch(SignalKind::terminate(), "watch for SIGTERM")?,
+            interrupt: watch(SignalKind::interrupt(), "watch for SIGINT")?,
+            hangup: watch(SignalKind::hangup(), "watch for SIGHUP")?,
+        })
+    }
+
+    /// Begins to drain when it is time to end; reads certificates again until then.
+    async fn follow(mut self, trigger: ShutdownTrigger, certificates: &[Arc<TlsHandle>]) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hangup.recv() => reload(certificates).await,
+            }
+        }
+        tracing::info!("draining");
+        trigger.drain();
+    }
 }
 
 impl Bound {
@@ -74,6 +106,7 @@ impl Bound {
         metrics: Option<&MetricsConfig>,
         shared: &Arc<Shared>,
     ) -> Result<Self, RunError> {
+        let signals = Signals::watch()?;
         let mut bound = Vec::new();
         for config in listeners {
             let listener = open(http_listener(config)?).await?;
@@ -91,7 +124,7 @@ impl Bound {
             let shared = Arc::clone(shared);
             bound.push((listener, Gateway { shared, front_ends: Vec::new(), regions: Vec::new(), metrics: true }));
         }
-        Ok(Self { listeners: bound })
+        Ok(Self { listeners: bound, signals })
     }
 
     /// The address of the first TCP listener.
@@ -109,7 +142,7 @@ impl Bound {
             tasks.push(tokio::spawn(listener.serve(Arc::new(gateway), signalled.clone())));
         }
         let scheduler = Scheduler::start(Arc::clone(shared))?;
-        wait_for_the_end(trigger, &certificates).await?;
+        self.signals.follow(trigger, &certificates).await;
         for task in tasks {
             match task.await {
                 Ok(drained) if drained.cut_off > 0 => tracing::warn!(?drained, "connections were cut off"),
@@ -131,23 +164,6 @@ impl Bound {
 async fn open(config: HttpListener) -> Result<Listener, RunError> {
     let name = config.name.clone();
     Listener::bind(config).await.map_err(|source| RunError::Listener { name, source })
-}
-
-async fn wait_for_the_end(trigger: ShutdownTrigger, certificates: &[Arc<TlsHandle>]) -> Result<(), RunError> {
-    let watch = |kind, doing| signal(kind).map_err(|source| RunError::System { doing, source });
-    let mut terminate = watch(SignalKind::terminate(), "watch for SIGTERM")?;
-    let mut interrupt = watch(SignalKind::interrupt(), "watch for SIGINT")?;
-    let mut hangup = watch(SignalKind::hangup(), "watch for SIGHUP")?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(certificates).await,
-        }
-    }
-    tracing::info!("draining");
-    trigger.drain();
-    Ok(())
 }
 
 /// What does not parse leaves the last good certificate in place.
@@ -185,9 +201,8 @@ fn http_listener(config: &ListenerConfig) -> Result<HttpListener, RunError> {
 }
 
 fn parse_networks(config: &ListenerConfig, networks: &[String]) -> Result<Vec<Network>, RunError> {
-    let parse = |text: &String| {
-        text.parse().map_err(|_| RunError::Network { name: config.name.clone(), text: text.clone() })
-    };
+    let parse =
+        |text: &String| text.parse().map_err(|_| RunError::Network { name: config.name.clone(), text: text.clone() });
     networks.iter().map(parse).collect()
 }
 

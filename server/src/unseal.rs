@@ -30,7 +30,8 @@ pub(crate) fn unseal(socket: &Path, shares: bool) -> Result<(), Failure> {
     }
     let body = SecretBytes::take(body);
     let answer = post(socket, &body);
-    let answer = answer.map_err(|source| Failure::File { doing: "reach the server at", path: socket.into(), source })?;
+    let answer =
+        answer.map_err(|source| Failure::File { doing: "reach the server at", path: socket.into(), source })?;
     let (head, said) = answer.split_once("\r\n\r\n").unwrap_or((answer.as_str(), ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
@@ -44,7 +45,10 @@ fn post(socket: &Path, body: &SecretBytes) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
-    write!(stream, "POST /v1/unseal HTTP/1.1\r\nhost: strongroom\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n")?;
+    write!(
+        stream,
+        "POST /v1/unseal HTTP/1.1\r\nhost: strongroom\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    )?;
     stream.write_all(body.expose())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_admin::AdminDialect;
 use strongroom_audit_log::{FileLog, Recovery};
 use strongroom_crypto::SystemRandom;
-use strongroom_admin::AdminDialect;
 use strongroom_engine::{Engine, EngineError, InternalFault, Options, Parts, RootRow};
 use strongroom_model::clock::Clock;
 use strongroom_model::id::RootId;
@@ -110,9 +110,7 @@ pub(crate) fn open_root(
                 (Some(SecretSource::KeyFile(path)), _) => {
                     sealed.unseal(&Credential::KeyFile(&secrets::key_file(path)?)).map_err(failed)?
                 }
-                (Some(source), _) => {
-                    sealed.unseal(&Credential::Passphrase(&secrets::text(source)?)).map_err(failed)?
-                }
+                (Some(source), _) => sealed.unseal(&Credential::Passphrase(&secrets::text(source)?)).map_err(failed)?,
                 (None, Some(Given::Text(passphrase))) => {
                     sealed.unseal(&Credential::Passphrase(passphrase)).map_err(failed)?
                 }
@@ -135,11 +133,7 @@ pub(crate) fn open_root(
 }
 
 /// Finds which of the installation's roots lives in the token.
-fn open_token(
-    config: &RootConfig,
-    known: &[RootRow],
-    pin: &SecretBytes,
-) -> Result<Arc<dyn RootOfTrust>, WiringError> {
+fn open_token(config: &RootConfig, known: &[RootRow], pin: &SecretBytes) -> Result<Arc<dyn RootOfTrust>, WiringError> {
     for row in known.iter().filter(|row| row.kind == "pkcs11") {
         match Pkcs11Root::open(token_config(config, row.id)?, launcher(), SecretBytes::copy_from(pin.expose())) {
             Ok(root) => return Ok(Arc::new(root)),
@@ -202,7 +196,11 @@ pub(crate) fn start(parts: Parts, accept_rollback: bool) -> Result<Arc<Engine>, 
     let (engine, rolled_back) = Engine::start_accepting_rollback(parts, &options, &AdminDialect)?;
     if rolled_back.lost > 0 {
         let (lost, reapplied) = (rolled_back.lost, rolled_back.reapplied);
-        tracing::warn!(lost, reapplied, "an older store is served: changes are lost; suspensions and destructions hold");
+        tracing::warn!(
+            lost,
+            reapplied,
+            "an older store is served: changes are lost; suspensions and destructions hold"
+        );
     }
     Ok(engine)
 }

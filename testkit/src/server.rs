@@ -1,9 +1,13 @@
 //! The real program, started on a free port over a directory, and stopped or killed with the test.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where its tools fail")]
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use crate::client::Endpoint;
 
@@ -70,8 +74,7 @@ impl Server {
     /// # Panics
     /// When it ends badly.
     pub fn stop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours to signal");
+        signal(&self.child, rustix::process::Signal::TERM);
         let ended = self.child.wait().expect("it ends");
         assert!(ended.success(), "the server ended with {ended}");
     }
@@ -87,4 +90,95 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A running `strongroom serve` over a configuration whose log is JSON.
+pub struct Served {
+    child: Child,
+    /// The address of its first TCP listener.
+    pub address: Option<SocketAddr>,
+    said: Arc<Mutex<String>>,
+}
+
+impl Served {
+    /// Starts it and waits until it serves, sealed or not.
+    ///
+    /// # Errors
+    /// What it said, when it ends before that.
+    pub fn start(
+        program: &Path,
+        configuration: &Path,
+        more: &[&str],
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self, String> {
+        let mut child = Command::new(program)
+            .args(["serve", "--config"])
+            .arg(configuration)
+            .args(more)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let errors = child.stderr.take().ok_or("its standard error is not ours")?;
+        let said = Arc::new(Mutex::new(String::new()));
+        let (serves, served) = channel();
+        let heard = Arc::clone(&said);
+        // It must be read to the end, or the server would wait for its reader.
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                if told["message"] == "serving" {
+                    let address = told["address"].as_str().unwrap_or_default();
+                    let _ = serves.send(address.trim_start_matches("Some(").trim_end_matches(')').parse().ok());
+                }
+                let mut heard = heard.lock().expect("nobody panics with it");
+                heard.push_str(&line);
+                heard.push('\n');
+            }
+        });
+        match served.recv() {
+            Ok(address) => Ok(Self { child, address, said }),
+            Err(_) => {
+                let _ = child.wait();
+                let said = said.lock().expect("nobody panics with it").clone();
+                Err(said)
+            }
+        }
+    }
+
+    /// What it has said until now.
+    ///
+    /// # Panics
+    /// When the thread that reads it panicked.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.said.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Tells it to read its certificates again.
+    pub fn hang_up(&self) {
+        signal(&self.child, rustix::process::Signal::HUP);
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// When it ends badly.
+    pub fn stop(mut self) {
+        signal(&self.child, rustix::process::Signal::TERM);
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "the server ended with {ended}: {}", self.said());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).expect("it is ours to signal");
 }

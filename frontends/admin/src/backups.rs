@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use strongroom_admin_api::{Backup, MakeBackup as Asked};
 use strongroom_engine::operations::backup::MakeBackup;
-use strongroom_engine::{Authorized, BackupReport, Demand, EngineError, Halt, InputFault, Operation, Outcome, Unavailable};
+use strongroom_engine::{
+    Authorized, BackupReport, Demand, EngineError, Halt, InputFault, Operation, Outcome, Unavailable,
+};
 use strongroom_model::store::StoreError;
 
 use crate::context::Context;

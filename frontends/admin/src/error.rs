@@ -97,9 +97,13 @@ impl AdminError {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "UnknownPath"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::BodyTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLong"),
-            Self::Body(_) | Self::Query(_) | Self::Path | Self::KeyId | Self::RootId | Self::Ordinal | Self::Value { .. } => {
-                (StatusCode::BAD_REQUEST, "InvalidRequest")
-            }
+            Self::Body(_)
+            | Self::Query(_)
+            | Self::Path
+            | Self::KeyId
+            | Self::RootId
+            | Self::Ordinal
+            | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
             Self::Randomness | Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),

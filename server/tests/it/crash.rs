@@ -41,7 +41,11 @@ fn every_acknowledged_key_alias_grant_ciphertext_and_record_survives_kill_9() {
     verify_log(&data, &all.lock().unwrap());
     let all = all.lock().unwrap();
     let (keys, requests) = (all.keys.len(), all.requests.len());
-    println!("{rounds} rounds: {keys} keys, {} aliases, {} grants, {requests} requests", all.aliases.len(), all.grants.len());
+    println!(
+        "{rounds} rounds: {keys} keys, {} aliases, {} grants, {requests} requests",
+        all.aliases.len(),
+        all.grants.len()
+    );
     assert!(keys > rounds / 4 && requests > rounds, "the load was too light to prove anything");
 }
 
@@ -99,10 +103,8 @@ fn step(client: &mut Client, all: &Mutex<Acknowledged>, name: &str) -> std::io::
     ask("CreateAlias", &format!(r#"{{"AliasName":"{alias}","TargetKeyId":"{key}"}}"#))?;
     all.lock().unwrap().aliases.insert(alias, key.clone());
     let grantee = "arn:aws:iam::111122223333:user/somebody";
-    let grant = ask(
-        "CreateGrant",
-        &format!(r#"{{"KeyId":"{key}","GranteePrincipal":"{grantee}","Operations":["Decrypt"]}}"#),
-    )?;
+    let grant =
+        ask("CreateGrant", &format!(r#"{{"KeyId":"{key}","GranteePrincipal":"{grantee}","Operations":["Decrypt"]}}"#))?;
     all.lock().unwrap().grants.insert(grant.text("GrantId"), key.clone());
     let encrypted = ask("Encrypt", &format!(r#"{{"KeyId":"{key}","Plaintext":"aGVsbG8="}}"#))?;
     all.lock().unwrap().ciphertexts.push(encrypted.text("CiphertextBlob"));

@@ -54,7 +54,8 @@ fn a_second_server_over_the_same_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let _server = Server::start(program(), &data, &[], &[]);
-    let second = Command::new(program()).args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
+    let second =
+        Command::new(program()).args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
     assert!(!second.status.success());
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains("in use") || said.contains("lock"), "{said}");

@@ -1,4 +1,8 @@
 //! The program from outside: real processes, real TLS, real signatures.
 
+mod backup;
 mod crash;
 mod development;
+mod house;
+mod roots;
+mod serving;

@@ -1,0 +1,236 @@
+//! An installation as an operator makes one: a configuration file, `init`, `serve`, the command line.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::Value;
+use strongroom_testkit::client::{Client, Endpoint};
+use strongroom_testkit::server::Served;
+
+use crate::development::program;
+
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const PLAINTEXT: &str = "aGVsbG8gc3Ryb25ncm9vbQ==";
+/// Longest wait for the sweep, which does a step each second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct House {
+    directory: tempfile::TempDir,
+    /// The data directory's name.
+    pub(crate) data: String,
+    /// The log's name.
+    pub(crate) node: String,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// What `init` showed.
+pub(crate) struct Initialised {
+    pub(crate) shares: Vec<String>,
+    pub(crate) key: Key,
+}
+
+/// An access key.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let house = Self { directory, data: "data".into(), node: "node".into(), environment: Vec::new() };
+        house.certify();
+        house
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A new certificate for the listener, signed by itself.
+    pub(crate) fn certify(&self) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        std::fs::write(self.path("chain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        self.secret("key.pem", key.serialize_pem().as_bytes());
+    }
+
+    pub(crate) fn secret(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.path(name), content).unwrap();
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// A software root with a key file, for the configuration.
+    pub(crate) fn software_root(&self, name: &str) -> String {
+        let key = format!("{name}.key");
+        if !self.path(&key).exists() {
+            self.secret(&key, &[name.bytes().last().unwrap(); 32]);
+        }
+        let (file, key) = (self.path(name), self.path(&key));
+        format!(
+            "[[root]]\nkind = \"software\"\nfile = \"{}\"\nunseal = {{ key_file = \"{}\" }}\n",
+            file.display(),
+            key.display()
+        )
+    }
+
+    /// Writes the configuration with these roots.
+    pub(crate) fn configure(&self, roots: &str) {
+        let at = |name: &str| self.path(name).display().to_string();
+        let text = format!(
+            "data_directory = \"{}\"\nnode = \"{}\"\n{roots}\n\
+             [[listener]]\nname = \"kms\"\naddress = \"127.0.0.1:0\"\nfront_ends = [\"aws-kms\", \"admin\"]\n\
+             regions = [\"us-east-1\"]\ntls = {{ certificate_chain = \"{}\", private_key = \"{}\" }}\n\
+             [[listener]]\nname = \"operators\"\nsocket = \"{}\"\nfront_ends = [\"admin\"]\n\
+             [log]\nformat = \"json\"\n",
+            at(&self.data),
+            self.node,
+            at("chain.pem"),
+            at("key.pem"),
+            at("admin.sock"),
+        );
+        std::fs::write(self.path("strongroom.toml"), text).unwrap();
+    }
+
+    pub(crate) fn init(&self) -> Initialised {
+        let made = self.program(&["init", "--shares", "3", "--threshold", "2", "--account", ACCOUNT], "");
+        let out = text(&made.stdout);
+        assert!(made.status.success(), "{out}{}", text(&made.stderr));
+        let variable = |name: &str| {
+            let line = out.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+            line.unwrap_or_else(|| panic!("no {name} in {out}")).to_owned()
+        };
+        let key = Key { id: variable("AWS_ACCESS_KEY_ID"), secret: variable("AWS_SECRET_ACCESS_KEY") };
+        let shares = out.split("\n\n").nth(1).unwrap().lines().map(str::to_owned).collect();
+        Initialised { shares, key }
+    }
+
+    /// A command that takes `--config`, with this on its standard input.
+    pub(crate) fn program(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(program())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("strongroom.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whoever does not read what it is given says why in what follows.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    pub(crate) fn serve(&self) -> Served {
+        self.try_serve(&[]).unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
+    pub(crate) fn try_serve(&self, more: &[&str]) -> Result<Served, String> {
+        Served::start(program(), &self.path("strongroom.toml"), more, &self.environment)
+    }
+
+    /// An admin command over the socket.
+    pub(crate) fn admin(&self, line: &str) -> Output {
+        let mut command = Command::new(program());
+        command.args(line.split_whitespace()).arg("--socket").arg(self.path("admin.sock"));
+        command.env_remove("STRONGROOM_ENDPOINT").output().unwrap()
+    }
+
+    /// What an admin command that must succeed answers.
+    pub(crate) fn done(&self, line: &str) -> Value {
+        let ran = self.admin(&format!("{line} --output json"));
+        assert!(ran.status.success(), "{line}: {}{}", text(&ran.stdout), text(&ran.stderr));
+        serde_json::from_slice(&ran.stdout).unwrap_or_default()
+    }
+
+    /// What an admin command that must fail says.
+    pub(crate) fn refused(&self, line: &str) -> String {
+        let ran = self.admin(line);
+        assert!(!ran.status.success(), "{line}: {}", text(&ran.stdout));
+        text(&ran.stderr)
+    }
+
+    /// The installation's roots, by what `root list` says.
+    pub(crate) fn roots(&self) -> Vec<Value> {
+        self.done("root list")["items"].as_array().unwrap().clone()
+    }
+
+    /// Waits until the roots are as wanted.
+    pub(crate) fn await_roots(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let roots = self.roots();
+            if wanted(&roots) {
+                return roots;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{roots:?}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// A new access key of the tenant's root.
+    pub(crate) fn root_key(&self) -> Key {
+        let made = self.done(&format!("access-key create --tenant {ACCOUNT} --root"));
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        Key { id: text("access_key_id"), secret: text("secret_access_key") }
+    }
+
+    pub(crate) fn client(&self, served: &Served, key: &Key) -> Client {
+        let endpoint = Endpoint {
+            address: served.address,
+            authority: self.path("chain.pem"),
+            access_key_id: key.id.clone(),
+            secret_access_key: key.secret.clone(),
+            region: "us-east-1".to_owned(),
+        };
+        Client::connect(&endpoint).unwrap()
+    }
+
+    /// A new key's id, and a ciphertext under it.
+    pub(crate) fn encrypt(&self, served: &Served, key: &Key) -> (String, String) {
+        let mut client = self.client(served, key);
+        let made = client.kms("CreateKey", "{}").unwrap();
+        assert_eq!(made.status, 200, "{}", made.body);
+        let id = made.text("KeyMetadata.KeyId");
+        let encrypted = client.kms("Encrypt", &format!(r#"{{"KeyId":"{id}","Plaintext":"{PLAINTEXT}"}}"#)).unwrap();
+        assert_eq!(encrypted.status, 200, "{}", encrypted.body);
+        (id, encrypted.text("CiphertextBlob"))
+    }
+
+    pub(crate) fn decrypts(&self, served: &Served, key: &Key, ciphertext: &str) {
+        let body = format!(r#"{{"CiphertextBlob":"{ciphertext}"}}"#);
+        let opened = self.client(served, key).kms("Decrypt", &body).unwrap();
+        assert_eq!(opened.status, 200, "{}", opened.body);
+        assert_eq!(opened.text("Plaintext"), PLAINTEXT);
+    }
+
+    /// A request over the Unix socket as it stands: status and body.
+    pub(crate) fn raw(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = UnixStream::connect(self.path("admin.sock")).unwrap();
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

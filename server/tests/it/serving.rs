@@ -1,0 +1,119 @@
+//! `strongroom init` and `strongroom serve`: sealed and unsealed, reloaded, drained.
+
+use std::time::{Duration, Instant};
+
+use strongroom_testkit::client::Client;
+use strongroom_testkit::server::Server;
+
+use crate::development::program;
+use crate::house::{ACCOUNT, House};
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+#[test]
+fn the_first_administrator_makes_keys_and_uses_none() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    let made = house.init();
+    assert_eq!(made.shares.len(), 3);
+    let served = house.serve();
+    let mut client = house.client(&served, &made.key);
+    let key = client.kms("CreateKey", "{}").unwrap();
+    assert_eq!(key.status, 200, "{}", key.body);
+    let id = key.text("KeyMetadata.KeyId");
+    let used = client.kms("Encrypt", &format!(r#"{{"KeyId":"{id}","Plaintext":"aGVsbG8="}}"#)).unwrap();
+    assert_eq!((used.status, used.text("__type")), (400, "AccessDeniedException".to_owned()));
+    house.done("tenant create --account 444455556666 --name second");
+    assert_eq!(house.done("tenant list")["items"].as_array().unwrap().len(), 2);
+    house.done("clock confirm");
+    served.stop();
+}
+
+#[test]
+fn a_sealed_server_answers_health_and_unseal_and_nothing_else() {
+    let mut house = House::new();
+    house.environment = vec![("ROOT_PASSPHRASE".into(), PASSPHRASE.into())];
+    let file = house.path("root");
+    let root = format!("[[root]]\nkind = \"software\"\nfile = \"{}\"\n", file.display());
+    house.configure(&format!("{root}unseal = {{ environment = \"ROOT_PASSPHRASE\" }}\n"));
+    let made = house.init();
+    let served = house.serve();
+    let key = house.root_key();
+    let (_, ciphertext) = house.encrypt(&served, &key);
+    served.stop();
+
+    house.configure(&root);
+    let served = house.serve();
+    assert_eq!(house.raw("GET", "/healthz", ""), (200, "ok\n".to_owned()));
+    assert_eq!(house.raw("GET", "/readyz", "").0, 503);
+    for (method, path) in [("GET", "/v1/tenants"), ("GET", "/v1/health"), ("POST", "/v1/roots"), ("GET", "/v1/unseal")]
+    {
+        assert_eq!(house.raw(method, path, "").0, 503, "{method} {path}");
+    }
+    assert!(house.refused("tenant list").contains("sealed"));
+    let body = format!(r#"{{"CiphertextBlob":"{ciphertext}"}}"#);
+    assert_eq!(house.client(&served, &key).kms("Decrypt", &body).unwrap().status, 503);
+    let over_tls = "POST /v1/unseal HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(house.client(&served, &key).send(over_tls.as_bytes()).unwrap().status, 503);
+    assert_eq!(house.raw("POST", "/v1/unseal", "passphrase\nwrong\n").0, 403);
+    assert_eq!(house.raw("POST", "/v1/unseal", &format!("shares\n{}\n", made.shares[1])).0, 403);
+    assert_eq!(house.raw("POST", "/v1/unseal", &format!("passphrase\n{PASSPHRASE}\n")).0, 200);
+    house.decrypts(&served, &key, &ciphertext);
+    assert_eq!(house.raw("GET", "/readyz", "").0, 200);
+    served.stop();
+
+    // The shares open it as well as the passphrase.
+    let served = house.serve();
+    assert_eq!(house.raw("POST", "/v1/unseal", &format!("shares\n{}\n{}\n", made.shares[1], made.shares[2])).0, 200);
+    house.decrypts(&served, &key, &ciphertext);
+    served.stop();
+}
+
+#[test]
+fn sighup_takes_a_new_certificate_and_keeps_the_last_good_one() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let served = house.serve();
+    let key = house.root_key();
+    house.encrypt(&served, &key);
+    let heard = |what: &str| {
+        let begun = Instant::now();
+        while !served.said().contains(what) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", served.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // The client trusts what lies in the file, which is the new certificate from here on.
+    house.certify();
+    served.hang_up();
+    heard("certificates read again");
+    house.encrypt(&served, &key);
+    let good = std::fs::read(house.path("chain.pem")).unwrap();
+    std::fs::write(house.path("chain.pem"), "no certificate").unwrap();
+    served.hang_up();
+    heard("the last good ones stay");
+    std::fs::write(house.path("chain.pem"), good).unwrap();
+    house.encrypt(&served, &key);
+    served.stop();
+}
+
+#[test]
+fn a_configuration_that_holds_an_installation_is_not_initialised_again() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let again = house.program(&["init", "--account", ACCOUNT], "");
+    assert!(!again.status.success() && crate::house::text(&again.stderr).contains("already"));
+}
+
+#[test]
+fn a_development_server_says_that_it_has_no_configuration_to_take_roots_from() {
+    let house = House::new();
+    let server = Server::start(program(), &house.path("dev"), &[], &[]);
+    let mut client = Client::connect(&server.endpoint).unwrap();
+    assert_eq!(client.kms("ListKeys", "{}").unwrap().status, 200);
+    let refused = std::process::Command::new(program()).args(["root", "add", "--socket"]).arg(&server.socket).output();
+    let said = crate::house::text(&refused.unwrap().stderr);
+    assert!(said.contains("no configuration file") && said.contains("strongroom init"), "{said}");
+}
