@@ -14,6 +14,7 @@ use crate::administrator::AccessKey;
 use crate::config::{RootConfig, SecretSource};
 use crate::dev::Dev;
 use crate::init::Init;
+use crate::unseal::With;
 use crate::{Failure, dev, init, restore, serve, unseal, wiring};
 
 /// A key management service that you run yourself.
@@ -90,12 +91,9 @@ enum Command {
     },
     /// Unseal a server whose roots wait for an operator.
     Unseal {
-        /// The server's admin socket.
-        #[arg(long, env = "STRONGROOM_SOCKET", default_value = "/run/strongroom/admin.sock")]
-        socket: PathBuf,
-        /// Give recovery shares in place of the passphrase.
-        #[arg(long)]
-        shares: bool,
+        /// What to give.
+        #[arg(long, value_enum, default_value_t = With::Passphrase)]
+        with: With,
     },
     /// Print a completion script for a shell.
     Completions {
@@ -148,11 +146,11 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Recover { config, key_file } => restore::recover(&config, key_file.as_deref())
             .and_then(|count| writeln!(std::io::stdout(), "{count} domain keys are under the roots").map_err(output)),
-        Command::Unseal { socket, shares } => unseal::unseal(&socket, shares),
+        Command::Unseal { with } => unseal::unseal(&arguments.global.socket, with),
         Command::Init { config, shares, threshold, account, administrator } => {
             let asked =
                 Init { shares: (threshold, shares), account: account.as_deref(), administrator: &administrator };
-            init::init(&config, &asked).and_then(|made| show(made))
+            init::init(&config, &asked).and_then(show)
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "strongroom", &mut std::io::stdout());

@@ -19,6 +19,9 @@ use crate::config::FrontEnd;
 use crate::metrics::Metrics;
 use crate::secrets::Given;
 
+/// Longest body that a sealed server takes: recovery shares.
+const SEALED_BODY_BYTES: usize = 16 * 1024;
+
 /// The front ends, once there is an engine.
 pub(crate) struct Serving {
     pub(crate) engine: Arc<Engine>,
@@ -27,18 +30,21 @@ pub(crate) struct Serving {
     pub(crate) admin: Admin,
 }
 
+/// Opens what is sealed with what an operator gave; a refusal is for that operator to read.
+pub(crate) type Unsealer = Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>;
+
+/// Opens the roots with what an operator gives, and makes the front ends; or says why not.
+pub(crate) type Unsealer = Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>;
+
 /// What all listeners share.
 pub(crate) struct Shared {
     serving: OnceLock<Serving>,
-    unsealer: Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>,
+    unsealer: Unsealer,
     pub(crate) metrics: Metrics,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        metrics: Metrics,
-        unsealer: Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>,
-    ) -> Self {
+    pub(crate) fn new(metrics: Metrics, unsealer: Unsealer) -> Self {
         Self { serving: OnceLock::new(), unsealer, metrics }
     }
 
@@ -62,6 +68,14 @@ pub(crate) struct Gateway {
 }
 
 impl App for Gateway {
+    fn admit(&self, _: &Arc<Peer>, head: &Head) -> Result<usize, Box<Response>> {
+        match self.shared.serving() {
+            Some(serving) if is_admin(head) => Ok(serving.admin.max_body_bytes(head)),
+            Some(_) => Ok(usize::MAX),
+            None => Ok(SEALED_BODY_BYTES),
+        }
+    }
+
     async fn call(&self, peer: &Arc<Peer>, request: Request) -> Response {
         let head = &request.head;
         if head.method == Method::GET {
@@ -107,12 +121,17 @@ impl Gateway {
         if !unseal || !matches!(peer.remote, Remote::Unix { .. }) || !self.front_ends.contains(&FrontEnd::Admin) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the server is sealed; run: strongroom unseal\n");
         }
+        let operator = peer.remote;
         let shared = Arc::clone(&self.shared);
         let secret = SecretBytes::copy_from(&request.body);
         let opened = tokio::task::spawn_blocking(move || {
-            let given = Given::parse(secret.expose()).map_err(|error| crate::chain(&error))?;
-            let serving = (shared.unsealer)(&given)?;
-            shared.begin(serving);
+            let given = Given::parse(secret.expose()).map_err(|error| crate::chain(&error));
+            let opened = given.and_then(|given| (shared.unsealer)(&given));
+            match &opened {
+                Ok(_) => tracing::info!(?operator, "unsealed"),
+                Err(problem) => tracing::warn!(?operator, problem, "not unsealed"),
+            }
+            shared.begin(opened?);
             Ok::<(), String>(())
         });
         match opened.await {

@@ -1,5 +1,6 @@
 //! Running: listeners, signals, the scheduler's thread, and the orderly end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -151,10 +152,8 @@ impl Bound {
             }
         }
         scheduler.stop();
-        if let Some(serving) = shared.serving() {
-            if let Err(error) = serving.engine.checkpoint() {
-                tracing::warn!(%error, "no checkpoint at shutdown");
-            }
+        if let Some(Err(error)) = shared.serving().map(|serving| serving.engine.checkpoint()) {
+            tracing::warn!(%error, "no checkpoint at shutdown");
         }
         tracing::info!("stopped");
         Ok(())
@@ -191,11 +190,11 @@ fn http_listener(config: &ListenerConfig) -> Result<HttpListener, RunError> {
     if let Some(connections) = config.max_connections {
         listener.limits = Limits { connections, ..listener.limits };
     }
-    if let (Some(path), Address::Unix { .. }) = (&config.socket, &listener.address) {
-        if let Some(directory) = path.parent() {
-            let made = std::fs::create_dir_all(directory);
-            made.map_err(|source| RunError::System { doing: "make the socket's directory", source })?;
-        }
+    if let (Some(path), Address::Unix { .. }) = (&config.socket, &listener.address)
+        && let Some(directory) = path.parent()
+    {
+        let made = std::fs::create_dir_all(directory);
+        made.map_err(|source| RunError::System { doing: "make the socket's directory", source })?;
     }
     Ok(listener)
 }
@@ -228,8 +227,11 @@ impl Scheduler {
         let ticking = move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 let Some(serving) = shared.serving() else { continue };
-                if let Err(error) = serving.engine.tick(&ADMIN) {
-                    tracing::warn!(%error, "what is due has to wait");
+                // Rotation, checkpoints and the saved head must not end with one fault.
+                match catch_unwind(AssertUnwindSafe(|| serving.engine.tick(&ADMIN))) {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "what is due has to wait"),
+                    Err(_) => tracing::error!("what is due could not be done: a fault of ours"),
                 }
             }
         };

@@ -13,21 +13,29 @@ use crate::config::SecretSource;
 /// Longest secret that is read, in bytes.
 const LONGEST: u64 = 4096;
 
+/// Mode bits that a secret's file must not have.
+const OTHERS: u32 = 0o077;
+/// The same for a credential of the service manager, which may grant its service access as a group.
+const OTHERS_OF_CREDENTIAL: u32 = 0o037;
+
 /// What an operator gives to unseal a server.
 pub(crate) enum Given {
-    /// A passphrase or PIN.
-    Text(SecretBytes),
+    /// The passphrase of a software root.
+    Passphrase(SecretBytes),
+    /// The PIN of a token. A passphrase is never tried as one: a module would see it, and a token count it.
+    Pin(SecretBytes),
     /// What recovery shares combine to.
     Recovery(Secret<32>),
 }
 
 impl Given {
-    /// Reads the body of an unseal request: `passphrase` or `shares` on the first line, then the secret, or a share a
+    /// Reads the body of an unseal request: `passphrase`, `pin` or `shares` on the first line, then the secret, or a share a
     /// line.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, SecretError> {
         let (kind, rest) = split_line(body);
         match kind {
-            b"passphrase" => Ok(Self::Text(SecretBytes::copy_from(rest.trim_ascii_end()))),
+            b"passphrase" => Ok(Self::Passphrase(SecretBytes::copy_from(one_line(rest)))),
+            b"pin" => Ok(Self::Pin(SecretBytes::copy_from(one_line(rest)))),
             b"shares" => {
                 let lines = str::from_utf8(rest).map_err(|_| SecretError::Kind("this text"))?.lines();
                 let lines = lines.filter(|line| !line.trim().is_empty());
@@ -73,8 +81,8 @@ pub(crate) enum SecretError {
 /// A passphrase or PIN.
 pub(crate) fn text(source: &SecretSource) -> Result<SecretBytes, SecretError> {
     match source {
-        SecretSource::File(path) => first_line(path),
-        SecretSource::Credential(name) => first_line(&credential(name)?),
+        SecretSource::File(path) => first_line(path, OTHERS),
+        SecretSource::Credential(name) => first_line(&credential(name)?, OTHERS_OF_CREDENTIAL),
         SecretSource::Environment(name) => {
             let value = std::env::var_os(name).ok_or_else(|| SecretError::Unset(name.clone()))?;
             Ok(SecretBytes::take(value.into_encoded_bytes()))
@@ -85,8 +93,13 @@ pub(crate) fn text(source: &SecretSource) -> Result<SecretBytes, SecretError> {
 
 /// The 32 bytes of a key file.
 pub(crate) fn key_file(path: &Path) -> Result<Secret<32>, SecretError> {
-    let bytes = read(path)?;
+    let bytes = read(path, OTHERS)?;
     Secret::copy_from(bytes.expose()).ok_or_else(|| SecretError::KeyFileLength(path.to_owned()))
+}
+
+/// What was typed, without the line's end: blanks belong to the secret.
+fn one_line(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\n").unwrap_or(text)
 }
 
 fn split_line(body: &[u8]) -> (&[u8], &[u8]) {
@@ -99,17 +112,17 @@ fn credential(name: &str) -> Result<PathBuf, SecretError> {
     Ok(PathBuf::from(directory.ok_or_else(|| SecretError::NoCredentials(name.to_owned()))?).join(name))
 }
 
-fn first_line(path: &Path) -> Result<SecretBytes, SecretError> {
-    let mut secret = read(path)?;
+fn first_line(path: &Path, others: u32) -> Result<SecretBytes, SecretError> {
+    let mut secret = read(path, others)?;
     let line = secret.expose().iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(secret.len());
     secret.truncate(line);
     Ok(secret)
 }
 
-fn read(path: &Path) -> Result<SecretBytes, SecretError> {
+fn read(path: &Path, others: u32) -> Result<SecretBytes, SecretError> {
     let unreadable = |error| SecretError::Unreadable { path: path.to_owned(), error };
     let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.mode() & 0o077 != 0 {
+    if file.metadata().map_err(unreadable)?.mode() & others != 0 {
         return Err(SecretError::Exposed(path.to_owned()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(LONGEST).unwrap_or_default());

@@ -73,7 +73,11 @@ impl Opener {
             }
         }
         if roots.is_empty() {
-            return failure.map_or(Ok(None), Err);
+            // As long as an operator may still open one, the server waits for that.
+            return match failure {
+                Some(error) if sealed == 0 || given.is_some() => Err(error),
+                _ => Ok(None),
+            };
         }
         if sealed > 0 {
             tracing::warn!(sealed, "roots stay sealed; the others serve");

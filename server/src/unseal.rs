@@ -11,22 +11,37 @@ use crate::{Failure, init};
 
 /// Opening a root by passphrase takes a while on purpose.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Room for what is typed, in bytes.
+const BODY: usize = 16 * 1024;
+
+/// What is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum With {
+    /// The passphrase of a software root.
+    Passphrase,
+    /// The PIN of a token.
+    Pin,
+    /// Recovery shares.
+    Shares,
+}
 
 /// Asks for the passphrase, PIN or shares, and hands them over.
-pub(crate) fn unseal(socket: &Path, shares: bool) -> Result<(), Failure> {
-    let mut body = Vec::from(if shares { b"shares\n".as_slice() } else { b"passphrase\n".as_slice() });
-    if shares {
-        loop {
-            let share = init::ask("Share (empty to end): ")?;
-            if share.is_empty() {
-                break;
-            }
-            body.extend_from_slice(share.expose());
-            body.push(b'\n');
-        }
-    } else {
-        body.extend_from_slice(init::ask("Passphrase or PIN: ")?.expose());
+pub(crate) fn unseal(socket: &Path, with: With) -> Result<(), Failure> {
+    let (kind, prompt) = match with {
+        With::Passphrase => ("passphrase\n", "Passphrase: "),
+        With::Pin => ("pin\n", "PIN: "),
+        With::Shares => ("shares\n", "Share (empty to end): "),
+    };
+    // Room for everything, so that no copy is left behind by growing.
+    let mut body = Vec::with_capacity(BODY);
+    body.extend_from_slice(kind.as_bytes());
+    loop {
+        let secret = init::ask(prompt)?;
+        body.extend_from_slice(secret.expose());
         body.push(b'\n');
+        if with != With::Shares || secret.is_empty() || body.len() > BODY / 2 {
+            break;
+        }
     }
     let body = SecretBytes::take(body);
     let answer = post(socket, &body);

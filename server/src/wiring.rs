@@ -111,20 +111,20 @@ pub(crate) fn open_root(
                     sealed.unseal(&Credential::KeyFile(&secrets::key_file(path)?)).map_err(failed)?
                 }
                 (Some(source), _) => sealed.unseal(&Credential::Passphrase(&secrets::text(source)?)).map_err(failed)?,
-                (None, Some(Given::Text(passphrase))) => {
+                (None, Some(Given::Passphrase(passphrase))) => {
                     sealed.unseal(&Credential::Passphrase(passphrase)).map_err(failed)?
                 }
                 (None, Some(Given::Recovery(secret))) => {
                     sealed.unseal(&Credential::Recovery(secret)).map_err(failed)?
                 }
-                (None, None) => return Ok(None),
+                (None, _) => return Ok(None),
             };
             Ok(Some(Arc::new(root)))
         }
         RootConfig::Pkcs11 { pin, .. } => {
             let pin = match (pin, given) {
                 (Some(source), _) => secrets::text(source)?,
-                (None, Some(Given::Text(pin))) => SecretBytes::copy_from(pin.expose()),
+                (None, Some(Given::Pin(pin))) => SecretBytes::copy_from(pin.expose()),
                 (None, _) => return Ok(None),
             };
             open_token(config, known, &pin).map(Some)

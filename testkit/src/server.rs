@@ -127,9 +127,10 @@ impl Served {
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(Result::ok) {
                 let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-                if told["message"] == "serving" {
-                    let address = told["address"].as_str().unwrap_or_default();
-                    let _ = serves.send(address.trim_start_matches("Some(").trim_end_matches(')').parse().ok());
+                let member = |name| told.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+                if member("message") == "serving" {
+                    let _ =
+                        serves.send(member("address").trim_start_matches("Some(").trim_end_matches(')').parse().ok());
                 }
                 let mut heard = heard.lock().expect("nobody panics with it");
                 heard.push_str(&line);

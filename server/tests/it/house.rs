@@ -162,6 +162,17 @@ impl House {
         text(&ran.stderr)
     }
 
+    /// What an admin command over HTTPS that must fail says.
+    pub(crate) fn refused_over_https(&self, served: &Served, key: &Key, line: &str) -> String {
+        let endpoint = format!("https://{}", served.address.unwrap());
+        let mut command = Command::new(program());
+        command.args(line.split_whitespace()).args(["--endpoint", &endpoint]);
+        command.env("AWS_ACCESS_KEY_ID", &key.id).env("AWS_SECRET_ACCESS_KEY", &key.secret);
+        let ran = command.env("AWS_CA_BUNDLE", self.path("chain.pem")).output().unwrap();
+        assert!(!ran.status.success(), "{line}: {}", text(&ran.stdout));
+        text(&ran.stderr)
+    }
+
     /// The installation's roots, by what `root list` says.
     pub(crate) fn roots(&self) -> Vec<Value> {
         self.done("root list")["items"].as_array().unwrap().clone()

@@ -30,6 +30,27 @@ fn the_first_administrator_makes_keys_and_uses_none() {
 }
 
 #[test]
+fn a_tenants_own_root_touches_neither_roots_nor_backups_nor_the_clock() {
+    let house = House::new();
+    house.configure(&house.software_root("root-a"));
+    house.init();
+    let served = house.serve();
+    let key = house.root_key();
+    // A root to be made, if only somebody may ask for it.
+    house.configure(&format!("{}{}", house.software_root("root-a"), house.software_root("root-b")));
+    let root = house.roots()[0]["id"].as_str().unwrap().to_owned();
+    let out = house.path("backup");
+    let lines = ["root list", "root add", "clock confirm"].map(str::to_owned);
+    let named = ["verify", "rotate", "remove"].map(|verb| format!("root {verb} {root}"));
+    for line in lines.into_iter().chain(named).chain([format!("backup --out {}", out.display())]) {
+        let said = house.refused_over_https(&served, &key, &line);
+        assert!(said.contains("AccessDenied"), "{line}: {said}");
+    }
+    assert!(!house.path("root-b").exists() && !out.exists());
+    served.stop();
+}
+
+#[test]
 fn a_sealed_server_answers_health_and_unseal_and_nothing_else() {
     let mut house = House::new();
     house.environment = vec![("ROOT_PASSPHRASE".into(), PASSPHRASE.into())];
