@@ -30,9 +30,6 @@ pub(crate) struct Serving {
     pub(crate) admin: Admin,
 }
 
-/// Opens what is sealed with what an operator gave; a refusal is for that operator to read.
-pub(crate) type Unsealer = Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>;
-
 /// Opens the roots with what an operator gives, and makes the front ends; or says why not.
 pub(crate) type Unsealer = Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>;
 
