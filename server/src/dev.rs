@@ -72,14 +72,14 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     let store = Arc::new(store.map_err(WiringError::from)?);
     let root = open_root(&data, options, &store)?;
     let (log, _) = wiring::open_log(&*store, &places, NODE, &AuditConfig::default())?;
-    let parts = wiring::parts(Arc::clone(&store), log, vec![root]);
+    let parts = wiring::parts(Arc::clone(&store), Arc::clone(&log), vec![root]);
     if strongroom_engine::installation(&*store).map_err(WiringError::from)?.is_none() {
         let (private, public) = strongroom_crypto::backup::generate(&SystemRandom).map_err(|_| Failure::Randomness)?;
         write_secret(&data.join("backup.key"), private.expose())?;
         strongroom_engine::initialise(&parts, public.0.to_vec(), (1, 1)).map_err(WiringError::from)?;
     }
     let engine = wiring::start(parts, false)?;
-    let serving = run::serving(engine, PARTITION, None);
+    let serving = run::serving(engine, log, PARTITION, None);
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared = Arc::new(Shared::new(Metrics::default(), Box::new(|_| Err("not sealed".to_owned()))));
     shared.begin(serving);

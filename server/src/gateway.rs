@@ -4,11 +4,13 @@
 //! health and `unseal` and nothing else.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
 use http::{Method, StatusCode};
 use strongroom_admin::Admin;
+use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_engine::Engine;
@@ -28,6 +30,8 @@ pub(crate) struct Serving {
     pub(crate) kms: Kms,
     pub(crate) sts: Sts,
     pub(crate) admin: Admin,
+    pub(crate) log: Arc<FileLog>,
+    pub(crate) retention: Option<Duration>,
 }
 
 /// Opens the roots with what an operator gives, and makes the front ends; or says why not.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use strongroom_admin::{Admin, AdminDialect, ConfiguredRoots};
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
+use strongroom_audit_log::FileLog;
 use strongroom_engine::Engine;
+use strongroom_model::clock::Timestamp;
 use strongroom_http::{
     Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, Network, ShutdownTrigger, TlsHandle,
     TlsProfile, shutdown,
@@ -22,6 +24,8 @@ use crate::gateway::{Gateway, Serving, Shared};
 static ADMIN: AdminDialect = AdminDialect;
 /// Time between two rounds of what falls due.
 const TICK: Duration = Duration::from_secs(1);
+/// An hour.
+const TICKS_BETWEEN_PRUNINGS: u64 = 3600;
 
 /// Why a server could not run.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +57,19 @@ pub(crate) enum RunError {
 }
 
 /// The front ends over an engine.
-pub(crate) fn serving(engine: Arc<Engine>, partition: &str, roots: Option<Arc<dyn ConfiguredRoots>>) -> Serving {
+pub(crate) fn serving(
+    engine: Arc<Engine>,
+    log: Arc<FileLog>,
+    partition: &str,
+    roots: Option<Arc<dyn ConfiguredRoots>>,
+) -> Serving {
     let kms = Kms::new(Arc::clone(&engine), partition);
     let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect()]);
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),
         None => admin,
     };
-    Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine }
+    Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine, log, retention: None }
 }
 
 /// Listeners that are bound and not yet served.
@@ -215,6 +224,20 @@ fn profile(tls: &TlsConfig) -> TlsProfile {
     profile
 }
 
+/// Removes whole segments that are older than they have to be kept, as far as nothing needs them any more.
+fn prune(serving: &Serving, days: Duration) {
+    let before = Timestamp(serving.engine.clock().now().0.saturating_sub(u64::try_from(days.as_millis()).unwrap_or(0)));
+    let pruned = serving.engine.log_needed_from().map(|keep| serving.log.prune(before, keep));
+    match pruned {
+        Ok(Ok(pruned)) if pruned.segments > 0 => {
+            tracing::info!(segments = pruned.segments, first = pruned.first.0, "pruned the audit log");
+        }
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(error = crate::chain(&error), "the audit log could not be pruned"),
+        Err(error) => tracing::warn!(%error, "the audit log is not pruned now"),
+    }
+}
+
 /// The thread that does what falls due.
 struct Scheduler {
     stop: Sender<()>,
@@ -225,8 +248,13 @@ impl Scheduler {
     fn start(shared: Arc<Shared>) -> Result<Self, RunError> {
         let (stop, stopped) = channel();
         let ticking = move || {
+            let mut ticks = 0_u64;
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 let Some(serving) = shared.serving() else { continue };
+                ticks += 1;
+                if let (Some(days), 0) = (serving.retention, ticks % TICKS_BETWEEN_PRUNINGS) {
+                    prune(serving, days);
+                }
                 // Rotation, checkpoints and the saved head must not end with one fault.
                 match catch_unwind(AssertUnwindSafe(|| serving.engine.tick(&ADMIN))) {
                     Ok(Ok(_)) => {}

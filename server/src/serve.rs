@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_admin::ConfiguredRoots;
 use strongroom_engine::RootRow;
@@ -47,6 +48,8 @@ pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
     })
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 struct Opener {
     config: Config,
     places: Places,
@@ -84,9 +87,11 @@ impl Opener {
         }
         let node = self.config.node.get_ref();
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
-        let parts = wiring::parts(Arc::clone(&self.store), log, roots);
+        let parts = wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots);
         let engine = wiring::start(parts, self.accept_rollback)?;
         let keeper: Arc<dyn ConfiguredRoots> = Arc::<Keeper>::clone(&self.keeper);
-        Ok(Some(run::serving(engine, &self.config.partition, Some(keeper))))
+        let mut serving = run::serving(engine, log, &self.config.partition, Some(keeper));
+        serving.retention = self.config.audit.retention_days.map(|days| DAY * days);
+        Ok(Some(serving))
     }
 }

@@ -7,9 +7,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crate::client::Endpoint;
+
+/// Longest wait for a word.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running `strongroom dev`.
 pub struct Server {
@@ -97,7 +101,14 @@ pub struct Served {
     child: Child,
     /// The address of its first TCP listener.
     pub address: Option<SocketAddr>,
-    said: Arc<Mutex<String>>,
+    said: Arc<Heard>,
+}
+
+/// What a server has said, and that there is more of it.
+#[derive(Default)]
+struct Heard {
+    text: Mutex<String>,
+    more: Condvar,
 }
 
 impl Served {
@@ -120,7 +131,7 @@ impl Served {
             .spawn()
             .map_err(|error| error.to_string())?;
         let errors = child.stderr.take().ok_or("its standard error is not ours")?;
-        let said = Arc::new(Mutex::new(String::new()));
+        let said = Arc::new(Heard::default());
         let (serves, served) = channel();
         let heard = Arc::clone(&said);
         // It must be read to the end, or the server would wait for its reader.
@@ -132,16 +143,17 @@ impl Served {
                     let _ =
                         serves.send(member("address").trim_start_matches("Some(").trim_end_matches(')').parse().ok());
                 }
-                let mut heard = heard.lock().expect("nobody panics with it");
-                heard.push_str(&line);
-                heard.push('\n');
+                let mut text = heard.text.lock().expect("nobody panics with it");
+                text.push_str(&line);
+                text.push('\n');
+                heard.more.notify_all();
             }
         });
         match served.recv() {
             Ok(address) => Ok(Self { child, address, said }),
             Err(_) => {
                 let _ = child.wait();
-                let said = said.lock().expect("nobody panics with it").clone();
+                let said = said.text.lock().expect("nobody panics with it").clone();
                 Err(said)
             }
         }
@@ -153,7 +165,18 @@ impl Served {
     /// When the thread that reads it panicked.
     #[must_use]
     pub fn said(&self) -> String {
-        self.said.lock().expect("nobody panics with it").clone()
+        self.said.text.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Waits until it has said something.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn await_word(&self, word: &str) {
+        let text = self.said.text.lock().expect("nobody panics with it");
+        let waited = self.said.more.wait_timeout_while(text, PATIENCE, |text| !text.contains(word));
+        let (text, waited) = waited.expect("nobody panics with it");
+        assert!(!waited.timed_out(), "the server did not say {word:?}: {text}");
     }
 
     /// Tells it to read its certificates again.

@@ -179,6 +179,7 @@ impl House {
     }
 
     /// Waits until the roots are as wanted.
+    #[expect(clippy::disallowed_methods, reason = "how far the sweep is can only be asked, again and again")]
     pub(crate) fn await_roots(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let begun = Instant::now();
         loop {

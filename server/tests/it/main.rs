@@ -1,4 +1,5 @@
 //! The program from outside: real processes, real TLS, real signatures.
+#![cfg(test)]
 
 mod backup;
 mod crash;

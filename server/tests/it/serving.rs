@@ -1,7 +1,5 @@
 //! `strongroom init` and `strongroom serve`: sealed and unsealed, reloaded, drained.
 
-use std::time::{Duration, Instant};
-
 use strongroom_testkit::client::Client;
 use strongroom_testkit::server::Server;
 
@@ -98,22 +96,15 @@ fn sighup_takes_a_new_certificate_and_keeps_the_last_good_one() {
     let served = house.serve();
     let key = house.root_key();
     house.encrypt(&served, &key);
-    let heard = |what: &str| {
-        let begun = Instant::now();
-        while !served.said().contains(what) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{}", served.said());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
     // The client trusts what lies in the file, which is the new certificate from here on.
     house.certify();
     served.hang_up();
-    heard("certificates read again");
+    served.await_word("certificates read again");
     house.encrypt(&served, &key);
     let good = std::fs::read(house.path("chain.pem")).unwrap();
     std::fs::write(house.path("chain.pem"), "no certificate").unwrap();
     served.hang_up();
-    heard("the last good ones stay");
+    served.await_word("the last good ones stay");
     std::fs::write(house.path("chain.pem"), good).unwrap();
     house.encrypt(&served, &key);
     served.stop();
