@@ -33,6 +33,9 @@ impl From<Timestamp> for Time {
     }
 }
 
+/// 9999-12-31T23:59:59.999Z.
+const LAST_MILLISECOND: u64 = 253_402_300_799_999;
+
 impl FromStr for Time {
     type Err = NotATime;
 
@@ -40,7 +43,9 @@ impl FromStr for Time {
         let fault = || NotATime(text.chars().take(64).collect());
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| fault())?;
         let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
-        Ok(Self(Timestamp(u64::try_from(millis).map_err(|_| fault())?)))
+        // An offset can lead out of the calendar, where there is no way to write the time again.
+        let millis = u64::try_from(millis).ok().filter(|millis| *millis <= LAST_MILLISECOND);
+        millis.map(|millis| Self(Timestamp(millis))).ok_or_else(fault)
     }
 }
 

@@ -69,6 +69,10 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, NotANetwork> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
+        // Peers are compared in IPv4's own form, so a network in its mapped form would hold none of them.
+        if address != address.to_canonical() {
+            return Err(NotANetwork);
+        }
         let prefix = match prefix {
             Some(prefix) => prefix.parse().map_err(|_| NotANetwork)?,
             None if address.is_ipv4() => 32,

@@ -186,7 +186,9 @@ fn a_hanging_module_times_out_at_the_deadline_and_is_replaced() {
     let root = rig.provision(config);
     for function in ["C_Encrypt", "C_DecryptInit"] {
         rig.faults.set(&format!("{function} * hang once")).unwrap();
-        assert_eq!(round_trip(&root, deadline), Err(RootError::Timeout(deadline)));
+        // Caller and supervisor wait for the same moment; whoever notices first names it.
+        let given_up = round_trip(&root, deadline);
+        assert!(matches!(given_up, Err(RootError::Timeout(_) | RootError::Unavailable { .. })), "{given_up:?}");
         heals(&root, deadline);
     }
     assert_eq!(root.health().starts, 3);
