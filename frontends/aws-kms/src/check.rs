@@ -7,7 +7,7 @@ use crate::limits;
 use crate::wire::{self, Text};
 use crate::words::Words;
 
-/// Which constraints of a request are broken.
+/// Which constraints of a request are broken, the first [`limits::BROKEN`] of them.
 #[derive(Default)]
 pub(crate) struct Check {
     broken: Vec<String>,
@@ -17,6 +17,9 @@ pub(crate) struct Check {
 
 impl Check {
     fn add(&mut self, subject: &str, path: &str, rule: impl AsRef<str>) {
+        if self.broken.len() == limits::BROKEN {
+            return;
+        }
         let rule = rule.as_ref();
         self.broken.push(format!("{subject} at '{path}' failed to satisfy constraint: Member must {rule}"));
     }
@@ -73,11 +76,14 @@ impl Check {
         value
     }
 
-    /// That a list has no more than so many items.
-    pub(crate) fn at_most(&mut self, path: &str, items: usize, most: usize) {
-        if items > most {
+    /// The items of a list that may be absent; none of them where there are more than `most`.
+    pub(crate) fn items<'v, T>(&mut self, path: &str, items: Option<&'v [T]>, most: usize) -> &'v [T] {
+        let items = items.unwrap_or_default();
+        if items.len() > most {
             self.add("Value", path, format!("have length less than or equal to {most}"));
+            return &[];
         }
+        items
     }
 
     /// Bytes that may be absent.
@@ -139,7 +145,7 @@ impl Check {
         self.not_offered = Some(format!("{what} is not supported."));
     }
 
-    /// Nothing is broken, or everything that is.
+    /// Nothing is broken, or what is.
     pub(crate) fn done(self) -> Result<(), Fault> {
         if self.not_base64 {
             return Err(Fault::serialization());

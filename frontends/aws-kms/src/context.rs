@@ -78,9 +78,7 @@ impl Context<'_> {
 
 /// Checks the number and length of grant tokens.
 pub(crate) fn check_grant_tokens(check: &mut Check, tokens: Option<&[Text<'_>]>) {
-    let tokens = tokens.unwrap_or_default();
-    check.at_most("grantTokens", tokens.len(), limits::GRANT_TOKENS);
-    for token in tokens {
+    for token in check.items("grantTokens", tokens, limits::GRANT_TOKENS) {
         check.optional("grantTokens", Some(token), &limits::GRANT_TOKEN);
     }
 }

@@ -50,5 +50,13 @@ pub const ROTATION_DAYS: RangeInclusive<i64> = 90..=2560;
 pub const DEFAULT_ROTATION_DAYS: i64 = 365;
 /// Characters of an ARN that constrains a grant.
 pub const SOURCE_ARN: RangeInclusive<usize> = 20..=512;
+/// Pairs of an encryption context. AWS bounds its bytes alone, to about 8192.
+pub const PAIRS: usize = 1024;
+/// Operations that a grant's request lists. AWS has 19 words for them.
+pub const GRANT_OPERATIONS: usize = 64;
+/// Modifiers of a trial. AWS has one word for them.
+pub const DRY_RUN_MODIFIERS: usize = 8;
+/// Broken constraints that a refusal names.
+pub const BROKEN: usize = 16;
 /// Characters of a value that a refusal repeats.
 pub const QUOTED: usize = 256;

@@ -3,6 +3,7 @@
 //! Absent on purpose: a tree of JSON values. Members that are not known are passed over, as AWS does.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 
@@ -12,6 +13,8 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use strongroom_engine::SecretBytes;
 use strongroom_model::clock::Timestamp;
+
+use crate::limits;
 
 /// A text of a request, borrowed where it needs no unescaping.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A map of texts to texts, in the order of the request.
+/// A map of at most [`limits::PAIRS`] texts to texts, in the order of the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs(pub(crate) Vec<(String, String)>);
 
@@ -64,12 +67,16 @@ impl<'de> Deserialize<'de> for Pairs {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs: Vec<(String, String)> = Vec::new();
                 while let Some((key, value)) = map.next_entry::<String, String>()? {
-                    if pairs.iter().any(|(other, _)| *other == key) {
-                        return Err(A::Error::custom("a key stands twice"));
+                    if pairs.len() == limits::PAIRS {
+                        return Err(A::Error::custom("the map has too many keys"));
                     }
                     pairs.push((key, value));
                 }
-                Ok(Pairs(pairs))
+                let mut seen = HashSet::with_capacity(pairs.len());
+                match pairs.iter().all(|(key, _)| seen.insert(key.as_str())) {
+                    true => Ok(Pairs(pairs)),
+                    false => Err(A::Error::custom("a key stands twice")),
+                }
             }
         }
         deserializer.deserialize_map(Read)
@@ -322,5 +329,15 @@ mod tests {
     fn a_map_with_a_key_twice_is_refused() {
         assert!(serde_json::from_str::<Pairs>("{\"a\":\"1\",\"a\":\"2\"}").is_err());
         assert_eq!(serde_json::from_str::<Pairs>("{\"b\":\"1\",\"a\":\"2\"}").unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_map_of_too_many_keys_is_refused() {
+        let map = |keys: usize| {
+            let pairs: Vec<String> = (0..keys).map(|key| format!("\"{key}\":\"\"")).collect();
+            serde_json::from_str::<Pairs>(&format!("{{{}}}", pairs.join(",")))
+        };
+        assert_eq!(map(limits::PAIRS).unwrap().0.len(), limits::PAIRS);
+        assert!(map(limits::PAIRS + 1).is_err());
     }
 }

@@ -128,7 +128,7 @@ fn create_detail(key: &str, grantee: &str, retiring: Option<&str>, actions: &[Ac
 
 fn operations(check: &mut Check, given: Option<&[Text<'_>]>) -> Vec<Action> {
     check.present("operations", given);
-    let given = given.unwrap_or_default();
+    let given = check.items("operations", given, limits::GRANT_OPERATIONS);
     given.iter().filter_map(|name| check.choice("operations", Some(name), words::GRANT_OPERATIONS)).collect()
 }
 

@@ -25,7 +25,7 @@ requests! {
     ListResourceTagsRequest { key_id: Text<'a>, limit: i64, marker: Text<'a>, }
 }
 
-/// The tags of a request.
+/// The tags of a request. Of too many, only so many that [`check_reserved`] refuses them.
 pub(super) fn check(check: &mut Check, tags: Option<&[Tag<'_>]>) -> Vec<(String, String)> {
     let read = |(index, tag): (usize, &Tag<'_>)| {
         let place = format!("tags.{}.member", index + 1);
@@ -33,7 +33,7 @@ pub(super) fn check(check: &mut Check, tags: Option<&[Tag<'_>]>) -> Vec<(String,
         let value = check.required(&format!("{place}.tagValue"), tag.tag_value.as_ref(), &limits::TAG_VALUE);
         (key.to_owned(), value.to_owned())
     };
-    tags.unwrap_or_default().iter().enumerate().map(read).collect()
+    tags.unwrap_or_default().iter().take(limits::TAGS + 1).enumerate().map(read).collect()
 }
 
 /// That no tag has a name that AWS keeps for itself, and that there are not too many.
@@ -64,7 +64,7 @@ pub(super) async fn untag(context: &Context<'_>, request: UntagResourceRequest<'
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
     check.present("tagKeys", request.tag_keys.as_ref());
-    let tag_keys = request.tag_keys.as_deref().unwrap_or_default();
+    let tag_keys = check.items("tagKeys", request.tag_keys.as_deref(), limits::TAGS);
     let tag_keys: Vec<String> =
         tag_keys.iter().map(|tag| check.required("tagKeys", Some(tag), &limits::TAG_KEY).to_owned()).collect();
     check.done()?;

@@ -82,3 +82,38 @@ fn a_log_that_cannot_be_written_refuses_and_heals() {
     service.test.log.refuses.store(false, Ordering::SeqCst);
     service.ok("Encrypt", request);
 }
+
+#[test]
+fn a_refusal_stays_short_however_much_is_wrong() {
+    let service = Service::new();
+    let key = service.key();
+    let id = &key["KeyId"];
+    let many = vec!["x"; 10_000];
+    let grantee = &service.admin.arn;
+    let too_long = |path: &str, most: usize| {
+        format!(
+            "1 validation error detected: Value at '{path}' failed to satisfy constraint: Member must have length less than or equal to {most}"
+        )
+    };
+    for (operation, request, path, most) in [
+        ("CreateGrant", json!({"KeyId": id, "GranteePrincipal": grantee, "Operations": many}), "operations", 64),
+        ("UntagResource", json!({"KeyId": id, "TagKeys": vec![""; 10_000]}), "tagKeys", 50),
+        ("DescribeKey", json!({"KeyId": id, "GrantTokens": vec![""; 10_000]}), "grantTokens", 10),
+        ("Decrypt", json!({"CiphertextBlob": b64(b"c"), "DryRunModifiers": many}), "dryRunModifiers", 8),
+    ] {
+        assert_eq!(service.refused(operation, request).1, too_long(path, most), "{operation}");
+    }
+    let tags = json!({"KeyId": id, "Tags": vec![json!({}); 10_000]});
+    let (code, message) = service.refused("TagResource", tags);
+    assert_eq!(code, "ValidationException");
+    assert!(message.starts_with("16 validation errors detected: ") && message.len() < 4096, "{message}");
+}
+
+#[test]
+fn an_encryption_context_of_too_many_pairs_is_refused() {
+    let service = Service::new();
+    let key = service.key();
+    let context: serde_json::Map<String, Value> = (0..5000).map(|pair| (pair.to_string(), json!(""))).collect();
+    let request = json!({"KeyId": key["KeyId"], "Plaintext": b64(b"p"), "EncryptionContext": context});
+    assert_eq!(service.refused("Encrypt", request).0, "SerializationException");
+}
