@@ -7,15 +7,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use strongroom_admin::{Admin, AdminDialect, ConfiguredRoots};
+use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
-use strongroom_audit_log::FileLog;
 use strongroom_engine::Engine;
-use strongroom_model::clock::Timestamp;
 use strongroom_http::{
     Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, Network, ShutdownTrigger, TlsHandle,
     TlsProfile, shutdown,
 };
+use strongroom_model::clock::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{ListenerConfig, MetricsConfig, TlsConfig};

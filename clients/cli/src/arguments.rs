@@ -379,7 +379,7 @@ pub enum BindingCommand {
 pub enum RootCommand {
     /// List the roots of trust, with the keys that verify the audit log.
     List,
-    /// Add every [[root]] of the server's configuration file that the installation does not know, making those that do
+    /// Add every `[[root]]` of the server's configuration file that the installation does not know, making those that do
     /// not exist.
     #[command(after_help = "Put the new [[root]] into the configuration file first.")]
     Add,
@@ -388,7 +388,7 @@ pub enum RootCommand {
         /// Its id.
         id: Option<String>,
     },
-    /// Replace a root by the one new [[root]] of the server's configuration file; the old one goes once the new one has
+    /// Replace a root by the one new `[[root]]` of the server's configuration file; the old one goes once the new one has
     /// wrapped every domain key.
     #[command(after_help = "Example:\n  strongroom root rotate 000102030405060708090a0b0c0d0e0f")]
     Rotate {
