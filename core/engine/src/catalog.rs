@@ -242,7 +242,12 @@ impl Catalog {
             let prefix = keys::policies_of(tenant, id);
             let mut policy_names = Vec::new();
             let mut policies = Vec::new();
-            for row in snapshot.scan(Table::IdentityPolicy, &prefix, None, limits::POLICIES_PER_PRINCIPAL)? {
+            let attached = snapshot.scan(Table::IdentityPolicy, &prefix, None, limits::POLICIES_PER_PRINCIPAL + 1)?;
+            if attached.len() > limits::POLICIES_PER_PRINCIPAL {
+                // One that is not read may be one that denies.
+                return Err(row_fault("identity policies", "a principal has more than it may".to_owned()));
+            }
+            for row in attached {
                 let attached: IdentityPolicyRow = rows::decode("identity policies", &row.value)?;
                 policies.push(compile("identity policies", &attached.document, Kind::Identity)?);
                 policy_names.push(attached.name);
@@ -361,6 +366,11 @@ impl Catalog {
                 self.lineages.retain(|(known, _), _| Some(*known) != lineage);
             }
         }
+    }
+
+    /// Forgets where a name leads.
+    pub(crate) fn forget_name(&self, name: &Name) {
+        self.names.remove(name);
     }
 
     /// Forgets what a batch relied on that was refused, and what it would have changed.

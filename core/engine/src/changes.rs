@@ -1,7 +1,7 @@
 //! What a record says of the change that it belongs to, as words that can be read back.
 //!
-//! States of keys, versions and tenants come first and in full, since after a rollback of the store they are what is
-//! applied again; then which other rows were written or removed. docs/formats/rows.md lists the words.
+//! A record keeps only so many of them, so the states of keys and tenants come first, since after a rollback of the store
+//! they are what is applied again; then those of versions, then which other rows were written or removed. docs/formats/rows.md lists the words.
 
 use std::fmt::Write as _;
 
@@ -31,14 +31,15 @@ pub(crate) enum StateChange {
 
 /// Tells what a batch changes.
 pub(crate) fn describe(batch: &Batch) -> Vec<String> {
-    let mut states = Vec::new();
-    let mut others = Vec::new();
+    let (mut states, mut versions, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for change in &batch.changes {
         match state(change) {
+            Some(told) if matches!(change, Change::Put(Table::KeyVersion, ..)) => versions.push(told),
             Some(told) => states.push(told),
             None => others.extend(other(change)),
         }
     }
+    states.append(&mut versions);
     states.append(&mut others);
     if states.is_empty() {
         // Every change is told of: a record without any is one that changed nothing.
@@ -229,6 +230,22 @@ mod tests {
         {
             assert_eq!(parse(told), None, "{told}");
         }
+    }
+
+    #[test]
+    fn a_keys_and_a_tenants_state_is_told_before_those_of_many_versions() {
+        let mut batch = Batch::default();
+        for ordinal in 1..=40 {
+            let version = rows::tests::version();
+            let version = VersionRow { ordinal, ..version };
+            batch.put(Table::KeyVersion, crate::keys::version(version.key, ordinal), rows::encode(&version));
+        }
+        batch.put(Table::Key, vec![8; 16], rows::encode(&rows::tests::key()));
+        batch.put(Table::Tenant, vec![4; 16], rows::encode(&rows::tests::tenant()));
+        let told = describe(&batch);
+        assert_eq!(told.len(), 42);
+        assert!(told[..2].iter().any(|told| told.starts_with("key ")), "{told:?}");
+        assert!(told[..2].iter().any(|told| told.starts_with("tenant ")), "{told:?}");
     }
 
     #[test]

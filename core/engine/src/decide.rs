@@ -95,9 +95,7 @@ impl Engine {
         let mut set = self.policy_set(call, subject, principal.as_deref());
         let mut decision = strongroom_policy::evaluate(&request, &set);
         let grants;
-        // A grant that lets itself be given up says nothing about others: whoever ends one looks at that one.
-        let by_grant = subject.action != Action::RetireGrant;
-        if let (Outcome::ImplicitDeny(_), Some(key), true) = (decision.outcome, subject.key, by_grant) {
+        if let (Outcome::ImplicitDeny(_), Some(key), true) = (decision.outcome, subject.key, by_grant(subject.action)) {
             grants = self.grants_for(call, subject.action, key, ground)?;
             if !grants.is_empty() {
                 set.grants = &grants;
@@ -132,7 +130,7 @@ impl Engine {
         let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
         let mut set = self.policy_set(call, subject, principal.as_deref());
-        let grants = match subject.key {
+        let grants = match subject.key.filter(|_| by_grant(subject.action)) {
             Some(key) => self.grants_for(call, subject.action, key, Ground::Worker)?,
             None => Vec::new(),
         };
@@ -222,6 +220,12 @@ impl Engine {
         let rows = rows.filter(|row| row.actions.contains(&action.code()));
         Ok(rows.filter_map(|row| grant(call, action, row)).collect())
     }
+}
+
+/// Whether a grant may decide. One that lets itself be given up says nothing about others: whoever ends one looks at that
+/// one.
+fn by_grant(action: Action) -> bool {
+    action != Action::RetireGrant
 }
 
 /// Where a statement stands.

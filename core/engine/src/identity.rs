@@ -129,6 +129,6 @@ pub(crate) fn caller_of(
 fn settle<T>(attempt: Result<T, Halt>) -> Result<T, EngineError> {
     attempt.map_err(|halt| match halt {
         Halt::Fail(error) => error,
-        Halt::Move(_) => EngineError::Internal(InternalFault::WorkerLost),
+        Halt::Move(_) | Halt::Again => EngineError::Internal(InternalFault::WorkerLost),
     })
 }

@@ -1,7 +1,7 @@
 //! The keys of rows. Fixed-size parts first, so that a prefix selects exactly what belongs together.
 
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, TenantId};
+use strongroom_model::id::{CredentialId, DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, TenantId};
 use strongroom_model::name::NameKind;
 
 use crate::rows::Due;
@@ -80,6 +80,11 @@ pub(crate) fn credentials_of(tenant: TenantId, id: Option<PrincipalId>) -> Vec<u
 
 pub(crate) fn credential_by_principal(tenant: TenantId, id: Option<PrincipalId>, shown: &str) -> Vec<u8> {
     join(&[&credentials_of(tenant, id), shown.as_bytes()])
+}
+
+/// Told by its length from what the ledger keeps of keys: 16 bytes for all uses of one, 37 for uses of one kind.
+pub(crate) fn credential_usage(id: CredentialId) -> Vec<u8> {
+    join(&[id.as_bytes(), &[0]])
 }
 
 pub(crate) fn schedule(at: Timestamp, due: Due, key: KeyId) -> Vec<u8> {

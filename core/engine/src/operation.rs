@@ -84,6 +84,8 @@ pub enum KeyReference {
 pub enum Halt {
     /// It has to be made again where it may block, or compute for long.
     Move(Ground),
+    /// What was decided on is not so any more: it has to be decided anew.
+    Again,
     /// It failed.
     Fail(EngineError),
 }

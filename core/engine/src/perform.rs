@@ -163,11 +163,16 @@ impl Engine {
             let epoch = self.epoch.load(Ordering::Acquire);
             let answer = self.steps(journey, operation, ground, &mut trace);
             let answer = answer.and_then(|outcome| {
-                self.recheck(journey, &trace, epoch, ground)?;
+                self.recheck(journey, operation, &mut trace, epoch, ground)?;
                 Ok(outcome)
             });
             let answer = match answer {
                 Err(Halt::Move(ground)) => return Err(ground),
+                Err(Halt::Again) if tries < limits::COMMIT_TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Err(Halt::Again) => Err(EngineError::Conflict),
                 Err(Halt::Fail(error)) => Err(error),
                 Ok(outcome) => Ok(outcome),
             };
@@ -234,26 +239,8 @@ impl Engine {
         for demand in operation.demands()? {
             self.resolve(call, demand, ground, trace)?;
         }
-        let now = i64::try_from(journey.started.0).unwrap_or(i64::MAX);
-        let mut decided = Decided::default();
-        for (index, traced) in trace.demands.iter().enumerate() {
-            if !traced.demand.target.is_decided() {
-                continue;
-            }
-            let key = traced.key.and_then(|index| trace.keys.get(index)).map(|handle| &*handle.entry);
-            let account = self.account_of(call, &traced.demand.target, key, ground)?;
-            let asked = traced.demand.target.name();
-            let (action, resource, keys) = (traced.demand.action, &traced.resource, &trace.keys);
-            let attributes = operation.attributes(index);
-            let subject = Subject { action, resource, account: &account, key, asked, keys, attributes };
-            let decision = self.decide(call, &subject, now, ground, &mut decided);
-            if let Err(Halt::Fail(_)) = &decision {
-                trace.decided = Some(std::mem::take(&mut decided));
-            }
-            decision?;
-        }
-        trace.decided = Some(decided);
-        check_states(trace)?;
+        self.decide_all(journey, operation, ground, trace)?;
+        self.check_states(trace, ground)?;
         let wanted = operation.ground(&trace.keys);
         if wanted > ground {
             return Err(Halt::Move(wanted));
@@ -271,6 +258,36 @@ impl Engine {
             decided: trace.decided.as_ref(),
         };
         operation.run(&authorized)
+    }
+
+    /// Decides every demand on what is known of the keys now.
+    fn decide_all<O: Operation>(
+        &self,
+        journey: &Journey,
+        operation: &O,
+        ground: Ground,
+        trace: &mut Trace,
+    ) -> Result<(), Halt> {
+        let now = i64::try_from(journey.started.0).unwrap_or(i64::MAX);
+        let mut decided = Decided::default();
+        for (index, traced) in trace.demands.iter().enumerate() {
+            if !traced.demand.target.is_decided() {
+                continue;
+            }
+            let key = traced.key.and_then(|index| trace.keys.get(index)).map(|handle| &*handle.entry);
+            let account = self.account_of(&journey.call, &traced.demand.target, key, ground)?;
+            let asked = traced.demand.target.name();
+            let (action, resource, keys) = (traced.demand.action, &traced.resource, &trace.keys);
+            let attributes = operation.attributes(index);
+            let subject = Subject { action, resource, account: &account, key, asked, keys, attributes };
+            let decision = self.decide(&journey.call, &subject, now, ground, &mut decided);
+            if let Err(Halt::Fail(_)) = &decision {
+                trace.decided = Some(std::mem::take(&mut decided));
+            }
+            decision?;
+        }
+        trace.decided = Some(decided);
+        Ok(())
     }
 
     /// Whether the caller's tenant is served at all.
@@ -374,16 +391,54 @@ impl Engine {
         Ok(Arc::from(self.catalog.tenant(tenant, ground)?.account.as_str()))
     }
 
-    /// The kill switch once more: what was suspended while the operation ran releases nothing.
-    fn recheck(&self, journey: &Journey, trace: &Trace, epoch: u64, ground: Ground) -> Result<(), Halt> {
+    fn check_states(&self, trace: &Trace, ground: Ground) -> Result<(), Halt> {
+        let wanted = trace.demands.iter().filter(|traced| matches!(traced.demand.target, Target::Key(_)));
+        for handle in wanted.filter_map(|traced| trace.keys.get(traced.key?)) {
+            self.permits(&handle.entry, handle, ground)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a key may serve a purpose. Its tenant is asked for by itself: a key that was being loaded while its tenant
+    /// was suspended may have an older row of it.
+    fn permits(&self, entry: &crate::catalog::KeyEntry, handle: &KeyHandle, ground: Ground) -> Result<(), Halt> {
+        let harmless = matches!(handle.purpose, Purpose::Inspect | Purpose::Suspend);
+        if !harmless && self.catalog.tenant(entry.row.tenant, ground)?.suspended {
+            return Err(EngineError::TenantSuspended.into());
+        }
+        let permitted = entry.row.state.permits(handle.purpose);
+        let resource = || Arc::clone(&handle.resource);
+        Ok(permitted.map_err(|forbidden| EngineError::StateForbids { resource: resource(), forbidden })?)
+    }
+
+    /// Once more, if anything was taken from anyone meanwhile: what was suspended or revoked while the operation ran
+    /// releases nothing.
+    fn recheck<O: Operation>(
+        &self,
+        journey: &Journey,
+        operation: &O,
+        trace: &mut Trace,
+        epoch: u64,
+        ground: Ground,
+    ) -> Result<(), Halt> {
         if self.epoch.load(Ordering::Acquire) == epoch
             || matches!(journey.call.caller.principal, Principal::Internal { .. })
         {
             return Ok(());
         }
+        self.may_serve(&journey.call, ground)?;
+        if let Some(credential) = &journey.call.caller.credential
+            && self.catalog.credential(&credential.shown, ground)?.row.suspended
+        {
+            return Err(EngineError::from(Noun::Credential((&*credential.shown).into())).into());
+        }
+        for handle in &mut trace.keys {
+            handle.entry = self.catalog.key(handle.entry.row.id, ground)?;
+        }
+        self.decide_all(journey, operation, ground, trace)?;
         for (index, handle) in trace.keys.iter().enumerate() {
-            let entry = self.catalog.key(handle.entry.row.id, ground)?;
-            permits(&entry, handle)?;
+            let entry = &handle.entry;
+            self.permits(entry, handle, ground)?;
             for used in trace.used.lock().iter().filter(|used| used.handle == index) {
                 let state = entry.version(used.material).map_or(VersionState::Destroyed, |version| version.state);
                 let resource = || Arc::clone(&handle.resource);
@@ -430,26 +485,17 @@ fn dry<T>(mode: Mode, answer: T) -> Result<T, EngineError> {
     }
 }
 
-fn check_states(trace: &Trace) -> Result<(), EngineError> {
-    let wanted = trace.demands.iter().filter(|traced| matches!(traced.demand.target, Target::Key(_)));
-    for handle in wanted.filter_map(|traced| trace.keys.get(traced.key?)) {
-        permits(&handle.entry, handle)?;
-    }
-    Ok(())
-}
-
-fn permits(entry: &crate::catalog::KeyEntry, handle: &KeyHandle) -> Result<(), EngineError> {
-    if entry.tenant.suspended && handle.purpose != Purpose::Inspect && handle.purpose != Purpose::Suspend {
-        return Err(EngineError::TenantSuspended);
-    }
-    let resource = || Arc::clone(&handle.resource);
-    let permitted = entry.row.state.permits(handle.purpose);
-    permitted.map_err(|forbidden| EngineError::StateForbids { resource: resource(), forbidden })
-}
-
 /// Whether a batch may have taken a use away, so that running operations must look again.
 fn changes_use(batch: &Batch) -> bool {
-    let tables = [Table::Key, Table::KeyVersion, Table::Tenant];
+    let tables = [
+        Table::Key,
+        Table::KeyVersion,
+        Table::Tenant,
+        Table::Principal,
+        Table::Credential,
+        Table::IdentityPolicy,
+        Table::Grant,
+    ];
     batch.changes.iter().any(|change| match change {
         strongroom_model::store::Change::Put(table, ..) | strongroom_model::store::Change::Delete(table, _) => {
             tables.contains(table)

@@ -20,7 +20,7 @@ use strongroom_model::usage::{ProfileError, UsageProfile};
 use crate::error::{EngineError, InternalFault};
 
 pub use self::books::UsageRow;
-pub(crate) use self::books::{ClockRow, HeadRow, KeyUsageRow, OutboxRow, PositionRow};
+pub(crate) use self::books::{ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, OutboxRow, PositionRow};
 
 const VERSION: u8 = 1;
 
@@ -60,6 +60,7 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         Table::Binding | Table::BindingByKey => decode::<BindingRow>("bindings", value).map(drop),
         Table::Grant => decode::<GrantRow>("grants", value).map(drop),
         Table::Outbox => decode::<OutboxRow>("outbox", value).map(drop),
+        Table::Usage if key.len() == 17 => decode::<CredentialUsageRow>("usage", value).map(drop),
         Table::Usage if key.len() == 16 => decode::<KeyUsageRow>("usage", value).map(drop),
         Table::Usage => decode::<UsageRow>("usage", value).map(drop),
         // Values of indexes are identities or nothing; guardrails have no rows yet.
@@ -465,4 +466,4 @@ pub struct InstallationRow {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

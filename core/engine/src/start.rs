@@ -256,7 +256,7 @@ impl Engine {
         let token_key = match vault.domain_key(TenantId::INSTALLATION, tenant.domain_key, Ground::Worker) {
             Ok(key) => key,
             Err(Halt::Fail(error)) => return Err(error),
-            Err(Halt::Move(_)) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
+            Err(Halt::Move(_) | Halt::Again) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
         };
         let workers = Workers::start().map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         let engine = Self {

@@ -18,8 +18,8 @@ use strongroom_model::store::{Batch, Row, Snapshot, Table};
 
 use crate::error::EngineError;
 use crate::outbox::unreadable;
-use crate::rows::{self, KeyUsageRow, PositionRow, UsageRow};
-use crate::{Engine, limits};
+use crate::rows::{self, CredentialUsageRow, KeyUsageRow, PositionRow, UsageRow};
+use crate::{Engine, keys, limits};
 
 /// What the fold remembers between ticks.
 #[derive(Default)]
@@ -84,14 +84,6 @@ struct KeyUses {
     newest: Option<Newest>,
 }
 
-/// When a credential last proved someone.
-#[derive(Clone, Copy, minicbor::Encode, minicbor::Decode)]
-#[cbor(map)]
-struct CredentialUsageRow {
-    #[n(0)]
-    last: Timestamp,
-}
-
 /// What a stretch of the log tells of uses.
 #[derive(Default)]
 struct Tally {
@@ -136,7 +128,7 @@ impl Engine {
         self.fold_usage(limits::FOLD_ON_DEMAND)?;
         let snapshot = self.catalog.snapshot()?;
         let last = |id: &CredentialId| {
-            let row = snapshot.get(Table::Usage, id.as_bytes())?;
+            let row = snapshot.get(Table::Usage, &keys::credential_usage(*id))?;
             let row = row.map(|row| rows::decode::<CredentialUsageRow>("usage", &row.value)).transpose()?;
             Ok(row.map(|row| row.last))
         };
@@ -210,11 +202,12 @@ impl Engine {
             count_key(&*snapshot, key, uses, &mut batch)?;
         }
         for (credential, last) in tally.credentials {
-            let read = snapshot.get(Table::Usage, credential.as_bytes())?;
+            let place = keys::credential_usage(credential);
+            let read = snapshot.get(Table::Usage, &place)?;
             let known = read.as_ref().map(|row| rows::decode::<CredentialUsageRow>("usage", &row.value)).transpose()?;
             let last = known.map_or(last, |known| known.last.max(last));
             let row = rows::encode(&CredentialUsageRow { last });
-            write(&mut batch, read.as_ref(), credential.as_bytes(), row, Table::Usage);
+            write(&mut batch, read.as_ref(), &place, row, Table::Usage);
         }
         drop(snapshot);
         self.catalog.store().commit(batch)?;

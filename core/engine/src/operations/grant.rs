@@ -10,6 +10,7 @@ use strongroom_model::store::{Batch, Table};
 use strongroom_model::usage::{Usage, UsageProfile};
 
 use super::inspect::Page;
+use super::key::unchanged;
 use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
@@ -81,7 +82,7 @@ impl Operation for CreateGrant {
         };
         row.actions.sort_unstable();
         row.actions.dedup();
-        self.check_delegation(authorized, &row, &existing.rows)?;
+        let parent = self.check_delegation(authorized, &row, &existing.rows)?;
         let same = |other: &&GrantRow| {
             row.name.is_some()
                 && GrantRow { id: row.id, created: row.created, issuer: row.issuer.clone(), ..(*other).clone() } == row
@@ -98,7 +99,16 @@ impl Operation for CreateGrant {
         }
         let mut batch = Batch::default();
         let value = rows::encode(&row);
-        batch.preconditions.push(entry.unchanged());
+        match row.name {
+            // Written as it was: of two of the same name at the same time, one sees the other.
+            Some(_) => batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row)),
+            None => batch.preconditions.push(entry.unchanged()),
+        }
+        if let Some(parent) = parent {
+            let place = keys::grant(row.key, parent);
+            let read = engine.catalog().snapshot()?.get(Table::Grant, &place)?.ok_or_else(|| authorized.denied(0))?;
+            batch.preconditions.push(unchanged(Table::Grant, &read));
+        }
         batch.insert(Table::Grant, keys::grant(row.key, row.id), value);
         if let Some(retiring) = &row.retiring {
             let key = keys::grant_by_retiring(entry.row.tenant, retiring, row.key, row.id);
@@ -116,13 +126,13 @@ impl CreateGrant {
         authorized: &Authorized<'_>,
         new: &GrantRow,
         existing: &[GrantRow],
-    ) -> Result<(), EngineError> {
-        let Some(by) = authorized.deciding_grant() else { return Ok(()) };
+    ) -> Result<Option<GrantId>, EngineError> {
+        let Some(by) = authorized.deciding_grant() else { return Ok(None) };
         let parent = existing.iter().find(|grant| grant.id.to_string() == by);
         let parent = parent.ok_or_else(|| authorized.denied(0))?;
         let fewer = new.actions.iter().all(|action| parent.actions.contains(action));
         match fewer && is_as_strict(new, parent) {
-            true => Ok(()),
+            true => Ok(Some(parent.id)),
             false => Err(authorized.denied(0)),
         }
     }

@@ -70,6 +70,7 @@ impl Operation for MoveName {
         let missing = || shown(authorized, &self.name);
         let row = find(authorized, &self.name)?.ok_or_else(missing)?;
         let mut binding: BindingRow = rows::decode("bindings", &row.value)?;
+        check_decided(authorized, &self.name, &binding, former)?;
         let Name { region, kind, text, .. } = &self.name;
         let mut batch = Batch::default();
         batch.preconditions.push(handle.entry().unchanged());
@@ -101,6 +102,7 @@ impl Operation for DeleteName {
         let missing = || shown(authorized, &self.name);
         let row = find(authorized, &self.name)?.ok_or_else(missing)?;
         let binding: BindingRow = rows::decode("bindings", &row.value)?;
+        check_decided(authorized, &self.name, &binding, authorized.key(0)?)?;
         let Name { region, kind, text, .. } = &self.name;
         let mut batch = Batch::default();
         let unchanged = strongroom_model::store::Precondition::Unchanged(Table::Binding, row.key.clone(), row.revision);
@@ -121,6 +123,20 @@ fn demands(action: Action, name: &Name, key: Option<(&KeyReference, Purpose)>) -
 fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<strongroom_model::store::Row>, EngineError> {
     let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
     Ok(authorized.engine().catalog().snapshot()?.get(Table::Binding, &key)?)
+}
+
+/// That a name still leads to the key that was decided on; else it is looked up and decided anew.
+fn check_decided(
+    authorized: &Authorized<'_>,
+    name: &Name,
+    binding: &BindingRow,
+    decided: &KeyHandle,
+) -> Result<(), Halt> {
+    if binding.key == decided.entry().row.id {
+        return Ok(());
+    }
+    authorized.engine().catalog().forget_name(name);
+    Err(Halt::Again)
 }
 
 /// The name as the front end shows it.

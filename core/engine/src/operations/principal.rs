@@ -201,7 +201,8 @@ impl Operation for PutIdentityPolicy {
         let attached = catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(self.tenant, principal.id), 1000)?;
         let exists = attached.iter().any(|row| row.key == key);
         let mut batch = Batch::default();
-        batch.preconditions.push(unchanged(Table::Principal, &read));
+        // Written as it was: of two at the same time, one sees the other's policy.
+        batch.replace(Table::Principal, &read, read.value.clone());
         match &self.document {
             Some(document) => {
                 Document::parse(document, Kind::Identity).map_err(EngineError::InvalidPolicy)?;
@@ -245,7 +246,8 @@ impl Operation for CreateCredential {
         let principal = match &self.principal {
             Some(name) => {
                 let (principal, read) = find(authorized, self.tenant, name)?;
-                batch.preconditions.push(unchanged(Table::Principal, &read));
+                // Written as it was: of two at the same time, one sees the other's credential.
+                batch.replace(Table::Principal, &read, read.value.clone());
                 Some(principal.id)
             }
             None => None,
@@ -256,7 +258,10 @@ impl Operation for CreateCredential {
             return Err(EngineError::LimitExceeded(Quota::Credentials).into());
         }
         let (tenant, read) = engine.catalog().load_tenant(self.tenant)?;
-        batch.preconditions.push(unchanged(Table::Tenant, &read));
+        match principal {
+            Some(_) => batch.preconditions.push(unchanged(Table::Tenant, &read)),
+            None => batch.replace(Table::Tenant, &read, read.value.clone()),
+        }
         let domain_key = engine.vault.domain_key(self.tenant, tenant.domain_key, authorized.ground)?;
         let id = CredentialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
         let bound = CredentialBinding { tenant: self.tenant, credential: id, shown: &self.shown }.encode();

@@ -6,11 +6,11 @@ use strongroom_model::action::Action;
 use strongroom_model::purpose::{Purpose, VersionState};
 use strongroom_model::store::{Batch, Table};
 
-use super::key::{DAY, check_rotatable, new_version};
+use super::key::{DAY, check_rotatable, new_version, unchanged};
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, Due, RotationCause, RotationRow};
+use crate::rows::{self, BindingRow, Due, RotationCause, RotationRow};
 use crate::{keys, limits};
 
 /// Rotates a key now.
@@ -101,11 +101,22 @@ impl Operation for DestroyKey {
             batch.put(Table::KeyVersion, keys::version(row.id, gone.ordinal), rows::encode(&gone));
             batch.delete(Table::VersionByMaterial, keys::version_by_material(row.lineage, gone.material, row.id));
         }
+        let catalog = authorized.engine().catalog();
+        let snapshot = catalog.snapshot()?;
         for name in &entry.names {
-            batch.delete(Table::Binding, keys::binding(row.tenant, &name.region, name.kind, &name.text));
+            let bound =
+                snapshot.get(Table::Binding, &keys::binding(row.tenant, &name.region, name.kind, &name.text))?;
+            // A name that was moved meanwhile is another key's.
+            if let Some(bound) = bound
+                && rows::decode::<BindingRow>("bindings", &bound.value)?.key == row.id
+            {
+                batch.preconditions.push(unchanged(Table::Binding, &bound));
+                batch.delete(Table::Binding, bound.key);
+            }
             batch.delete(Table::BindingByKey, keys::binding_by_key(row.id, &name.region, name.kind, &name.text));
         }
-        let grants = authorized.engine().catalog().grants(row.id, authorized.ground)?;
+        drop(snapshot);
+        let grants = catalog.grants(row.id, authorized.ground)?;
         for grant in &grants.rows {
             batch.delete(Table::Grant, keys::grant(row.id, grant.id));
             if let Some(retiring) = &grant.retiring {

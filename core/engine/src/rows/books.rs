@@ -96,6 +96,15 @@ pub(crate) struct KeyUsageRow {
     pub(crate) request_id: String,
 }
 
+/// When a credential last proved someone.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct CredentialUsageRow {
+    /// When.
+    #[n(0)]
+    pub(crate) last: Timestamp,
+}
+
 /// Uses of one key version, for one action, by one algorithm, by one caller.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -34,6 +34,7 @@ macro_rules! golden {
         $visit("outbox", &OutboxRow { record: vec![0xa1, 0, 1], origin: "kms.example/node".to_owned() });
         $visit("key-usage", &key_usage());
         $visit("usage", &usage());
+        $visit("credential-usage", &CredentialUsageRow { last: Timestamp(17) });
     };
 }
 
@@ -59,7 +60,7 @@ fn root() -> RootRow {
     }
 }
 
-fn tenant() -> TenantRow {
+pub(crate) fn tenant() -> TenantRow {
     TenantRow {
         id: TenantId::from_bytes([4; 16]),
         account: "111122223333".to_owned(),
@@ -106,7 +107,7 @@ fn credential() -> CredentialRow {
     }
 }
 
-fn key() -> KeyRow {
+pub(crate) fn key() -> KeyRow {
     KeyRow {
         id: KeyId::from_bytes([8; 16]),
         tenant: TenantId::from_bytes([4; 16]),
@@ -132,7 +133,7 @@ fn scheduled() -> KeyRow {
     KeyRow { state: KeyState::DestructionScheduled { at: Timestamp(9) }, rotation: None, tags: Vec::new(), ..key() }
 }
 
-fn version() -> VersionRow {
+pub(crate) fn version() -> VersionRow {
     VersionRow {
         key: KeyId::from_bytes([8; 16]),
         ordinal: 2,

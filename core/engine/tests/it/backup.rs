@@ -7,20 +7,23 @@ use strongroom_engine::operations::backup::MakeBackup;
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::name::CreateName;
-use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, PutIdentityPolicy};
+use strongroom_engine::operations::principal::{
+    ChangeCredential, CreateCredential, Fate, ListCredentials, PutIdentityPolicy,
+};
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{
     BackupReport, Engine, EngineError, InternalFault, KeyEntry, Mode, Parts, RestoreError, RolledBack, check_backup,
     restore,
 };
 use strongroom_model::action::Action;
+use strongroom_model::caller::{Caller, CredentialRef};
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::store::{Revision, Store, Table};
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::EmbeddedStore;
 use strongroom_testkit::engine::{TestDialect, TestEngine, allow, block_on, by_name, call, operator, options};
 
-use crate::tools::{decrypt, edit, opened, sealed};
+use crate::tools::{decrypt, edit, encrypt, opened, sealed};
 
 /// A file in memory.
 #[derive(Clone, Default)]
@@ -70,7 +73,20 @@ fn a_backup_holds_every_row_and_brings_every_one_back() {
     let test = TestEngine::new();
     let key = test.create_key();
     test.run(&test.root(), CreateName { name: test.alias("payroll"), key: by_name(&key) }).unwrap();
-    sealed(&test, &key, "text");
+    let credential = CreateCredential {
+        tenant: test.tenant.id,
+        principal: None,
+        shown: "AKIA".to_owned(),
+        secret: SecretBytes::copy_from(b"secret"),
+        expires: None,
+    };
+    let credential = test.run(&operator(), credential).unwrap();
+    let proof = CredentialRef { id: credential.id, shown: "AKIA".into() };
+    let signed = Caller { credential: Some(proof), ..(*test.root()).clone() };
+    test.run(&Arc::new(signed), encrypt(by_name(&key), "text", &[])).unwrap();
+    let list = || ListCredentials { tenant: test.tenant.id, principal: None };
+    let used = test.run(&operator(), list()).unwrap();
+    assert!(used[0].1.is_some(), "the signed request is counted");
     test.clock.pass(std::time::Duration::from_secs(60));
     test.tick();
     let before = rows(&*test.store);

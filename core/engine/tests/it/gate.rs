@@ -1,0 +1,104 @@
+//! A store that holds one call back until the test lets it go on, so that races come out the same every time.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use strongroom_engine::{Engine, Parts};
+use strongroom_model::store::{Batch, Change, Revision, Row, Snapshot, Store, StoreError, Table};
+use strongroom_testkit::engine::{TestEngine, options};
+
+/// The call that is held back: the next of its kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// Reading a row, or rows, of a table, from a view of the store that was taken before.
+    Read(Table),
+    /// Committing a change of a table.
+    Commit(Table),
+}
+
+/// A store with a gate in it.
+pub(crate) struct GatedStore {
+    inner: Arc<dyn Store>,
+    gate: Mutex<Option<(Point, Sender<()>, Receiver<()>)>>,
+}
+
+/// The test's side of a closed gate.
+pub(crate) struct Gate {
+    reached: Receiver<()>,
+    open: Sender<()>,
+}
+
+impl Gate {
+    /// Waits until a call is held back.
+    pub(crate) fn reached(&self) {
+        self.reached.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn open(self) {
+        self.open.send(()).unwrap();
+    }
+}
+
+impl GatedStore {
+    /// Another engine over the test's store, with a gate between.
+    pub(crate) fn engine(test: &TestEngine) -> (Arc<Engine>, Arc<Self>) {
+        let parts = test.parts();
+        let store = Arc::new(Self { inner: Arc::clone(&parts.store), gate: Mutex::new(None) });
+        let parts = Parts { store: Arc::<Self>::clone(&store), ..parts };
+        (Engine::start(parts, &options()).unwrap(), store)
+    }
+
+    /// Holds back the next such call.
+    pub(crate) fn hold(&self, point: Point) -> Gate {
+        let ((at_gate, reached), (open, opened)) = (channel(), channel());
+        *self.gate.lock().unwrap() = Some((point, at_gate, opened));
+        Gate { reached, open }
+    }
+
+    fn pass(&self, is: impl Fn(Point) -> bool) {
+        let held = self.gate.lock().unwrap().take_if(|(point, ..)| is(*point));
+        if let Some((_, at_gate, opened)) = held {
+            at_gate.send(()).unwrap();
+            opened.recv().unwrap();
+        }
+    }
+}
+
+impl Store for GatedStore {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StoreError> {
+        Ok(Box::new(GatedSnapshot { inner: self.inner.snapshot()?, store: self }))
+    }
+
+    fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        self.pass(|point| {
+            batch.changes.iter().any(|change| {
+                let (Change::Put(table, ..) | Change::Delete(table, _)) = change;
+                point == Point::Commit(*table)
+            })
+        });
+        self.inner.commit(batch)
+    }
+}
+
+struct GatedSnapshot<'a> {
+    inner: Box<dyn Snapshot + 'a>,
+    store: &'a GatedStore,
+}
+
+impl Snapshot for GatedSnapshot<'_> {
+    fn revision(&self) -> Revision {
+        self.inner.revision()
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError> {
+        self.store.pass(|point| point == Point::Read(table));
+        self.inner.get(table, key)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.store.pass(|point| point == Point::Read(table));
+        self.inner.scan(table, prefix, after, limit)
+    }
+}
