@@ -32,9 +32,6 @@ impl Admin {
                 Ok(proved) => return Ok(proved.caller),
                 Err(refused) => refused,
             };
-        if let Reason::Engine(error) = reason {
-            return Err(error.into());
-        }
         let fields = &request.head.headers;
         let failed = FailedAuthentication {
             dialect: &AdminDialect,
@@ -47,7 +44,10 @@ impl Admin {
             message: reason.to_string().into(),
         };
         self.engine.record_failed_authentication(failed).await;
-        Err(AdminError::Unproved(reason))
+        match reason {
+            Reason::Engine(error) => Err(error.into()),
+            reason => Err(AdminError::Unproved(reason)),
+        }
     }
 }
 

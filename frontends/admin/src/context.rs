@@ -25,6 +25,8 @@ pub(crate) struct Context<'a> {
     user_agent: &'a str,
     /// What stands in the places of the pattern's captures, in order, with their names.
     segments: Vec<(&'static str, String)>,
+    /// Whether every segment could be decoded; one that could not stands as it came, for the record.
+    well_encoded: bool,
     query: &'a str,
     body: &'a [u8],
 }
@@ -37,11 +39,17 @@ impl<'a> Context<'a> {
         request: &'a Request,
         request_id: &'a str,
         (endpoint, pattern, captures): (Endpoint, &'static str, &[&str]),
-    ) -> Result<Self, AdminError> {
+    ) -> Self {
         let names = pattern.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let decoded = captures.iter().map(|capture| query::decode(capture).ok_or(AdminError::Path));
-        let segments = names.zip(decoded).map(|(name, text)| Ok((name, text?))).collect::<Result<_, AdminError>>()?;
-        Ok(Self {
+        let mut well_encoded = true;
+        let mut decode = |capture: &str| {
+            query::decode(capture).unwrap_or_else(|| {
+                well_encoded = false;
+                capture.to_owned()
+            })
+        };
+        let segments = names.zip(captures).map(|(name, capture)| (name, decode(capture))).collect();
+        Self {
             admin,
             endpoint,
             caller,
@@ -49,9 +57,15 @@ impl<'a> Context<'a> {
             request_id,
             user_agent: user_agent(&request.head.headers),
             segments,
+            well_encoded,
             query: request.head.uri.query().unwrap_or_default(),
             body: &request.body,
-        })
+        }
+    }
+
+    /// That every segment of the path could be decoded.
+    pub(crate) const fn check_path(&self) -> Result<(), AdminError> {
+        if self.well_encoded { Ok(()) } else { Err(AdminError::Path) }
     }
 
     /// The request as the engine and its record see it.

@@ -5,10 +5,11 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::Full;
 use strongroom_admin_api::query::QueryError;
 use strongroom_admin_api::{ErrorBody, ErrorReply};
-use strongroom_authentication::Reason;
-use strongroom_engine::{EngineError, Quota, Unavailable};
+use strongroom_authentication::{Reason, report};
+use strongroom_engine::{Dialect as _, EngineError, Quota, Unavailable};
 use strongroom_http::Response;
 
+use crate::dialect::AdminDialect;
 use crate::{authenticate, reply};
 
 /// Why a request was not done.
@@ -130,15 +131,9 @@ impl AdminError {
     }
 
     /// The answer, after telling the operators what only they may know.
-    pub(crate) fn response(&self, request_id: &str) -> Response {
-        match self {
-            Self::Engine(EngineError::Internal(cause)) => {
-                tracing::error!(request_id, %cause, "an admin request failed")
-            }
-            Self::Engine(EngineError::Unavailable(cause)) => {
-                tracing::warn!(request_id, ?cause, "an admin request could not be served");
-            }
-            _ => {}
+    pub(crate) fn response(&self, operation: &'static str, request_id: &str) -> Response {
+        if let Self::Engine(error) = self {
+            report(error, AdminDialect.front_end(), operation, request_id);
         }
         let (status, code) = self.answer();
         let error = ErrorBody {

@@ -96,7 +96,13 @@ impl Admin {
         let request_id = request_id(&self.engine);
         match self.answer(peer, &request, &request_id).await {
             Ok(reply) => reply.response(&request_id),
-            Err(error) => error.response(&request_id),
+            Err(error) => {
+                let operation = match self.find(&request.head) {
+                    Found::Route(route, _) => route.handler.name(),
+                    Found::OtherMethods(_) | Found::Nothing => "",
+                };
+                error.response(operation, &request_id)
+            }
         }
     }
 
@@ -114,7 +120,7 @@ impl Admin {
             return Err(AdminError::BodyTooLong { limit: route.max_body_bytes });
         }
         let caller = self.authenticate(peer, request, route.handler, request_id).await?;
-        let context = Context::new(self, caller, peer, request, request_id, (route.handler, route.pattern, &captures))?;
+        let context = Context::new(self, caller, peer, request, request_id, (route.handler, route.pattern, &captures));
         match self.dispatch(&context).await {
             Err(error) if error.is_of_the_request() => {
                 let (code, message) = (error.code(), error.to_string());
@@ -126,6 +132,7 @@ impl Admin {
     }
 
     async fn dispatch(&self, context: &Context<'_>) -> Result<Reply, AdminError> {
+        context.check_path()?;
         match context.endpoint {
             Endpoint::GetHealth => installation::health(context).await,
             Endpoint::GetCallerIdentity => installation::who_am_i(context).await,

@@ -9,17 +9,19 @@ pub mod aws;
 mod identity;
 pub mod limits;
 mod origin;
+mod report;
 
 use std::sync::Arc;
 
 use http::request::Parts;
-use strongroom_engine::{Engine, EngineError, Identified, Noun};
+use strongroom_engine::{Engine, EngineError, Noun};
 use strongroom_http::Request;
 use strongroom_model::caller::Caller;
 use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey, SigningKeyCache, SigningTime};
 
 pub use identity::{hyphenated, random_id, request_id};
 pub use origin::{Origins, user_agent};
+pub use report::report;
 
 /// Proves callers by the signatures of their requests.
 pub struct Authenticator {
@@ -113,28 +115,25 @@ impl Authenticator {
             return Err(Reason::SessionToken);
         }
         let identified = self.engine.identify(parsed.access_key_id()).await?;
-        let key = self.signing_key(parsed, &identified).await?;
-        checked.verify(&key, &request.body)?;
+        // The day's key is held by the credential's identity: an access key id that is given out anew proves nothing with
+        // the secret that it had before. It is held once it has proved someone, so that strangers don't choose what is.
+        let credential = identity::hexadecimal(identified.row().id.as_bytes());
+        let credential = str::from_utf8(&credential).unwrap_or_default();
+        let scope = parsed.scope();
+        match self.keys.get(credential, &scope) {
+            Some(key) => {
+                checked.verify(&key, &request.body)?;
+            }
+            None => {
+                let secret = self.engine.secret_of(&identified).await?;
+                let key = SigningKey::derive(secret.secret(), &scope);
+                checked.verify(&key, &request.body)?;
+                self.keys.insert(credential, &scope, key);
+            }
+        }
         let region = regions.iter().find(|served| ***served == *parsed.region());
         let region = region.map_or_else(|| Arc::from(parsed.region()), Arc::clone);
         Ok(Proved { caller: identified.caller(), region })
-    }
-
-    /// The day's key, held by the credential's identity: an access key id that is given out anew proves nothing with the
-    /// secret that it had before.
-    async fn signing_key(
-        &self,
-        parsed: &ParsedAuthorization<'_>,
-        identified: &Identified,
-    ) -> Result<Arc<SigningKey>, Reason> {
-        let credential = identity::hexadecimal(identified.row().id.as_bytes());
-        let credential = str::from_utf8(&credential).unwrap_or_default();
-        if let Some(key) = self.keys.get(credential, &parsed.scope()) {
-            return Ok(key);
-        }
-        let secret = self.engine.secret_of(identified).await?;
-        let key = SigningKey::derive(secret.secret(), &parsed.scope());
-        Ok(self.keys.insert(credential, &parsed.scope(), key))
     }
 }
 

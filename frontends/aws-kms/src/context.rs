@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use strongroom_engine::{Call, Engine, Mode, Operation as EngineOperation};
+use strongroom_authentication::report;
+use strongroom_engine::{Call, Dialect as _, Engine, EngineError, Mode, Operation as EngineOperation};
 use strongroom_model::caller::{Caller, Source};
 
 use crate::attributes::Carried;
 use crate::check::Check;
 use crate::dialect::KmsDialect;
-use crate::error::Fault;
+use crate::error::{Answer, Fault, answer};
 use crate::limits;
 use crate::operations::Operation;
 use crate::wire::{self, Text};
@@ -45,6 +46,17 @@ impl Context<'_> {
         }
     }
 
+    /// An engine's error in KMS's words, once the operators were told what only they may know.
+    pub(crate) fn worded(&self, error: &EngineError) -> Answer {
+        report(error, self.dialect.front_end(), self.operation.name(), self.request_id);
+        answer(error, self.operation)
+    }
+
+    /// What the engine refused before there was an operation to record it with.
+    pub(crate) fn unrecorded(&self, error: &EngineError) -> Fault {
+        Fault::Own(self.worded(error))
+    }
+
     /// Does an engine's operation in earnest or as a trial.
     pub(crate) async fn perform<O: EngineOperation>(
         &self,
@@ -70,7 +82,7 @@ impl Context<'_> {
         &self,
         token: &str,
     ) -> Result<(strongroom_model::id::KeyId, strongroom_model::id::GrantId), Fault> {
-        let invalid = || Fault::unrecorded(&strongroom_engine::EngineError::InvalidGrantToken, self.operation.name());
+        let invalid = || self.unrecorded(&EngineError::InvalidGrantToken);
         let token = wire::decode(token).ok_or_else(invalid)?;
         self.engine.open_grant_token(&token).map_err(|_| invalid())
     }

@@ -5,6 +5,7 @@ use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 
 use crate::error;
+use crate::operations::Operation;
 use crate::words::{self, word};
 
 /// The kind of name that a key id is (docs/formats/registry.md).
@@ -57,7 +58,7 @@ impl Dialect for KmsDialect {
     }
 
     fn error(&self, error: &EngineError, call: &Call) -> (&'static str, String) {
-        let answer = error::answer(error, call.operation);
+        let answer = error::answer(error, Operation::from_name(call.operation));
         (answer.code, answer.message.unwrap_or_default())
     }
 

@@ -8,6 +8,8 @@ use strongroom_engine::{
 };
 use strongroom_model::purpose::Forbidden;
 
+use crate::dialect::action_name;
+use crate::operations::Operation;
 use crate::words::{self, word};
 
 /// What a caller is told.
@@ -58,27 +60,22 @@ impl Fault {
     pub(crate) fn unknown_operation() -> Self {
         Self::Own(Answer { status: StatusCode::BAD_REQUEST, code: "UnknownOperationException", message: None })
     }
-
-    /// What the engine refused before there was an operation to record it with.
-    pub(crate) fn unrecorded(error: &EngineError, operation: &str) -> Self {
-        Self::Own(answer(error, operation))
-    }
 }
 
 /// An engine's error in KMS's words, for a request of `operation`.
-pub(crate) fn answer(error: &EngineError, operation: &str) -> Answer {
+pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
     let (status, code, message) = match error {
         EngineError::NotFound(noun) => (400, "NotFoundException", Some(missing(noun))),
         EngineError::AlreadyExists(Noun::Name(name)) => {
             (400, "AlreadyExistsException", Some(format!("An alias with the name {name} already exists")))
         }
         EngineError::AlreadyExists(_) => (400, "AlreadyExistsException", Some(error.to_string())),
-        EngineError::Denied(denial) => (400, "AccessDeniedException", Some(denied(denial))),
+        EngineError::Denied(denial) => (400, "AccessDeniedException", Some(denied(denial, operation))),
         EngineError::StateForbids { resource, forbidden } => return state(resource, *forbidden),
         EngineError::TenantSuspended => (400, "AccessDeniedException", Some("The account is suspended.".to_owned())),
         EngineError::UsageForbids { resource, profile, .. } => {
             let usage = words::key_usage_word(*profile);
-            let message = format!("{resource} key usage is {usage} which is not valid for {operation}.");
+            let message = format!("{resource} key usage is {usage} which is not valid for {}.", operation.name());
             (400, "InvalidKeyUsageException", Some(message))
         }
         EngineError::AlgorithmUnfit { algorithm, spec, .. } => {
@@ -131,7 +128,7 @@ fn missing(noun: &Noun) -> String {
 }
 
 /// IAM User Guide, "Troubleshoot access denied error messages".
-fn denied(denial: &Denial) -> String {
+fn denied(denial: &Denial, operation: Operation) -> String {
     let Denial { principal, action, resource, outcome, cross_account } = denial;
     let why = match outcome {
         Outcome::ExplicitDeny(DeniedBy::ResourcePolicy) => {
@@ -150,13 +147,15 @@ fn denied(denial: &Denial) -> String {
     };
     // A caller of another account must not learn from this whether the key exists.
     if *cross_account && !matches!(outcome, Outcome::ImplicitDeny(Missing::IdentityPolicyAllow)) {
-        return hidden(principal, action);
+        return hidden(principal, operation);
     }
     format!("User: {principal} is not authorized to perform: {action} on resource: {resource} {why}")
 }
 
-/// What a caller of another account is told, whether or not there is such a key.
-pub(crate) fn hidden(principal: &str, action: &str) -> String {
+/// What a caller of another account is told, whether or not there is such a key. It names the operation's own action, not
+/// the one that was denied: an operation of two keys asks for the second's when there is one.
+pub(crate) fn hidden(principal: &str, operation: Operation) -> String {
+    let action = action_name(operation.action());
     format!(
         "User: {principal} is not authorized to perform: {action} on this resource because the resource does not exist \
          in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
@@ -323,7 +322,7 @@ mod tests {
     #[test]
     fn every_engine_error_is_answered_as_was_last_looked_at() {
         let line = |error: EngineError| {
-            let Answer { status, code, message } = answer(&error, "Encrypt");
+            let Answer { status, code, message } = answer(&error, Operation::Encrypt);
             format!("{} {code} {}", status.as_u16(), message.unwrap_or_else(|| "-".to_owned()))
         };
         let lines: Vec<String> = errors().into_iter().map(line).collect();
@@ -333,7 +332,7 @@ mod tests {
     #[test]
     fn what_only_operators_may_see_is_in_no_answer() {
         let error = EngineError::Unavailable(Unavailable::Log { cause: Arc::from("/var/secret") });
-        assert!(!answer(&error, "Encrypt").message.unwrap_or_default().contains("secret"));
-        assert_eq!(answer(&EngineError::Internal(InternalFault::Crypto("inside")), "Encrypt").message, None);
+        assert!(!answer(&error, Operation::Encrypt).message.unwrap_or_default().contains("secret"));
+        assert_eq!(answer(&EngineError::Internal(InternalFault::Crypto("inside")), Operation::Encrypt).message, None);
     }
 }

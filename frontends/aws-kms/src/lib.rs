@@ -25,8 +25,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
-use strongroom_authentication::{Authenticator, Origins, Proved, Reason, Refused, aws, request_id, user_agent};
-use strongroom_engine::{Engine, EngineError, FailedAuthentication, Noun};
+use strongroom_authentication::{Authenticator, Origins, Proved, Reason, Refused, aws, report, request_id, user_agent};
+use strongroom_engine::{Dialect as _, Engine, EngineError, FailedAuthentication, Noun};
 use strongroom_http::{Peer, Request, Response};
 use strongroom_model::caller::Source;
 
@@ -73,6 +73,12 @@ impl Kms {
     #[must_use]
     pub fn owns(head: &Parts) -> bool {
         target(head).is_some_and(|target| target.starts_with(TARGET_PREFIX))
+    }
+
+    /// Bytes that the body of a request may have. For a listener's [`strongroom_http::App::admit`].
+    #[must_use]
+    pub fn max_body_bytes(head: &Parts) -> usize {
+        if Self::owns(head) { limits::BODY_BYTES } else { 0 }
     }
 
     /// Answers a request, signed for one of `regions`.
@@ -129,7 +135,10 @@ impl Kms {
     ) -> Answer {
         let own = match (aws::words(&refused.reason, aws::Protocol::Json), &refused.reason) {
             (Some(words), _) => Answer { status: words.status, code: words.code, message: Some(words.message) },
-            (None, Reason::Engine(error)) => answer(error, operation.name()),
+            (None, Reason::Engine(error)) => {
+                report(error, self.dialect.front_end(), operation.name(), request_id);
+                answer(error, operation)
+            }
             (None, _) => Answer { status: StatusCode::BAD_REQUEST, code: "AccessDeniedException", message: None },
         };
         let failed = FailedAuthentication {
@@ -155,7 +164,7 @@ fn worded(context: &Context<'_>, error: &EngineError) -> Answer {
     {
         return hidden;
     }
-    answer(error, context.operation.name())
+    context.worded(error)
 }
 
 fn target(head: &Parts) -> Option<&str> {

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+/// Bytes of a request's body: ten of the longest grant tokens fit, and any policy that the engine takes.
+pub const BODY_BYTES: usize = 128 * 1024;
 /// Characters of a key id, ARN or alias.
 pub const KEY_ID: RangeInclusive<usize> = 1..=2048;
 /// Bytes of a plaintext or message.

@@ -59,7 +59,7 @@ impl Context<'_> {
             name.tenant = match self.engine.tenant_of_account(arn.account).await {
                 Ok(tenant) => tenant,
                 Err(EngineError::NotFound(Noun::Tenant(_))) => return Err(self.hidden()),
-                Err(error) => return Err(Fault::unrecorded(&error, self.operation.name())),
+                Err(error) => return Err(self.unrecorded(&error)),
             };
         }
         Ok(KeyReference::Name(name))
@@ -91,8 +91,7 @@ impl Context<'_> {
 
     /// What a caller is told of another account's key that is not there.
     pub(crate) fn hidden(&self) -> Fault {
-        let action = crate::dialect::action_name(self.operation.action());
-        Fault::own("AccessDeniedException", error::hidden(&self.caller.policy_name, action))
+        Fault::own("AccessDeniedException", error::hidden(&self.caller.policy_name, self.operation))
     }
 }
 

@@ -33,7 +33,7 @@ impl<'r> Listing<'r> {
     pub(crate) fn open(self, context: &Context<'_>, filters: &[&str]) -> Result<Page, Fault> {
         let listing = listing(context, filters);
         let Some(marker) = self.marker else { return Ok(Page { limit: self.limit, listing, after: None }) };
-        let invalid = || Fault::unrecorded(&EngineError::InvalidCursor, context.operation.name());
+        let invalid = || context.unrecorded(&EngineError::InvalidCursor);
         let sealed = wire::decode(marker).ok_or_else(invalid)?;
         let after = context.engine.open_cursor(&listing, &sealed).map_err(|_| invalid())?;
         Ok(Page { limit: self.limit, listing, after: Some(after) })

@@ -4,6 +4,7 @@
 
 mod dialect;
 mod form;
+pub mod limits;
 mod xml;
 
 use std::sync::Arc;
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode};
-use strongroom_authentication::{Authenticator, Origins, Reason, Refused, aws, request_id, user_agent};
+use strongroom_authentication::{Authenticator, Origins, Reason, Refused, aws, report, request_id, user_agent};
 use strongroom_engine::operations::inspect::WhoAmI;
-use strongroom_engine::{Call, Engine, EngineError, FailedAuthentication, Mode, NoAttributes};
+use strongroom_engine::{Call, Dialect as _, Engine, EngineError, FailedAuthentication, Mode, NoAttributes};
 use strongroom_http::{Peer, Request, Response};
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal, Source};
@@ -74,6 +75,12 @@ impl Sts {
         }
     }
 
+    /// Bytes that the body of a request may have. For a listener's [`strongroom_http::App::admit`].
+    #[must_use]
+    pub fn max_body_bytes(head: &Parts) -> usize {
+        if Self::owns(head) { limits::BODY_BYTES } else { 0 }
+    }
+
     /// Answers a request, signed for one of `regions`.
     pub async fn handle(&self, peer: &Arc<Peer>, request: Request, regions: &[Arc<str>]) -> Response {
         let id = request_id(&self.engine);
@@ -117,10 +124,10 @@ impl Sts {
             grant_tokens: Vec::new(),
         };
         match operation {
-            Ok(()) => self.engine.perform(call, WhoAmI, Mode::Run).await.map_err(|error| worded(&error)),
+            Ok(()) => self.engine.perform(call, WhoAmI, Mode::Run).await.map_err(|error| worded(&error, request_id)),
             Err(own) => {
                 let recorded = self.engine.record_refused(&call, Action::Authenticate, own.code, &own.message).await;
-                Err(recorded.err().map_or(own, |error| worded(&error)))
+                Err(recorded.err().map_or(own, |error| worded(&error, request_id)))
             }
         }
     }
@@ -129,7 +136,7 @@ impl Sts {
     async fn unproved(&self, refused: Refused, source: Arc<Source>, request_id: &str, user_agent: &str) -> Answer {
         let own = match (aws::words(&refused.reason, aws::Protocol::Query), &refused.reason) {
             (Some(words), _) => Answer { status: words.status, code: words.code, message: words.message },
-            (None, Reason::Engine(error)) => worded(error),
+            (None, Reason::Engine(error)) => worded(error, request_id),
             (None, _) => Answer::refusal("AccessDenied", ""),
         };
         let failed = FailedAuthentication {
@@ -170,7 +177,8 @@ fn user_id(caller: &Caller) -> &str {
 }
 
 /// An engine's error as STS answers it. Who asks after itself is denied nothing, so few can happen.
-fn worded(error: &EngineError) -> Answer {
+fn worded(error: &EngineError, request_id: &str) -> Answer {
+    report(error, DIALECT.front_end(), GET_CALLER_IDENTITY, request_id);
     let (code, status) = dialect::code(error);
     Answer { status, code, message: error.to_string() }
 }

@@ -66,6 +66,13 @@ fn values_out_of_bounds_are_refused() {
 }
 
 #[test]
+fn a_path_that_cannot_be_decoded_is_recorded() {
+    let house = House::new();
+    assert_eq!(house.ask("GET", "/v1/tenants/%FF", Value::Null).code(), (400, "InvalidRequest"));
+    assert_eq!(house.records(), [("GetTenant".to_owned(), "InvalidRequest".to_owned())]);
+}
+
+#[test]
 fn every_answer_carries_the_id_that_its_record_has_and_may_not_be_kept() {
     let house = House::new();
     let answer = house.ask("GET", "/v1/whoami", Value::Null);

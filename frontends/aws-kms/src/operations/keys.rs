@@ -82,8 +82,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         .with("kms:multiregion", Carries::Flag(false))
         .with("kms:bypasspolicylockoutsafetycheck", Carries::Flag(bypass_lockout))
         .with_tags(&tags);
-    let id = strongroom_authentication::random_id(context.engine)
-        .map_err(|error| Fault::unrecorded(&error, context.operation.name()))?;
+    let id = strongroom_authentication::random_id(context.engine).map_err(|error| context.unrecorded(&error))?;
     let detail = vec![
         ("keySpec", word(words::KEY_SPECS, &spec).to_owned()),
         ("keyUsage", usage_word.to_owned()),

@@ -282,6 +282,17 @@ fn another_accounts_keys_are_hidden_from_who_may_not_use_them() {
     }
     assert_eq!(told[0].0, DENIED);
     assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    let own = service.ok_as(&stranger, "CreateKey", json!({}))["KeyMetadata"].clone();
+    let sealed = service.ok_as(&stranger, "Encrypt", json!({"KeyId": own["KeyId"], "Plaintext": b64(b"p")}));
+    service.ok("CreateAlias", json!({"AliasName": "alias/there", "TargetKeyId": key["KeyId"]}));
+    let (there, missing) = (service.arn("alias/there"), service.arn("alias/missing"));
+    for ciphertext in [sealed["CiphertextBlob"].clone(), json!(b64(&[1; 64]))] {
+        let told = [key["Arn"].as_str().unwrap(), &there, &missing, &absent].map(|destination| {
+            let request = json!({"CiphertextBlob": ciphertext, "DestinationKeyId": destination});
+            service.refused_as(&stranger, "ReEncrypt", request)
+        });
+        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    }
     for (operation, mut request) in [
         ("ListAliases", json!({})),
         ("DescribeKey", json!({})),

@@ -84,6 +84,44 @@ fn a_log_that_cannot_be_written_refuses_and_heals() {
 }
 
 #[test]
+fn operators_are_told_what_failed_under_the_request_id_and_nothing_of_what_did_not() {
+    use std::sync::atomic::Ordering;
+    let service = Service::new();
+    let request = json!({"KeyId": service.key()["KeyId"], "Plaintext": b64(b"p")});
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _held = tracing::subscriber::set_default(subscriber);
+    service.ok("Encrypt", request.clone());
+    service.refused("Encrypt", json!({"KeyId": "alias/absent", "Plaintext": b64(b"p")}));
+    assert!(!lines.text().contains("aws-kms"), "{}", lines.text());
+    service.test.log.refuses.store(true, Ordering::SeqCst);
+    let reply = service.call(&service.admin, "Encrypt", request);
+    let id = reply.headers["x-amzn-requestid"].to_str().unwrap();
+    assert!(lines.text().contains(id) && lines.text().contains("aws-kms"), "{}", lines.text());
+}
+
+/// The operators' log, in memory.
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
 fn a_refusal_stays_short_however_much_is_wrong() {
     let service = Service::new();
     let key = service.key();
