@@ -161,3 +161,61 @@ fn authority(head: &Parts) -> &str {
     let host = || head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     head.uri.authority().map(|authority| authority.as_str()).or_else(host).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use strongroom_engine::SecretBytes;
+    use strongroom_engine::operations::principal::CreateCredential;
+    use strongroom_sigv4::{Credentials, sign};
+    use strongroom_testkit::engine::{TestEngine, block_on, operator};
+
+    use super::*;
+
+    const ACCESS_KEY: &str = "AKIAEXAMPLE";
+    const HOST: &str = "kms.test.example";
+
+    fn signed(test: &TestEngine, secret: &str) -> Request {
+        let secret = SecretBytes::copy_from(secret.as_bytes());
+        let credentials = Credentials { access_key_id: ACCESS_KEY, secret_access_key: &secret, session_token: None };
+        let headers = std::iter::empty::<(&str, &[u8])>();
+        let view = strongroom_sigv4::Request { method: "POST", path: "/", query: "", authority: HOST, headers };
+        let now = SigningTime::from_unix_millis(i64::try_from(test.engine.clock().now().0).unwrap());
+        let signature = sign(&view, b"", &credentials, "eu-test-1", "kms", now).unwrap();
+        let mut request = http::Request::post("/").header("host", HOST);
+        for (name, value) in signature.iter() {
+            request = request.header(name, value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        Request { head, body: Vec::new().into() }
+    }
+
+    #[test]
+    fn a_signing_key_is_held_once_it_has_proved_someone_and_not_before() {
+        let test = TestEngine::new();
+        let _alice = test.user("alice", None);
+        let create = CreateCredential {
+            tenant: test.tenant.id,
+            principal: Some("alice".to_owned()),
+            shown: ACCESS_KEY.to_owned(),
+            secret: SecretBytes::copy_from(b"right"),
+            expires: None,
+        };
+        test.run(&operator(), create).unwrap();
+        let authenticator = Authenticator::new(Arc::clone(&test.engine));
+        let regions = [Arc::from("eu-test-1")];
+        let identified = block_on(test.engine.identify(ACCESS_KEY)).unwrap();
+        let credential = identity::hexadecimal(identified.row().id.as_bytes());
+        let credential = str::from_utf8(&credential).unwrap();
+        for (secret, proves) in [("wrong", false), ("right", true), ("wrong", false), ("right", true)] {
+            let request = signed(&test, secret);
+            let fields = fields(&request.head);
+            let view = signed_view(&request.head, &fields);
+            let scope = ParsedAuthorization::parse(&view).unwrap();
+            let held = || authenticator.keys.get(credential, &scope.scope()).is_some();
+            let before = held();
+            let proved = block_on(authenticator.authenticate(&request, &["kms"], &regions));
+            assert_eq!(proved.is_ok(), proves, "{secret}");
+            assert_eq!(held(), before || proves, "{secret}");
+        }
+    }
+}

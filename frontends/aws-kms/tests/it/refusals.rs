@@ -1,6 +1,8 @@
 //! What is wrong with a request is told as AWS tells it.
 
 use serde_json::{Value, json};
+use strongroom_aws_kms::Kms;
+use strongroom_aws_sts::Sts;
 
 use crate::support::{Service, b64};
 
@@ -154,4 +156,14 @@ fn an_encryption_context_of_too_many_pairs_is_refused() {
     let context: serde_json::Map<String, Value> = (0..5000).map(|pair| (pair.to_string(), json!(""))).collect();
     let request = json!({"KeyId": key["KeyId"], "Plaintext": b64(b"p"), "EncryptionContext": context});
     assert_eq!(service.refused("Encrypt", request).0, "SerializationException");
+}
+
+#[test]
+fn a_body_has_the_length_that_its_front_end_takes_and_none_where_there_is_no_front_end() {
+    let service = Service::new();
+    let kms = service.signed(&service.admin, "Encrypt", Vec::new(), "eu-test-1", "kms").head;
+    assert_eq!((Kms::max_body_bytes(&kms), Sts::max_body_bytes(&kms)), (128 * 1024, 0));
+    let form = http::Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+    let (form, ()) = form.body(()).unwrap().into_parts();
+    assert_eq!((Kms::max_body_bytes(&form), Sts::max_body_bytes(&form)), (0, 8 * 1024));
 }
