@@ -52,6 +52,13 @@ pub const FAILED_AUTHENTICATIONS_PER_SECOND: u32 = 20;
 pub const RANDOM_BYTES: usize = 1_024;
 /// A wall clock that moved further than this against the boot-time clock has jumped.
 pub const CLOCK_JUMP: Duration = Duration::from_secs(15 * 60);
+/// A wall clock that a starting node finds further than this ahead of the latest time that the store has seen is not
+/// believed when it makes a destruction due.
+pub const CLOCK_UNWATCHED: Duration = Duration::from_secs(48 * 3600);
+/// Grants that one commit of a key's destruction removes at most.
+pub const DESTROYED_GRANTS: usize = 2_000;
+/// Records that the log may get before the store notes that it has every change they tell of.
+pub const KNOWN_RECORDS: u64 = 4_096;
 /// Records that one query of the audit log looks at; the answer says where to go on.
 pub const QUERY_RECORDS: usize = 50_000;
 /// Bytes of records that one query of the audit log answers, about.

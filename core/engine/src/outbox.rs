@@ -17,12 +17,12 @@ use strongroom_audit::record::SealedRecord;
 use strongroom_model::id::RecordId;
 use strongroom_model::store::{Batch, StoreError, Table};
 
-use crate::Engine;
 use crate::error::{EngineError, InternalFault, Unavailable};
 use crate::operation::Halt;
 use crate::perform::log_error;
 use crate::rows::{self, OutboxRow, PositionRow};
 use crate::workers::Ground;
+use crate::{Engine, limits};
 
 /// Most records that one replay takes from the outbox.
 const REPLAY: usize = 10_000;
@@ -47,7 +47,9 @@ struct Rows {
     owed: HashSet<RecordId>,
     /// Records that the log has, where, and that the outbox still holds.
     settled: Vec<(RecordId, Position)>,
-    /// Whether a commit that removes settled records is under way: one at a time, so that positions only grow.
+    /// The position of the log that the store was told last to have every change before.
+    noted: Position,
+    /// Whether a commit that notes such a position is under way: one at a time, so that positions only grow.
     removing: bool,
 }
 
@@ -77,16 +79,23 @@ impl Outbox {
     /// A commit with these removals is over.
     fn removed(&self, removed: Removed, committed: bool) {
         let mut rows = self.rows.lock();
-        rows.removing &= removed.0.is_empty();
-        if !committed {
-            rows.settled.extend(removed.0);
+        let Removed { records, noted: Some(noted) } = removed else { return };
+        rows.removing = false;
+        match committed {
+            true => rows.noted = noted,
+            false => rows.settled.extend(records),
         }
     }
 }
 
 /// Rows that a batch removes from the outbox, to be put back if it is not committed.
 #[must_use]
-pub(crate) struct Removed(Vec<(RecordId, Position)>);
+#[derive(Default)]
+pub(crate) struct Removed {
+    records: Vec<(RecordId, Position)>,
+    /// The position that the batch notes, if it notes one.
+    noted: Option<Position>,
+}
 
 impl Engine {
     /// Adds a change's record to its batch, and the removal of records that are settled.
@@ -101,19 +110,22 @@ impl Engine {
     fn remove_settled(&self, batch: &mut Batch, head: &Head) -> Removed {
         let mut rows = self.outbox.rows.lock();
         if rows.removing {
-            return Removed(Vec::new());
+            return Removed::default();
         }
         let known = rows.under_way.values().copied().min().unwrap_or(Position(head.size)).min(Position(head.size));
         let removed: Vec<_> =
             rows.settled.extract_if(.., |(_, position)| *position < known).take(REMOVED_AT_ONCE).collect();
-        rows.removing = !removed.is_empty();
+        // Those that stay are looked for in the log from this position on.
+        let known = rows.settled.iter().map(|(_, position)| *position).fold(known, Position::min);
+        // Noted now and then even when nothing changes: a start reads the log from there.
+        rows.removing = !removed.is_empty() || known.0.saturating_sub(rows.noted.0) >= limits::KNOWN_RECORDS;
         if rows.removing {
             batch.put(Table::Installation, changes_key(&head.origin), rows::encode(&PositionRow { position: known }));
         }
         for (id, _) in &removed {
             batch.delete(Table::Outbox, id.as_bytes().to_vec());
         }
-        Removed(removed)
+        Removed { records: removed, noted: rows.removing.then_some(known) }
     }
 
     /// Notes that the store has every change that the log tells of until now.

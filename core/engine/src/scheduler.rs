@@ -19,7 +19,7 @@ use strongroom_model::store::{Batch, StoreError, Table};
 use crate::call::{Call, Dialect, Mode};
 use crate::error::{EngineError, Unavailable};
 use crate::operation::KeyReference;
-use crate::operations::rotation::{DestroyKey, RotateKey};
+use crate::operations::rotation::{DestroyKey, RotateKey, SkipRotation};
 use crate::rows::{self, ClockRow, Due, HeadRow, RotationCause};
 use crate::start::head_key;
 use crate::{Engine, limits};
@@ -42,8 +42,8 @@ pub(crate) struct Memory(Mutex<Marks>);
 
 #[derive(Default)]
 struct Marks {
-    /// Wall clock and boot-time clock at the last tick.
-    clocks: Option<(Timestamp, Duration)>,
+    /// Wall clock and boot-time clock at the first tick, or when a jump was noted last.
+    anchor: Option<(Timestamp, Duration)>,
     head_size: u64,
     checkpoint_size: u64,
     checkpoint_at: Option<Duration>,
@@ -73,8 +73,9 @@ impl Engine {
         self.record_counted_failures();
         self.clear_outbox()?;
         self.save_head()?;
-        let mut ticked = Ticked { clock_jumped: self.watch_clock()?, ..Ticked::default() };
-        self.do_due(dialect, &mut ticked)?;
+        let (now, clock_jumped) = self.watch_clock()?;
+        let mut ticked = Ticked { clock_jumped, ..Ticked::default() };
+        self.do_due(dialect, now, &mut ticked)?;
         if let Err(error) = self.fold_usage_if_due() {
             tracing::warn!(%error, "the log could not be counted for the usage ledger; it is counted later");
         }
@@ -84,9 +85,9 @@ impl Engine {
         Ok(ticked)
     }
 
-    /// Does the acts that are due, in the order of their times, at most so many.
-    fn do_due(&self, dialect: &'static dyn Dialect, ticked: &mut Ticked) -> Result<(), EngineError> {
-        let (now, boot) = (self.clock.now(), self.clock.since_boot());
+    /// Does the acts that are due at `now`, in the order of their times, at most so many.
+    fn do_due(&self, dialect: &'static dyn Dialect, now: Timestamp, ticked: &mut Ticked) -> Result<(), EngineError> {
+        let boot = self.clock.since_boot();
         self.scheduler.0.lock().held_back.retain(|_, until| *until > boot);
         let mut after: Option<Vec<u8>> = None;
         let mut acts = 0;
@@ -104,7 +105,7 @@ impl Engine {
                 acts += 1;
                 let done = match due {
                     Due::Rotation => self.rotate_due(dialect, key).map(|()| ticked.rotated += 1),
-                    Due::Destruction => self.destroy_due(dialect, key).map(|()| ticked.destroyed += 1),
+                    Due::Destruction => self.destroy_due(dialect, key, at, now).map(|()| ticked.destroyed += 1),
                 };
                 if let Err(error) = done {
                     tracing::warn!(%key, ?due, %error, "what was due could not be done; it stays due");
@@ -124,50 +125,57 @@ impl Engine {
         let rotate = RotateKey { key: KeyReference::Id(key), cause: RotationCause::Automatic };
         match self.perform_blocking(call, rotate, Mode::Run) {
             // A key that is suspended or about to be destroyed is not rotated; the date passes without an act.
-            Err(EngineError::StateForbids { .. }) => self.skip_rotation(key),
+            Err(EngineError::StateForbids { .. } | EngineError::TenantSuspended) => self.skip_rotation(dialect, key),
             other => other.map(|_| ()),
         }
     }
 
     /// Moves the due date of a rotation that its key's state forbids by one period.
-    fn skip_rotation(&self, key: KeyId) -> Result<(), EngineError> {
-        let entry = self.catalog.load_key(key)?;
-        let mut row = entry.row.clone();
-        let Some(due) = row.rotation else { return Ok(()) };
-        let period = crate::operations::key::DAY * due.period_days;
-        let next = due.next.after(period);
-        row.rotation = Some(rows::RotationRow { next, ..due });
-        let mut batch = Batch::default();
-        batch.delete(Table::Schedule, crate::keys::schedule(due.next, Due::Rotation, key));
-        batch.put(Table::Schedule, crate::keys::schedule(next, Due::Rotation, key), Vec::new());
-        batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
-        self.catalog.store().commit(batch.clone())?;
-        self.catalog.forget(&batch);
-        Ok(())
+    fn skip_rotation(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
+        let call = Call::internal("scheduler", "SkipRotation", dialect);
+        self.perform_blocking(call, SkipRotation { key: KeyReference::Id(key) }, Mode::Run)
     }
 
-    fn destroy_due(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
-        let call = Call::internal("scheduler", "DestroyKey", dialect);
-        self.perform_blocking(call, DestroyKey { key: KeyReference::Id(key) }, Mode::Run).map(|_| ())
+    /// Destroys a key whose time had come at `now`, then its grants, a stretch at a time.
+    fn destroy_due(
+        &self,
+        dialect: &'static dyn Dialect,
+        key: KeyId,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        loop {
+            let call = Call::internal("scheduler", "DestroyKey", dialect);
+            let destroy = DestroyKey { key: KeyReference::Id(key), due, now };
+            if !self.perform_blocking(call, destroy, Mode::Run)? {
+                return Ok(());
+            }
+        }
     }
 
-    /// Compares what both clocks have gone since the last tick, and the wall clock with the latest time that the store
-    /// has seen. That it jumped is kept in the store until an operator confirms the time.
-    fn watch_clock(&self) -> Result<bool, EngineError> {
+    /// Compares what both clocks have gone since the start, and the wall clock with the latest time that the store has seen;
+    /// returns the time that it judged, and whether that is one after a jump. A jump is kept in the store until an
+    /// operator confirms the time, and only then do the clocks count from where they are.
+    fn watch_clock(&self) -> Result<(Timestamp, bool), EngineError> {
         let (now, boot) = (self.clock.now(), self.clock.since_boot());
-        let last = self.scheduler.0.lock().clocks.replace((now, boot));
+        let anchor = self.scheduler.0.lock().anchor;
         let read = self.catalog.snapshot()?.get(Table::Installation, CLOCK_KEY)?;
         let known: Option<ClockRow> = read.as_ref().map(|row| rows::decode("the clock", &row.value)).transpose()?;
         let known = known.unwrap_or_default();
-        let expected = last.map_or(now, |(was, was_boot)| was.after(boot.saturating_sub(was_boot)));
+        let expected = anchor.map_or(now, |(was, was_boot)| was.after(boot.saturating_sub(was_boot)));
         let mut jumped = now.since(expected).max(expected.since(now)) > limits::CLOCK_JUMP;
         jumped |= known.latest.since(now) > limits::CLOCK_JUMP;
+        // While nobody looked, the clock may have been set to any time.
+        let unwatched = anchor.is_none() && read.is_some() && now.since(known.latest) > limits::CLOCK_UNWATCHED;
+        jumped |= unwatched && self.destruction_is_due(now)?;
         if jumped && !known.jumped {
             tracing::error!(?expected, latest = ?known.latest, ?now, "the clock jumped; destruction waits until an operator confirms the time");
         }
+        let drifted = jumped;
         jumped |= known.jumped;
         let latest = if jumped { known.latest } else { known.latest.max(now) };
-        if jumped != known.jumped || latest.since(known.latest) >= CLOCK_STEP {
+        let mut held = jumped == known.jumped;
+        if !held || latest.since(known.latest) >= CLOCK_STEP {
             let row = rows::encode(&ClockRow { latest, jumped });
             let mut batch = Batch::default();
             match &read {
@@ -175,12 +183,37 @@ impl Engine {
                 None => batch.insert(Table::Installation, CLOCK_KEY.to_vec(), row),
             }
             match self.catalog.store().commit(batch) {
+                Ok(_) => held = true,
                 // Another node, or an operator, was first; the next tick looks again.
-                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(jumped)
+        if held && (anchor.is_none() || drifted) {
+            self.scheduler.0.lock().anchor = Some((now, boot));
+        }
+        Ok((now, jumped))
+    }
+
+    /// Whether any destruction would be done at `now`.
+    fn destruction_is_due(&self, now: Timestamp) -> Result<bool, EngineError> {
+        let snapshot = self.catalog.snapshot()?;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = snapshot.scan(Table::Schedule, &[], after.as_deref(), SCAN_ROWS)?;
+            for (at, due, _) in rows.iter().filter_map(|row| parse_schedule(&row.key)) {
+                if at > now {
+                    return Ok(false);
+                }
+                if due == Due::Destruction {
+                    return Ok(true);
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() == SCAN_ROWS => after = Some(last.key.clone()),
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// Tells the store where the log stands, so that a log that lost records is noticed.

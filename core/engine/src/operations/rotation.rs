@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use strongroom_model::action::Action;
-use strongroom_model::purpose::{Purpose, VersionState};
+use strongroom_model::clock::Timestamp;
+use strongroom_model::purpose::{KeyState, Purpose, VersionState};
 use strongroom_model::store::{Batch, Table};
 
 use super::key::{DAY, check_rotatable, new_version, unchanged};
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, BindingRow, Due, RotationCause, RotationRow};
+use crate::rows::{self, BindingRow, Due, GrantRow, RotationCause, RotationRow};
 use crate::{keys, limits};
 
 /// Rotates a key now.
@@ -65,65 +66,111 @@ impl Operation for RotateKey {
     }
 }
 
-/// Destroys a key's material once its time has come. The metadata stays, so that the log remains readable; the names go.
-pub struct DestroyKey {
+/// Lets a rotation that is due pass without an act, by one period: the key's state, or its tenant's, forbids it.
+pub(crate) struct SkipRotation {
     /// Which key.
-    pub key: KeyReference,
+    pub(crate) key: KeyReference,
 }
 
-impl Operation for DestroyKey {
-    type Output = Arc<KeyEntry>;
+impl Operation for SkipRotation {
+    type Output = ();
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let target = Target::Key(self.key.clone());
         Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         let entry = authorized.key(0)?.entry();
         let mut row = entry.row.clone();
-        let strongroom_model::purpose::KeyState::DestructionScheduled { at } = row.state else {
-            return Ok(Outcome::Answer(Arc::clone(entry)));
+        let Some(due) = row.rotation.filter(|due| due.next <= authorized.now()) else {
+            return Ok(Outcome::Answer(()));
         };
-        if at > authorized.now() {
-            return Ok(Outcome::Answer(Arc::clone(entry)));
-        }
+        let next = due.next.after(DAY * due.period_days);
+        row.rotation = Some(RotationRow { next, ..due });
         let mut batch = Batch::default();
-        row.state = strongroom_model::purpose::KeyState::Destroyed;
-        batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, row.id));
-        if let Some(rotation) = row.rotation.take() {
-            batch.delete(Table::Schedule, keys::schedule(rotation.next, Due::Rotation, row.id));
-        }
-        for version in &entry.versions {
-            let mut gone = version.clone();
-            gone.state = VersionState::Destroyed;
-            gone.wrapped = Vec::new();
-            batch.put(Table::KeyVersion, keys::version(row.id, gone.ordinal), rows::encode(&gone));
-            batch.delete(Table::VersionByMaterial, keys::version_by_material(row.lineage, gone.material, row.id));
-        }
-        let catalog = authorized.engine().catalog();
-        let snapshot = catalog.snapshot()?;
-        for name in &entry.names {
-            let bound =
-                snapshot.get(Table::Binding, &keys::binding(row.tenant, &name.region, name.kind, &name.text))?;
-            // A name that was moved meanwhile is another key's.
-            if let Some(bound) = bound
-                && rows::decode::<BindingRow>("bindings", &bound.value)?.key == row.id
-            {
-                batch.preconditions.push(unchanged(Table::Binding, &bound));
-                batch.delete(Table::Binding, bound.key);
-            }
-            batch.delete(Table::BindingByKey, keys::binding_by_key(row.id, &name.region, name.kind, &name.text));
-        }
-        drop(snapshot);
-        let grants = catalog.grants(row.id, authorized.ground)?;
-        for grant in &grants.rows {
-            batch.delete(Table::Grant, keys::grant(row.id, grant.id));
-            if let Some(retiring) = &grant.retiring {
-                batch.delete(Table::GrantByRetiring, keys::grant_by_retiring(row.tenant, retiring, row.id, grant.id));
-            }
-        }
+        batch.delete(Table::Schedule, keys::schedule(due.next, Due::Rotation, row.id));
+        batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
-        Ok(Outcome::Change(batch, Arc::clone(entry)))
+        Ok(Outcome::Change(batch, ()))
     }
+}
+
+/// Destroys a key's material once its time has come. The metadata stays, so that the log remains readable; the names go,
+/// and the grants, as many as one commit takes. It stays due until the last of them is gone.
+pub struct DestroyKey {
+    /// Which key.
+    pub key: KeyReference,
+    /// When it was due.
+    pub due: Timestamp,
+    /// The time by a clock that was found not to have jumped; nothing that is due later is destroyed.
+    pub now: Timestamp,
+}
+
+impl Operation for DestroyKey {
+    /// Whether there are grants left to remove.
+    type Output = bool;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(self.key.clone());
+        Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
+        let entry = authorized.key(0)?.entry();
+        let mut batch = Batch::default();
+        let due = match entry.row.state {
+            KeyState::DestructionScheduled { at } if at <= self.now.min(authorized.now()) => {
+                destroy(authorized, entry, &mut batch)?;
+                at
+            }
+            KeyState::Destroyed => self.due,
+            _ => return Ok(Outcome::Answer(false)),
+        };
+        let id = entry.row.id;
+        let catalog = authorized.engine().catalog();
+        let grants = catalog.scan_all(Table::Grant, id.as_bytes(), limits::DESTROYED_GRANTS + 1)?;
+        for read in grants.iter().take(limits::DESTROYED_GRANTS) {
+            let grant: GrantRow = rows::decode("grants", &read.value)?;
+            batch.delete(Table::Grant, read.key.clone());
+            if let Some(retiring) = &grant.retiring {
+                batch.delete(Table::GrantByRetiring, keys::grant_by_retiring(entry.row.tenant, retiring, id, grant.id));
+            }
+        }
+        let more = grants.len() > limits::DESTROYED_GRANTS;
+        if !more {
+            batch.delete(Table::Schedule, keys::schedule(due, Due::Destruction, id));
+        }
+        Ok(Outcome::Change(batch, more))
+    }
+}
+
+/// Destroys the key's versions, and takes its names.
+fn destroy(authorized: &Authorized<'_>, entry: &KeyEntry, batch: &mut Batch) -> Result<(), EngineError> {
+    let mut row = entry.row.clone();
+    row.state = KeyState::Destroyed;
+    if let Some(rotation) = row.rotation.take() {
+        batch.delete(Table::Schedule, keys::schedule(rotation.next, Due::Rotation, row.id));
+    }
+    batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
+    for version in &entry.versions {
+        let mut gone = version.clone();
+        gone.state = VersionState::Destroyed;
+        gone.wrapped = Vec::new();
+        batch.put(Table::KeyVersion, keys::version(row.id, gone.ordinal), rows::encode(&gone));
+        batch.delete(Table::VersionByMaterial, keys::version_by_material(row.lineage, gone.material, row.id));
+    }
+    let snapshot = authorized.engine().catalog().snapshot()?;
+    for name in &entry.names {
+        let place = keys::binding(row.tenant, &name.region, name.kind, &name.text);
+        // A name that was moved meanwhile is another key's.
+        if let Some(bound) = snapshot.get(Table::Binding, &place)?
+            && rows::decode::<BindingRow>("bindings", &bound.value)?.key == row.id
+        {
+            batch.preconditions.push(unchanged(Table::Binding, &bound));
+            batch.delete(Table::Binding, bound.key);
+        }
+        batch.delete(Table::BindingByKey, keys::binding_by_key(row.id, &name.region, name.kind, &name.text));
+    }
+    Ok(())
 }

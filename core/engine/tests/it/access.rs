@@ -10,11 +10,28 @@ use strongroom_engine::{EngineError, Missing, PolicyOutcome};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Clock as _;
 use strongroom_model::spec::KeySpec;
+use strongroom_model::store::{Batch, Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
 use strongroom_testkit::engine::{ACCOUNT, TestEngine, allow, block_on, by_name, key_policy, operator};
 
 use crate::tools::{Told, decrypt, edit_as, encrypt, sealed, told};
+
+#[test]
+fn a_principal_with_more_policies_than_are_read_may_do_nothing() {
+    let test = TestEngine::new();
+    let anna = test.user("anna", Some(&allow(None, &["test:*"])));
+    let key = test.create_key();
+    let rows = test.store.snapshot().unwrap().scan(Table::IdentityPolicy, &[], None, 2).unwrap();
+    let mut batch = Batch::default();
+    for number in 0..strongroom_engine::limits::POLICIES_PER_PRINCIPAL {
+        batch.put(Table::IdentityPolicy, [&rows[0].key, number.to_string().as_bytes()].concat(), rows[0].value.clone());
+    }
+    test.store.commit(batch).unwrap();
+    let test = test.restarted();
+    let refused = test.run(&anna, encrypt(by_name(&key), "text", &[])).map(|_| ());
+    assert!(matches!(refused, Err(EngineError::Internal(_))), "{refused:?}");
+}
 
 #[test]
 fn a_user_may_do_what_its_policy_allows_and_is_told_what_was_missing() {

@@ -125,6 +125,22 @@ fn a_record_lost_between_commit_and_log_is_written_at_the_next_start() {
 }
 
 #[test]
+fn the_log_is_not_read_from_the_last_change_when_much_was_used_since() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    test.tick();
+    for _ in 0..10 {
+        let one = || (call(&test.root()), encrypt(by_name(&key), "text", &[]));
+        let done = test.engine.perform_each_blocking((0..500).map(|_| one()).collect(), Mode::Run);
+        assert!(done.iter().all(Result::is_ok));
+    }
+    test.clock.pass(Duration::from_secs(60));
+    test.tick();
+    assert!(test.engine.log_needed_from().unwrap().0 >= 5_000);
+    let _ = test.restarted();
+}
+
+#[test]
 fn no_record_is_written_twice_over_restarts() {
     let mut test = TestEngine::new();
     for round in 0..3 {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use strongroom_engine::operations::backup::MakeBackup;
+use strongroom_engine::operations::clock::ConfirmClock;
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::name::CreateName;
@@ -194,6 +195,9 @@ fn an_accepted_rollback_suspends_and_destroys_again() {
             "{refused:?}"
         );
     }
+    let ticked = engine.tick(&TestDialect).unwrap();
+    assert_eq!((ticked.destroyed, ticked.clock_jumped), (0, true), "the older store saw no such time");
+    engine.perform_blocking(call(&operator()), ConfirmClock, Mode::Run).unwrap();
     assert_eq!(engine.tick(&TestDialect).unwrap().destroyed, 1);
     assert!(matches!(open(&ciphertexts[2]), Err(EngineError::InvalidCiphertext)));
     drop(engine);

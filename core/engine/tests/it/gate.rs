@@ -21,6 +21,7 @@ pub(crate) enum Point {
 pub(crate) struct GatedStore {
     inner: Arc<dyn Store>,
     gate: Mutex<Option<(Point, Sender<()>, Receiver<()>)>>,
+    failing: Mutex<Option<Point>>,
 }
 
 /// The test's side of a closed gate.
@@ -45,7 +46,8 @@ impl GatedStore {
     /// Another engine over the test's store, with a gate between.
     pub(crate) fn engine(test: &TestEngine) -> (Arc<Engine>, Arc<Self>) {
         let parts = test.parts();
-        let store = Arc::new(Self { inner: Arc::clone(&parts.store), gate: Mutex::new(None) });
+        let store =
+            Arc::new(Self { inner: Arc::clone(&parts.store), gate: Mutex::new(None), failing: Mutex::new(None) });
         let parts = Parts { store: Arc::<Self>::clone(&store), ..parts };
         (Engine::start(parts, &options()).unwrap(), store)
     }
@@ -55,6 +57,11 @@ impl GatedStore {
         let ((at_gate, reached), (open, opened)) = (channel(), channel());
         *self.gate.lock().unwrap() = Some((point, at_gate, opened));
         Gate { reached, open }
+    }
+
+    /// Refuses the next such commit.
+    pub(crate) fn fail(&self, point: Point) {
+        *self.failing.lock().unwrap() = Some(point);
     }
 
     fn pass(&self, is: impl Fn(Point) -> bool) {
@@ -72,12 +79,16 @@ impl Store for GatedStore {
     }
 
     fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
-        self.pass(|point| {
+        let is = |point: Point| {
             batch.changes.iter().any(|change| {
                 let (Change::Put(table, ..) | Change::Delete(table, _)) = change;
                 point == Point::Commit(*table)
             })
-        });
+        };
+        self.pass(is);
+        if self.failing.lock().unwrap().take_if(|point| is(*point)).is_some() {
+            return Err(StoreError::Full);
+        }
         self.inner.commit(batch)
     }
 }

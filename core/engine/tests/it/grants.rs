@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use strongroom_engine::operations::encrypt::{Decrypt, Encrypt};
+use strongroom_engine::operations::explain::ExplainRequest;
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant, ListGrants, ListRetirableGrants};
 use strongroom_engine::{
-    Attributes, Call, ConditionKey, EngineError, InputFault, KeyEntry, Mode, Noun, Operation, Value,
+    Attributes, Call, ConditionKey, EngineError, InputFault, KeyEntry, Mode, NoAttributes, Noun, Operation,
+    PolicyOutcome, Value,
 };
 use strongroom_model::action::Action;
 use strongroom_model::caller::Caller;
 use strongroom_model::id::GrantId;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
-use strongroom_testkit::engine::{TestEngine, block_on, by_name, call};
+use strongroom_testkit::engine::{TestDialect, TestEngine, block_on, by_name, call};
 
 use crate::tools::{decrypt, encrypt, pairs};
 
@@ -138,6 +140,28 @@ fn the_retiring_principal_and_a_grantee_with_leave_may_give_a_grant_up_and_nobod
     retire(&anna, with_leave).unwrap();
     let third = make(&[Action::Encrypt]);
     assert!(retire(&test.root(), third).is_ok(), "whom the key policy allows it");
+}
+
+#[test]
+fn a_grant_that_allows_its_own_retirement_is_not_explained_as_leave_to_retire_others() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let anna = test.user("anna", None);
+    test.run(&test.root(), grant(&key, &anna, &[Action::Encrypt, Action::RetireGrant])).unwrap();
+    let explained = |action| {
+        let explain = ExplainRequest {
+            tenant: test.tenant.id,
+            principal: Some("anna".to_owned()),
+            dialect: &TestDialect,
+            action,
+            key: Some(key.row.id),
+            region: None,
+            attributes: Arc::new(NoAttributes),
+        };
+        test.run(&test.root(), explain).unwrap().outcome
+    };
+    assert_eq!(explained(Action::Encrypt), PolicyOutcome::Allow);
+    assert!(matches!(explained(Action::RetireGrant), PolicyOutcome::ImplicitDeny(_)));
 }
 
 #[test]

@@ -86,17 +86,20 @@ fn what_cannot_be_done_when_due_is_not_recorded_every_second() {
     let key = test.create_key();
     test.tick();
     edit(&test, &key, Edit::EnableRotation { period_days: 90 }).unwrap();
-    suspend_tenant(&test, true);
-    pass(&test, 90);
+    let (engine, store) = crate::gate::GatedStore::engine(&test);
+    let tick = || engine.tick(&strongroom_testkit::engine::TestDialect).unwrap();
+    tick();
+    test.clock.pass(DAY * 90);
+    store.fail(crate::gate::Point::Commit(strongroom_model::store::Table::KeyVersion));
+    assert_eq!(tick().failed, 1);
     let records = test.records().len();
     for _ in 0..10 {
         test.clock.pass(Duration::from_secs(1));
-        test.tick();
+        tick();
     }
     assert_eq!(test.records().len(), records);
-    suspend_tenant(&test, false);
     test.clock.pass(Duration::from_secs(600));
-    assert_eq!(test.tick().rotated, 1);
+    assert_eq!(tick().rotated, 1);
 }
 
 #[test]
@@ -194,6 +197,111 @@ fn a_jump_of_the_clock_outlives_a_restart_and_ends_with_a_confirmation() {
     test.run(&operator(), strongroom_engine::operations::clock::ConfirmClock).unwrap();
     let ticked = test.tick();
     assert_eq!((ticked.destroyed, ticked.clock_jumped), (1, false));
+}
+
+#[test]
+fn a_clock_that_creeps_away_has_jumped() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    test.tick();
+    edit(&test, &key, Edit::ScheduleDestruction { days: 7 }).unwrap();
+    let ticks = (0..1010).map(|_| {
+        test.clock.jump(Duration::from_secs(600));
+        test.clock.pass(Duration::from_secs(1));
+        test.tick()
+    });
+    assert_eq!(ticks.map(|ticked| ticked.destroyed).sum::<usize>(), 0);
+    assert!(test.tick().clock_jumped);
+}
+
+#[test]
+fn a_clock_set_ahead_while_nothing_ran_destroys_nothing_unconfirmed() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    test.tick();
+    edit(&test, &key, Edit::ScheduleDestruction { days: 7 }).unwrap();
+    let test = test.restarted();
+    test.clock.pass(DAY * 3);
+    assert!(!test.tick().clock_jumped, "nothing is due");
+    let test = test.restarted();
+    test.clock.pass(DAY * 5);
+    let ticked = test.tick();
+    assert_eq!((ticked.destroyed, ticked.clock_jumped), (0, true));
+    test.run(&operator(), strongroom_engine::operations::clock::ConfirmClock).unwrap();
+    assert_eq!(test.tick().destroyed, 1);
+}
+
+#[test]
+fn a_jump_that_the_store_could_not_keep_is_found_again() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let (engine, store) = crate::gate::GatedStore::engine(&test);
+    let tick = || engine.tick(&strongroom_testkit::engine::TestDialect);
+    tick().unwrap();
+    edit(&test, &key, Edit::ScheduleDestruction { days: 7 }).unwrap();
+    tick().unwrap();
+    test.clock.jump(DAY * 8);
+    store.fail(crate::gate::Point::Commit(strongroom_model::store::Table::Installation));
+    assert!(tick().is_err());
+    let ticked = tick().unwrap();
+    assert_eq!((ticked.destroyed, ticked.clock_jumped), (0, true));
+}
+
+#[test]
+fn a_key_with_more_grants_than_one_commit_takes_is_destroyed() {
+    use strongroom_model::store::{Batch, Store as _, Table};
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let (anna, berta) = (test.user("anna", None), test.user("berta", None));
+    let grant = strongroom_engine::operations::grant::CreateGrant {
+        key: by_name(&key),
+        grantee: anna.policy_name.to_string(),
+        retiring: Some(berta.policy_name.to_string()),
+        actions: vec![Action::Decrypt],
+        context_equals: None,
+        context_subset: None,
+        source_resource: None,
+        name: None,
+    };
+    test.run(&test.root(), grant).unwrap();
+    let of_key = || test.store.snapshot().unwrap().scan(Table::Grant, key.row.id.as_bytes(), None, 10).unwrap();
+    let value = of_key()[0].value.clone();
+    for half in 0..2_u8 {
+        let mut batch = Batch::default();
+        for number in 0..3_000_u16 {
+            let id = [&[half][..], &number.to_be_bytes(), &[0; 13]].concat();
+            batch.put(Table::Grant, [key.row.id.as_bytes().as_slice(), &id].concat(), value.clone());
+        }
+        test.store.commit(batch).unwrap();
+    }
+    let test = test.restarted();
+    test.tick();
+    edit(&test, &key, Edit::ScheduleDestruction { days: 7 }).unwrap();
+    let ticked = pass(&test, 7);
+    assert_eq!((ticked.destroyed, ticked.failed), (1, 0));
+    let snapshot = test.store.snapshot().unwrap();
+    assert!(snapshot.scan(Table::Grant, key.row.id.as_bytes(), None, 10).unwrap().is_empty());
+    assert!(snapshot.scan(Table::Schedule, &[], None, 10).unwrap().is_empty());
+}
+
+#[test]
+fn a_suspended_tenants_rotation_is_passed_over_and_that_is_recorded() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    test.tick();
+    edit(&test, &key, Edit::EnableRotation { period_days: 90 }).unwrap();
+    test.run(&operator(), SuspendTenant { tenant: test.tenant.id, suspended: true }).unwrap();
+    let from = test.records().len();
+    let ticked = pass(&test, 90);
+    assert_eq!((ticked.failed, test.tick().failed), (0, 0));
+    let skipped = test.records().iter().skip(from).any(|sealed| {
+        let record = sealed.record().unwrap();
+        record.action == Action::Scheduled
+            && record.changes.iter().any(|told| told.as_full().is_some_and(|told| told.starts_with("key ")))
+    });
+    assert!(skipped, "the change of the due date has its record");
+    test.run(&operator(), SuspendTenant { tenant: test.tenant.id, suspended: false }).unwrap();
+    assert_eq!(pass(&test, 90).rotated, 1);
 }
 
 #[test]
