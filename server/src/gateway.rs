@@ -70,11 +70,12 @@ pub(crate) struct Gateway {
 
 impl App for Gateway {
     fn admit(&self, _: &Arc<Peer>, head: &Head) -> Result<usize, Box<Response>> {
-        match self.shared.serving() {
-            Some(serving) if is_admin(head) => Ok(serving.admin.max_body_bytes(head)),
-            Some(_) => Ok(usize::MAX),
-            None => Ok(SEALED_BODY_BYTES),
-        }
+        Ok(match self.shared.serving() {
+            None => SEALED_BODY_BYTES,
+            Some(_) if Kms::owns(head) => Kms::max_body_bytes(head),
+            Some(_) if Sts::owns(head) => Sts::max_body_bytes(head),
+            Some(serving) => serving.admin.max_body_bytes(head),
+        })
     }
 
     async fn call(&self, peer: &Arc<Peer>, request: Request) -> Response {
