@@ -20,8 +20,15 @@ pub(crate) enum Point {
 /// A store with a gate in it.
 pub(crate) struct GatedStore {
     inner: Arc<dyn Store>,
-    gate: Mutex<Option<(Point, Sender<()>, Receiver<()>)>>,
+    gate: Mutex<Option<Closed>>,
     failing: Mutex<Option<Point>>,
+}
+
+/// The store's side of a closed gate.
+struct Closed {
+    point: Point,
+    at_gate: Sender<()>,
+    opened: Receiver<()>,
 }
 
 /// The test's side of a closed gate.
@@ -55,7 +62,7 @@ impl GatedStore {
     /// Holds back the next such call.
     pub(crate) fn hold(&self, point: Point) -> Gate {
         let ((at_gate, reached), (open, opened)) = (channel(), channel());
-        *self.gate.lock().unwrap() = Some((point, at_gate, opened));
+        *self.gate.lock().unwrap() = Some(Closed { point, at_gate, opened });
         Gate { reached, open }
     }
 
@@ -65,8 +72,8 @@ impl GatedStore {
     }
 
     fn pass(&self, is: impl Fn(Point) -> bool) {
-        let held = self.gate.lock().unwrap().take_if(|(point, ..)| is(*point));
-        if let Some((_, at_gate, opened)) = held {
+        let held = self.gate.lock().unwrap().take_if(|closed| is(closed.point));
+        if let Some(Closed { at_gate, opened, .. }) = held {
             at_gate.send(()).unwrap();
             opened.recv().unwrap();
         }
