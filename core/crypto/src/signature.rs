@@ -88,7 +88,7 @@ impl PublicKey {
 
 /// The digest, if that is what was handed in.
 fn digest_of(algorithm: SigningAlgorithm, kind: MessageKind, message: &[u8]) -> Result<Option<Digest>, CryptoError> {
-    let (expected, actual) = (algorithm.digest_bytes(), message.len());
+    let (expected, actual) = (algorithm.digest_bytes().unwrap_or_default(), message.len());
     let hash = match expected {
         32 => &digest::SHA256,
         48 => &digest::SHA384,
@@ -99,6 +99,7 @@ fn digest_of(algorithm: SigningAlgorithm, kind: MessageKind, message: &[u8]) -> 
         MessageKind::Digest => Digest::import_less_safe(message, hash)
             .map(Some)
             .map_err(|_| CryptoError::DigestLength { expected, actual }),
+        MessageKind::ExternalMu => Err(CryptoError::DigestLength { expected, actual }),
     }
 }
 
@@ -111,6 +112,6 @@ const fn rsa(algorithm: SigningAlgorithm) -> Option<(&'static RsaSignatureEncodi
         A::RsaPkcs1Sha256 => Some((&RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256)),
         A::RsaPkcs1Sha384 => Some((&RSA_PKCS1_SHA384, &RSA_PKCS1_2048_8192_SHA384)),
         A::RsaPkcs1Sha512 => Some((&RSA_PKCS1_SHA512, &RSA_PKCS1_2048_8192_SHA512)),
-        A::EcdsaSha256 | A::EcdsaSha384 | A::EcdsaSha512 => None,
+        A::EcdsaSha256 | A::EcdsaSha384 | A::EcdsaSha512 | A::Ed25519 | A::Ed25519Ph | A::MlDsa => None,
     }
 }

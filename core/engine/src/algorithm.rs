@@ -21,6 +21,9 @@ pub(crate) const fn signing(algorithm: SigningAlgorithm) -> &'static str {
         SigningAlgorithm::EcdsaSha256 => "ecdsa-sha-256",
         SigningAlgorithm::EcdsaSha384 => "ecdsa-sha-384",
         SigningAlgorithm::EcdsaSha512 => "ecdsa-sha-512",
+        SigningAlgorithm::Ed25519 => "ed25519",
+        SigningAlgorithm::Ed25519Ph => "ed25519ph",
+        SigningAlgorithm::MlDsa => "ml-dsa",
     }
 }
 

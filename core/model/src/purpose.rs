@@ -47,9 +47,10 @@ pub enum VersionState {
 /// What an operation wants of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Encrypt, wrap, sign, compute a MAC: originator usage.
+    /// Encrypt, wrap, sign, compute a MAC, encapsulate: originator usage. Key agreement too: what it yields protects
+    /// and opens alike, so the stricter row holds.
     ApplyProtection,
-    /// Decrypt, unwrap, verify: recipient usage.
+    /// Decrypt, unwrap, verify, decapsulate: recipient usage.
     ProcessProtected,
     /// Give out the public half.
     Publish,

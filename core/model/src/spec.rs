@@ -66,6 +66,8 @@ coded! {
         EcP521 = 34,
         /// Elliptic curve secp256k1 (SEC 2).
         EcSecp256k1 = 35,
+        /// Ed25519, the twisted Edwards curve (RFC 8032; FIPS 186-5).
+        Ed25519 = 36,
         /// HMAC key of 224 bits (FIPS 198-1).
         Hmac224 = 48,
         /// HMAC key of 256 bits.
@@ -74,6 +76,18 @@ coded! {
         Hmac384 = 50,
         /// HMAC key of 512 bits.
         Hmac512 = 51,
+        /// ML-DSA-44, signatures over module lattices (FIPS 204), security category 2.
+        MlDsa44 = 64,
+        /// ML-DSA-65, category 3.
+        MlDsa65 = 65,
+        /// ML-DSA-87, category 5.
+        MlDsa87 = 66,
+        /// ML-KEM-512, key encapsulation over module lattices (FIPS 203), security category 1.
+        MlKem512 = 80,
+        /// ML-KEM-768, category 3.
+        MlKem768 = 81,
+        /// ML-KEM-1024, category 5.
+        MlKem1024 = 82,
     }
 }
 
@@ -102,10 +116,23 @@ impl KeySpec {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
 
-    /// Whether the material is a key pair on an elliptic curve.
+    /// Whether the material is a key pair on an elliptic curve in Weierstrass form, as ECDSA and ECDH use it; Ed25519 is
+    /// not.
     #[must_use]
     pub const fn is_elliptic(self) -> bool {
         matches!(self, Self::EcP256 | Self::EcP384 | Self::EcP521 | Self::EcSecp256k1)
+    }
+
+    /// Whether the material is an ML-DSA key pair.
+    #[must_use]
+    pub const fn is_ml_dsa(self) -> bool {
+        matches!(self, Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87)
+    }
+
+    /// Whether the material is an ML-KEM key pair.
+    #[must_use]
+    pub const fn is_ml_kem(self) -> bool {
+        matches!(self, Self::MlKem512 | Self::MlKem768 | Self::MlKem1024)
     }
 
     /// Bytes of the material, for symmetric keys.

@@ -51,6 +51,10 @@ coded! {
         Guardrail = 20,
         /// Credentials, by tenant and principal.
         CredentialByPrincipal = 21,
+        /// Keys, by lineage: a multi-Region key and its replicas.
+        KeyByLineage = 22,
+        /// Token issuers that a tenant trusts, by tenant and issuer.
+        TokenIssuer = 23,
     }
 }
 

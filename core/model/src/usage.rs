@@ -110,10 +110,10 @@ const fn fits(usage: Usage, spec: KeySpec) -> bool {
     match usage {
         Usage::DerivedAead | Usage::RawGcm | Usage::RawCbc | Usage::KeyWrap => matches!(spec, KeySpec::Aes256),
         Usage::RsaOaep | Usage::RsaPkcs1 => spec.is_rsa(),
-        Usage::Sign => spec.is_rsa() || spec.is_elliptic(),
+        Usage::Sign => spec.is_rsa() || spec.is_elliptic() || spec.is_ml_dsa() || matches!(spec, KeySpec::Ed25519),
         Usage::Mac => matches!(spec, KeySpec::Hmac224 | KeySpec::Hmac256 | KeySpec::Hmac384 | KeySpec::Hmac512),
         Usage::KeyAgreement => matches!(spec, KeySpec::EcP256 | KeySpec::EcP384 | KeySpec::EcP521),
-        Usage::Kem => false,
+        Usage::Kem => spec.is_ml_kem(),
         Usage::KeyAccess => spec.is_rsa() || matches!(spec, KeySpec::EcP256 | KeySpec::EcP384 | KeySpec::EcP521),
     }
 }
@@ -144,10 +144,22 @@ mod tests {
 
     #[test]
     fn a_profile_must_fit_its_material() {
-        assert_eq!(
-            UsageProfile::new(&[Usage::Sign], KeySpec::Aes256),
-            Err(ProfileError::Unfit(Usage::Sign, KeySpec::Aes256))
-        );
+        for (usage, spec) in [
+            (Usage::Sign, KeySpec::Aes256),
+            (Usage::Sign, KeySpec::MlKem768),
+            (Usage::Kem, KeySpec::MlDsa65),
+            (Usage::KeyAgreement, KeySpec::Ed25519),
+            (Usage::KeyAgreement, KeySpec::EcSecp256k1),
+        ] {
+            assert_eq!(UsageProfile::new(&[usage], spec), Err(ProfileError::Unfit(usage, spec)));
+        }
+    }
+
+    #[test]
+    fn every_kind_of_material_has_a_usage() {
+        for spec in KeySpec::ALL {
+            assert!(Usage::ALL.iter().any(|usage| UsageProfile::new(&[*usage], *spec).is_ok()), "{spec:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_model::action::Action;
-use strongroom_model::algorithm::{MessageKind, SigningAlgorithm};
+use strongroom_model::algorithm::{MessageKind, MessageLength, SigningAlgorithm};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::usage::Usage;
 
@@ -138,8 +138,9 @@ fn require(
         let algorithm = Algorithm::Signing(algorithm);
         return Err(EngineError::AlgorithmUnfit { resource: Arc::clone(handle.resource()), algorithm, spec });
     }
-    if kind == MessageKind::Digest && message.len() != algorithm.digest_bytes() {
-        return Err(InputFault::DigestLength { algorithm }.into());
+    match algorithm.message_length(kind) {
+        Some(MessageLength::Any) => Ok(()),
+        Some(MessageLength::Exactly(bytes)) if message.len() == bytes => Ok(()),
+        Some(MessageLength::Exactly(_)) | None => Err(InputFault::DigestLength { algorithm }.into()),
     }
-    Ok(())
 }
