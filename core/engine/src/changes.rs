@@ -100,6 +100,7 @@ const fn table_name(table: Table) -> Option<&'static str> {
         Table::Key => "key",
         Table::KeyVersion => "version",
         Table::Tenant => "tenant",
+        Table::TokenIssuer => "token-issuer",
         Table::TenantByAccount
         | Table::PrincipalByName
         | Table::VersionByMaterial
@@ -108,7 +109,8 @@ const fn table_name(table: Table) -> Option<&'static str> {
         | Table::Schedule
         | Table::Outbox
         | Table::Usage
-        | Table::CredentialByPrincipal => return None,
+        | Table::CredentialByPrincipal
+        | Table::KeyByLineage => return None,
     })
 }
 

@@ -27,6 +27,7 @@ mod scheduler;
 mod start;
 mod sweep;
 mod tokens;
+mod unknown;
 mod usage;
 mod vault;
 mod workers;
@@ -56,8 +57,9 @@ pub use crate::identity::{Identified, SecretAccessKey};
 pub use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
-    BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, InstallationRow, KeyRow, PrincipalRow,
-    RootRow, RootWrap, RotationCause, RotationRow, TenantRow, UsageRow, VersionRow,
+    BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,
+    MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, TenantRow, TokenIssuerRow,
+    UsageRow, VersionRow,
 };
 pub use crate::scheduler::Ticked;
 pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};

@@ -59,6 +59,7 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         Table::KeyVersion => decode::<VersionRow>("key versions", value).map(drop),
         Table::Binding | Table::BindingByKey => decode::<BindingRow>("bindings", value).map(drop),
         Table::Grant => decode::<GrantRow>("grants", value).map(drop),
+        Table::TokenIssuer => decode::<TokenIssuerRow>("token issuers", value).map(drop),
         Table::Outbox => decode::<OutboxRow>("outbox", value).map(drop),
         Table::Usage if key.len() == 17 => decode::<CredentialUsageRow>("usage", value).map(drop),
         Table::Usage if key.len() == 16 => decode::<KeyUsageRow>("usage", value).map(drop),
@@ -70,7 +71,8 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         | Table::GrantByRetiring
         | Table::Schedule
         | Table::Guardrail
-        | Table::CredentialByPrincipal => Ok(()),
+        | Table::CredentialByPrincipal
+        | Table::KeyByLineage => Ok(()),
     }
 }
 
@@ -176,7 +178,7 @@ impl RootRow {
     }
 }
 
-/// A user of a tenant.
+/// A user of a tenant, or a role.
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct PrincipalRow {
@@ -201,6 +203,42 @@ pub struct PrincipalRow {
     /// Identity as policies and answers show it.
     #[n(6)]
     pub unique_id: String,
+    /// What makes it a role; absent for a user.
+    #[n(7)]
+    pub role: Option<RoleRow>,
+}
+
+/// What a role has besides what a user has.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RoleRow {
+    /// Who may assume it, as the document came.
+    #[n(0)]
+    pub trust_policy: String,
+    /// Seconds that a session may last at most.
+    #[n(1)]
+    pub session_seconds: u32,
+}
+
+/// An issuer of tokens that prove callers to a tenant (OpenID Connect Core 1.0).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct TokenIssuerRow {
+    /// The issuer as tokens name it: an https URL.
+    #[n(0)]
+    pub issuer: String,
+    /// The audiences of which a token must name one.
+    #[n(1)]
+    pub audiences: Vec<String>,
+    /// Its keys (RFC 7517, a JSON document), where they are given and not fetched.
+    #[n(2)]
+    pub keys: Option<String>,
+    /// The certificates, in PEM, that its server's must hang from, where those of the machine don't do.
+    #[n(3)]
+    pub authorities: Option<String>,
+    /// When it was added.
+    #[n(4)]
+    pub created: Timestamp,
 }
 
 /// A credential that proves a principal or a tenant's root.
@@ -300,6 +338,21 @@ pub struct KeyRow {
     /// The ciphertext formats that it opens: bit `n` stands for version `n`.
     #[n(16)]
     pub accepted_formats: u32,
+    /// Its part in a multi-Region key; absent for a key of one region.
+    #[n(17)]
+    pub multi_region: Option<MultiRegion>,
+}
+
+/// A key's part in a multi-Region key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum MultiRegion {
+    /// The one that is rotated and replicated.
+    #[n(0)]
+    Primary,
+    /// One that follows it.
+    #[n(1)]
+    Replica,
 }
 
 impl KeyRow {
@@ -355,6 +408,24 @@ pub struct VersionRow {
     /// How it came about.
     #[n(8)]
     pub cause: RotationCause,
+    /// What is told of imported material only.
+    #[n(9)]
+    pub imported: Option<ImportRow>,
+}
+
+/// What is told of imported material.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ImportRow {
+    /// A digest of the material, sealed under the tenant's domain key, so that no other material is taken for it.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub digest: Vec<u8>,
+    /// When it is deleted.
+    #[n(1)]
+    pub expires: Option<Timestamp>,
+    /// Words for people.
+    #[n(2)]
+    pub description: String,
 }
 
 /// How a key version came about.

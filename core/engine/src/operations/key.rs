@@ -88,6 +88,7 @@ impl Operation for CreateKey {
             on_demand_rotations: 0,
             region: self.name.region.to_string(),
             accepted_formats: AcceptedFormats::NEWEST.bits(),
+            multi_region: None,
         };
         check_policy(authorized, None, &self.policy, self.bypass_lockout)?;
         let mut batch = Batch::default();
@@ -128,6 +129,7 @@ pub(crate) fn new_version(
         wrapped: engine.vault.wrap(&domain_key, key, id, &material)?,
         public,
         cause,
+        imported: None,
     };
     batch.insert(Table::KeyVersion, keys::version(key.id, ordinal), rows::encode(&version));
     batch.put(Table::VersionByMaterial, keys::version_by_material(key.lineage, id, key.id), Vec::new());

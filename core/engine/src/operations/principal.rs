@@ -51,6 +51,7 @@ impl Operation for CreatePrincipal {
             created: authorized.now(),
             suspended: false,
             unique_id: self.unique_id.clone(),
+            role: None,
         };
         let mut batch = Batch::default();
         batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());

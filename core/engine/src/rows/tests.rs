@@ -24,13 +24,17 @@ macro_rules! golden {
         $visit("tenant", &tenant());
         $visit("domain-key", &domain_key());
         $visit("principal", &principal());
+        $visit("principal-role", &role());
         $visit("credential", &credential());
         $visit("identity-policy", &IdentityPolicyRow { name: "p".to_owned(), document: "{}".to_owned() });
         $visit("key", &key());
         $visit("key-scheduled", &scheduled());
+        $visit("key-multi-region", &KeyRow { multi_region: Some(MultiRegion::Replica), ..key() });
         $visit("key-version", &version());
+        $visit("key-version-imported", &imported());
         $visit("binding", &binding());
         $visit("grant", &grant());
+        $visit("token-issuer", &token_issuer());
         $visit("outbox", &OutboxRow { record: vec![0xa1, 0, 1], origin: "kms.example/node".to_owned() });
         $visit("key-usage", &key_usage());
         $visit("usage", &usage());
@@ -91,6 +95,22 @@ fn principal() -> PrincipalRow {
         created: Timestamp(5),
         suspended: true,
         unique_id: "AIDA".to_owned(),
+        role: None,
+    }
+}
+
+fn role() -> PrincipalRow {
+    let role = RoleRow { trust_policy: "{}".to_owned(), session_seconds: 3600 };
+    PrincipalRow { role: Some(role), ..principal() }
+}
+
+fn token_issuer() -> TokenIssuerRow {
+    TokenIssuerRow {
+        issuer: "https://issuer.example".to_owned(),
+        audiences: vec!["sts.example".to_owned()],
+        keys: Some("{}".to_owned()),
+        authorities: None,
+        created: Timestamp(18),
     }
 }
 
@@ -126,6 +146,7 @@ pub(crate) fn key() -> KeyRow {
         on_demand_rotations: 1,
         region: "eu-test-1".to_owned(),
         accepted_formats: 2,
+        multi_region: None,
     }
 }
 
@@ -144,7 +165,14 @@ pub(crate) fn version() -> VersionRow {
         wrapped: vec![12; 40],
         public: Vec::new(),
         cause: RotationCause::OnDemand,
+        imported: None,
     }
+}
+
+fn imported() -> VersionRow {
+    let imported =
+        ImportRow { digest: vec![13; 50], expires: Some(Timestamp(19)), description: "from the vault".to_owned() };
+    VersionRow { cause: RotationCause::Creation, imported: Some(imported), ..version() }
 }
 
 fn binding() -> BindingRow {
