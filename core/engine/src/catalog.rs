@@ -1,8 +1,8 @@
 //! What the store holds, decoded, compiled and cached within bounds.
 //!
 //! Everything is read through here. A commit's changes name what to forget, so that no operation can leave a stale
-//! entry behind: [`Catalog::forget`] maps rows to entries in one place. Absent on purpose: negative entries, so that
-//! a stranger's guesses take no room.
+//! entry behind: [`Catalog::forget`] maps rows to entries in one place. What does not exist takes no room here, but for
+//! the public halves that strangers show ([`crate::unknown`]), which have a bounded room of their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -21,6 +21,7 @@ use crate::operation::Halt;
 use crate::rows::{
     self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, PrincipalRow, TenantRow, VersionRow,
 };
+use crate::unknown::Unknown;
 use crate::workers::Ground;
 use crate::{identity, keys, limits};
 
@@ -157,6 +158,7 @@ pub(crate) struct Catalog {
     grants: Cache<KeyId, Arc<GrantSet>>,
     principals: Cache<PrincipalId, Arc<PrincipalEntry>>,
     credentials: Cache<Box<str>, Arc<CredentialEntry>>,
+    pub(crate) unknown: Unknown,
     tenants: Cache<TenantId, Arc<TenantRow>>,
 }
 
@@ -170,6 +172,7 @@ impl Catalog {
             grants: Cache::new(limits::CACHED_KEYS / 4),
             principals: Cache::new(limits::CACHED_PRINCIPALS),
             credentials: Cache::new(limits::CACHED_PRINCIPALS),
+            unknown: Unknown::default(),
             tenants: Cache::new(limits::CACHED_TENANTS),
         }
     }
@@ -354,7 +357,9 @@ impl Catalog {
                     second.and_then(PrincipalId::from_slice).map(|id| self.principals.remove(&id));
                 }
                 Table::Credential => {
-                    str::from_utf8(key).ok().map(|shown| self.credentials.remove(shown));
+                    let Ok(shown) = str::from_utf8(key) else { continue };
+                    self.credentials.remove(shown);
+                    self.unknown.written(shown);
                 }
                 Table::Tenant => self.forget_tenant(first.and_then(TenantId::from_slice)),
                 _ => {}

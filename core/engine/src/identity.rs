@@ -1,12 +1,14 @@
 //! Credentials: from what a request shows to a proved caller.
 //!
 //! A front end looks a credential up, verifies the request with it, and uses the caller only then. Secrets are sealed
-//! at rest and opened here; front ends keep what they derive from them for the day, never the secrets.
+//! at rest and opened here; front ends keep what they derive from them for the day, never the secrets. Whatever is done
+//! before a caller is proved has threads of its own, and is refused early when these have too much to do.
 
 use std::sync::Arc;
 
 use strongroom_crypto::wrapped::{self, CredentialBinding, Kind};
 use strongroom_model::caller::{Caller, CredentialRef, Principal};
+use strongroom_model::clock::Timestamp;
 use strongroom_model::id::TenantId;
 use strongroom_model::store::Table;
 use strongroom_secret::SecretBytes;
@@ -16,7 +18,7 @@ use crate::catalog::CredentialEntry;
 use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::rows::CredentialRow;
-use crate::workers::Ground;
+use crate::workers::{Ground, Pool};
 
 /// A credential that is known, live, and not yet proved to be held by whoever shows it.
 #[derive(Clone)]
@@ -53,30 +55,56 @@ impl Engine {
     /// Finds a live credential by its public half.
     ///
     /// # Errors
-    /// [`Noun::Credential`] when there is none, or when it has lapsed or is suspended: a stranger learns no more.
+    /// [`Noun::Credential`] when there is none, or when it has lapsed or is suspended: a stranger learns no more;
+    /// [`Unavailable::Busy`](crate::Unavailable::Busy) when too many lookups wait already.
     pub async fn identify(self: &Arc<Self>, shown: &str) -> Result<Identified, EngineError> {
         let entry = match self.catalog.credential(shown, Ground::Here) {
             Ok(entry) => entry,
+            Err(_) if self.catalog.unknown.holds(shown, self.clock.since_boot()) => return Err(unknown(shown)),
             Err(_) => {
                 let (engine, shown) = (Arc::clone(self), shown.to_owned());
-                let found = self.workers.run(Ground::Worker, move || engine.catalog.credential(&shown, Ground::Worker));
-                settle(found.await?)?
+                settle(self.workers.run(Pool::Lookup, move || engine.look_up(&shown)).await?)?
             }
         };
-        let lapsed = entry.row.expires.is_some_and(|expires| expires <= self.clock.now());
-        match entry.row.suspended || lapsed {
-            true => Err(Noun::Credential(shown.into()).into()),
+        match entry.row.suspended || self.has_lapsed(entry.row.expires) {
+            true => Err(unknown(shown)),
             false => Ok(Identified { entry }),
         }
+    }
+
+    fn look_up(&self, shown: &str) -> Result<Arc<CredentialEntry>, Halt> {
+        let began = self.catalog.unknown.begin();
+        let found = self.catalog.credential(shown, Ground::Worker);
+        if let Err(Halt::Fail(EngineError::NotFound(Noun::Credential(_)))) = &found {
+            self.catalog.unknown.remember(shown, began, self.clock.since_boot());
+        }
+        found
+    }
+
+    /// Whether the credential that proved a caller is still good. That it has lapsed shows at any time; that it was
+    /// suspended, removed or made to end sooner can only be where a use was `taken` from someone since.
+    pub(crate) fn still_proved(&self, caller: &Caller, taken: bool, ground: Ground) -> Result<(), Halt> {
+        let Some(credential) = &caller.credential else { return Ok(()) };
+        let mut good = !self.has_lapsed(credential.expires);
+        if good && taken {
+            let row = &self.catalog.credential(&credential.shown, ground)?.row;
+            good = row.id == credential.id && !row.suspended && !self.has_lapsed(row.expires);
+        }
+        if good { Ok(()) } else { Err(unknown(&credential.shown).into()) }
+    }
+
+    fn has_lapsed(&self, expires: Option<Timestamp>) -> bool {
+        expires.is_some_and(|expires| expires <= self.clock.now())
     }
 
     /// Opens the secret half of a credential.
     ///
     /// # Errors
-    /// When no root can serve, or the row is damaged.
+    /// When no root can serve, or the row is damaged; [`Unavailable::Busy`](crate::Unavailable::Busy) when too many
+    /// secrets wait to be opened already.
     pub async fn secret_of(self: &Arc<Self>, identified: &Identified) -> Result<SecretAccessKey, EngineError> {
         let (engine, entry) = (Arc::clone(self), Arc::clone(&identified.entry));
-        let opened = self.workers.run(Ground::Worker, move || engine.open_secret(&entry.row));
+        let opened = self.workers.run(Pool::Opening, move || engine.open_secret(&entry.row));
         settle(opened.await?)
     }
 
@@ -91,7 +119,7 @@ impl Engine {
             let id = row.and_then(|row| TenantId::from_slice(&row.value));
             id.ok_or_else(|| Noun::Tenant(account.as_str().into()).into())
         };
-        self.workers.run(Ground::Worker, find).await?
+        self.workers.run(Pool::Ordinary, find).await?
     }
 
     fn open_secret(&self, row: &CredentialRow) -> Result<SecretAccessKey, Halt> {
@@ -122,8 +150,12 @@ pub(crate) fn caller_of(
         account: tenant.account.as_str().into(),
         policy_name: policy_name.into(),
         principal: proved,
-        credential: Some(CredentialRef { id: row.id, shown: row.shown.as_str().into() }),
+        credential: Some(CredentialRef { id: row.id, shown: row.shown.as_str().into(), expires: row.expires }),
     }
+}
+
+fn unknown(shown: &str) -> EngineError {
+    Noun::Credential(shown.into()).into()
 }
 
 fn settle<T>(attempt: Result<T, Halt>) -> Result<T, EngineError> {

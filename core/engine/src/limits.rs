@@ -6,6 +6,18 @@ use std::time::Duration;
 pub const WORKERS: usize = 8;
 /// Jobs that may wait for a worker; beyond that a request is refused early.
 pub const WORKER_QUEUE: usize = 512;
+/// Threads that look up the credentials of callers who are not proved yet, so that strangers take no worker from anyone.
+pub const LOOKUP_WORKERS: usize = 2;
+/// Lookups that may wait for those; beyond that a request is refused early.
+pub const LOOKUP_QUEUE: usize = 512;
+/// Threads that open the secrets of such credentials, which may wait for a root.
+pub const OPENING_WORKERS: usize = 2;
+/// Openings that may wait for those; beyond that a request is refused early.
+pub const OPENING_QUEUE: usize = 512;
+/// Public halves that are remembered to belong to no credential.
+pub const UNKNOWN_CREDENTIALS: usize = 4_096;
+/// How long they are: the longest that a credential made by another process may stay unseen.
+pub const UNKNOWN_TIME: Duration = Duration::from_secs(5);
 /// Threads for making RSA key pairs.
 pub const HEAVY_WORKERS: usize = 1;
 /// Jobs that may wait for those.

@@ -421,17 +421,12 @@ impl Engine {
         epoch: u64,
         ground: Ground,
     ) -> Result<(), Halt> {
-        if self.epoch.load(Ordering::Acquire) == epoch
-            || matches!(journey.call.caller.principal, Principal::Internal { .. })
-        {
+        let taken = self.epoch.load(Ordering::Acquire) != epoch;
+        self.still_proved(&journey.call.caller, taken, ground)?;
+        if !taken || matches!(journey.call.caller.principal, Principal::Internal { .. }) {
             return Ok(());
         }
         self.may_serve(&journey.call, ground)?;
-        if let Some(credential) = &journey.call.caller.credential
-            && self.catalog.credential(&credential.shown, ground)?.row.suspended
-        {
-            return Err(EngineError::from(Noun::Credential((&*credential.shown).into())).into());
-        }
         for handle in &mut trace.keys {
             handle.entry = self.catalog.key(handle.entry.row.id, ground)?;
         }

@@ -1,7 +1,8 @@
 //! Threads that outlive a request: cold reads, commits, calls to roots, and the making of key pairs.
 //!
 //! A bounded queue each; when it is full the request is refused at once. A job that was taken is always finished,
-//! whether or not anyone still waits for it.
+//! whether or not anyone still waits for it. What is done for callers who are not proved yet has threads of its own, so
+//! that strangers can delay strangers only.
 
 use std::thread;
 
@@ -25,10 +26,32 @@ pub enum Ground {
     Heavy,
 }
 
+/// Threads with a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    Ordinary,
+    Heavy,
+    /// Lookups of credentials that a request shows.
+    Lookup,
+    /// Openings of the secrets of such credentials.
+    Opening,
+}
+
+impl From<Ground> for Pool {
+    fn from(ground: Ground) -> Self {
+        match ground {
+            Ground::Here | Ground::Worker => Self::Ordinary,
+            Ground::Heavy => Self::Heavy,
+        }
+    }
+}
+
 /// The pools.
 pub(crate) struct Workers {
     ordinary: Sender<Job>,
     heavy: Sender<Job>,
+    lookup: Sender<Job>,
+    opening: Sender<Job>,
 }
 
 impl Workers {
@@ -37,29 +60,41 @@ impl Workers {
         Ok(Self {
             ordinary: pool("engine-worker", limits::WORKERS, limits::WORKER_QUEUE)?,
             heavy: pool("engine-heavy", limits::HEAVY_WORKERS, limits::HEAVY_QUEUE)?,
+            lookup: pool("engine-lookup", limits::LOOKUP_WORKERS, limits::LOOKUP_QUEUE)?,
+            opening: pool("engine-opening", limits::OPENING_WORKERS, limits::OPENING_QUEUE)?,
         })
     }
 
     /// Hands a job to a thread; without a free place it is called here and now, to say so.
-    pub(crate) fn push(&self, ground: Ground, job: Job) {
-        let queue = if ground == Ground::Heavy { &self.heavy } else { &self.ordinary };
+    pub(crate) fn push(&self, pool: impl Into<Pool>, job: Job) {
+        let queue = match pool.into() {
+            Pool::Ordinary => &self.ordinary,
+            Pool::Heavy => &self.heavy,
+            Pool::Lookup => &self.lookup,
+            Pool::Opening => &self.opening,
+        };
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = queue.try_send(job) {
             job(false);
         }
     }
 
-    /// Hands `work` to a thread and waits for its result without blocking.
+    /// Hands `work`, which changes nothing, to a thread and waits for its result without blocking. It is not begun if
+    /// nobody waits any more.
+    ///
+    /// # Errors
+    /// [`Unavailable::Busy`] at once when the pool's queue has no place.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        ground: Ground,
+        pool: Pool,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let (answer, answered) = oneshot::channel();
         let job = move |taken: bool| {
-            // Nobody may be waiting any more; the work is done all the same.
-            drop(answer.send(taken.then(work)));
+            if !answer.is_canceled() {
+                drop(answer.send(taken.then(work)));
+            }
         };
-        self.push(ground, Box::new(job));
+        self.push(pool, Box::new(job));
         let answer = answered.await.map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         answer.ok_or(EngineError::Unavailable(Unavailable::Busy))
     }
@@ -77,4 +112,63 @@ fn pool(name: &str, threads: usize, queue: usize) -> std::io::Result<Sender<Job>
         })?;
     }
     Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// Occupies every thread of a pool until the sender is dropped, and fills its queue.
+    fn fill(workers: &Workers, pool: Pool, threads: usize, queue: usize) -> Sender<()> {
+        let (hold, held) = bounded::<()>(0);
+        let (begin, begun) = bounded(threads);
+        for _ in 0..threads {
+            let (held, begin) = (held.clone(), begin.clone());
+            workers.push(
+                pool,
+                Box::new(move |_| {
+                    begin.send(()).unwrap();
+                    let _ = held.recv();
+                }),
+            );
+            begun.recv().unwrap();
+        }
+        for _ in 0..queue {
+            workers.push(pool, Box::new(|_| ()));
+        }
+        hold
+    }
+
+    #[test]
+    fn strangers_that_fill_their_own_queue_are_refused_at_once_and_delay_nobody_else() {
+        let workers = Workers::start().unwrap();
+        for (pool, threads, queue) in [
+            (Pool::Lookup, limits::LOOKUP_WORKERS, limits::LOOKUP_QUEUE),
+            (Pool::Opening, limits::OPENING_WORKERS, limits::OPENING_QUEUE),
+        ] {
+            let hold = fill(&workers, pool, threads, queue);
+            let refused = pin!(workers.run(pool, || ())).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(refused, Poll::Ready(Err(EngineError::Unavailable(Unavailable::Busy)))), "{pool:?}");
+            let (done, is_done) = bounded(1);
+            workers.push(Ground::Worker, Box::new(move |taken| done.send(taken).unwrap()));
+            assert!(is_done.recv().unwrap());
+            drop(hold);
+        }
+    }
+
+    #[test]
+    fn a_reading_that_nobody_waits_for_any_more_is_not_begun() {
+        let workers = Workers::start().unwrap();
+        let hold = fill(&workers, Pool::Lookup, limits::LOOKUP_WORKERS, 0);
+        let (begin, begun) = bounded(1);
+        {
+            let mut run = pin!(workers.run(Pool::Lookup, move || begin.send(())));
+            assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        drop(hold);
+        assert!(begun.recv().is_err(), "its work was dropped, not done");
+    }
 }

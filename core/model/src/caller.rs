@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::id::{CredentialId, PrincipalId, TenantId};
 
 /// A caller as proved by a front end.
@@ -27,6 +28,8 @@ pub struct CredentialRef {
     pub id: CredentialId,
     /// The public half, e.g. an access key id.
     pub shown: Arc<str>,
+    /// When it lapses, if it does.
+    pub expires: Option<Timestamp>,
 }
 
 /// Who a caller is.

@@ -82,7 +82,7 @@ fn a_backup_holds_every_row_and_brings_every_one_back() {
         expires: None,
     };
     let credential = test.run(&operator(), credential).unwrap();
-    let proof = CredentialRef { id: credential.id, shown: "AKIA".into() };
+    let proof = CredentialRef { id: credential.id, shown: "AKIA".into(), expires: None };
     let signed = Caller { credential: Some(proof), ..(*test.root()).clone() };
     test.run(&Arc::new(signed), encrypt(by_name(&key), "text", &[])).unwrap();
     let list = || ListCredentials { tenant: test.tenant.id, principal: None };

@@ -1,7 +1,8 @@
 //! A store that holds one call back until the test lets it go on, so that races come out the same every time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use strongroom_engine::{Engine, Parts};
@@ -22,6 +23,10 @@ pub(crate) struct GatedStore {
     inner: Arc<dyn Store>,
     gate: Mutex<Option<Closed>>,
     failing: Mutex<Option<Point>>,
+    /// Held by the test for as long as no credential may be read.
+    credentials: RwLock<()>,
+    /// How many have come to read one.
+    readers: AtomicUsize,
 }
 
 /// The store's side of a closed gate.
@@ -53,8 +58,13 @@ impl GatedStore {
     /// Another engine over the test's store, with a gate between.
     pub(crate) fn engine(test: &TestEngine) -> (Arc<Engine>, Arc<Self>) {
         let parts = test.parts();
-        let store =
-            Arc::new(Self { inner: Arc::clone(&parts.store), gate: Mutex::new(None), failing: Mutex::new(None) });
+        let store = Arc::new(Self {
+            inner: Arc::clone(&parts.store),
+            gate: Mutex::new(None),
+            failing: Mutex::new(None),
+            credentials: RwLock::new(()),
+            readers: AtomicUsize::new(0),
+        });
         let parts = Parts { store: Arc::<Self>::clone(&store), ..parts };
         (Engine::start(parts, &options()).unwrap(), store)
     }
@@ -69,6 +79,18 @@ impl GatedStore {
     /// Refuses the next such commit.
     pub(crate) fn fail(&self, point: Point) {
         *self.failing.lock().unwrap() = Some(point);
+    }
+
+    /// Holds back every reading of a credential until the guard is dropped.
+    pub(crate) fn hold_credentials(&self) -> RwLockWriteGuard<'_, ()> {
+        self.credentials.write().unwrap()
+    }
+
+    /// Waits until so many have come to read a credential, held back or not.
+    pub(crate) fn wait_for_readers(&self, readers: usize) {
+        while self.readers.load(Ordering::SeqCst) < readers {
+            std::thread::yield_now();
+        }
     }
 
     fn pass(&self, is: impl Fn(Point) -> bool) {
@@ -112,6 +134,10 @@ impl Snapshot for GatedSnapshot<'_> {
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError> {
         self.store.pass(|point| point == Point::Read(table));
+        let _open = (table == Table::Credential).then(|| {
+            self.store.readers.fetch_add(1, Ordering::SeqCst);
+            self.store.credentials.read()
+        });
         self.inner.get(table, key)
     }
 

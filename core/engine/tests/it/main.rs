@@ -11,5 +11,6 @@ mod ledger;
 mod lifecycle;
 mod races;
 mod roots;
+mod strangers;
 mod tools;
 mod using;
