@@ -107,6 +107,7 @@ const ROOMS: &[Room] = &[
     Room { package: "strongroom-secret", folder: "core/secret", imports: Only(&[]) },
     // beside: never shipped
     Room { package: "strongroom-testkit", folder: "testkit", imports: Anything },
+    Room { package: "strongroom-disk-shim", folder: "testkit/disk-shim", imports: Anything },
     Room { package: "strongroom-pkcs11-shim", folder: "testkit/pkcs11-shim", imports: Anything },
     Room { package: "strongroom-bench", folder: "bench", imports: Anything },
     Room { package: "strongroom-fuzz-targets", folder: "fuzz/targets", imports: Anything },

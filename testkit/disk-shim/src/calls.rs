@@ -1,0 +1,157 @@
+//! The C library's names for writing, syncing and truncating, passed on as system calls.
+#![expect(unsafe_code, reason = "the C library's functions are replaced")]
+#![expect(unreachable_pub, reason = "exported by their C names")]
+
+use std::ffi::{c_int, c_void};
+use std::fs::File;
+use std::mem::ManuallyDrop;
+use std::os::fd::{FromRawFd as _, RawFd};
+use std::path::Path;
+
+use libc::{iovec, off_t, size_t, ssize_t};
+
+use crate::journal;
+use crate::rules::{self, Call, Effect};
+
+fn fail(errno: c_int) -> ssize_t {
+    // SAFETY: the place of this thread's errno is always there.
+    unsafe { *libc::__errno_location() = errno };
+    -1
+}
+
+/// A file that is open elsewhere, and stays so.
+fn borrowed(fd: RawFd) -> ManuallyDrop<File> {
+    // SAFETY: the caller has it open during this call; it is never closed here.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Has `write` write as many of `length` bytes as the rules allow.
+fn written(fd: RawFd, offset: Option<off_t>, length: size_t, write: impl Fn(size_t) -> ssize_t) -> ssize_t {
+    let Some(path) = rules::concerned(fd) else { return write(length) };
+    let effect = rules::before(Call::Write, &path);
+    let half = (length / 2).max(1);
+    if let Some(Effect::Fail(errno)) = effect {
+        return fail(errno);
+    }
+    if let Some(offset) = offset.and_then(|offset| u64::try_from(offset).ok()) {
+        journal::keep(&borrowed(fd), &path, offset, length);
+    }
+    match effect {
+        Some(Effect::Short) => write(half),
+        Some(Effect::Torn) => {
+            write(half);
+            fail(libc::EIO)
+        }
+        _ => write(length),
+    }
+}
+
+fn synced(fd: RawFd, sync: impl Fn() -> c_int) -> c_int {
+    let Some(path) = rules::concerned(fd) else { return sync() };
+    match rules::before(Call::Sync, &path) {
+        None | Some(Effect::Short) => {
+            let done = sync();
+            if done == 0 {
+                journal::synced(&path);
+            }
+            done
+        }
+        Some(Effect::Fail(errno)) => fail(errno) as c_int,
+        Some(Effect::Torn) => fail(libc::EIO) as c_int,
+        Some(Effect::Lose) => {
+            lose(fd, &path);
+            fail(libc::EIO) as c_int
+        }
+    }
+}
+
+fn lose(fd: RawFd, path: &Path) {
+    for (offset, before) in journal::take(path).into_iter().rev() {
+        let mut done = 0;
+        while let Some(rest) = before.get(done..).filter(|rest| !rest.is_empty()) {
+            let at = libc::c_long::try_from(offset).unwrap_or(0) + done as libc::c_long;
+            // SAFETY: the bytes are ours, as many as are told.
+            let wrote = unsafe { libc::syscall(libc::SYS_pwrite64, fd, rest.as_ptr(), rest.len(), at) };
+            match usize::try_from(wrote) {
+                Ok(wrote) if wrote > 0 => done += wrote,
+                _ => return,
+            }
+        }
+    }
+}
+
+fn truncated(fd: RawFd, length: off_t) -> c_int {
+    let effect = rules::concerned(fd).and_then(|path| rules::before(Call::Truncate, &path));
+    match effect {
+        Some(Effect::Fail(errno)) => fail(errno) as c_int,
+        Some(Effect::Torn | Effect::Lose) => fail(libc::EIO) as c_int,
+        // SAFETY: no memory is involved.
+        Some(Effect::Short) | None => unsafe { libc::syscall(libc::SYS_ftruncate, fd, length) as c_int },
+    }
+}
+
+/// # Safety
+/// As of `write(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, length: size_t) -> ssize_t {
+    // SAFETY: the caller's bytes, or fewer of them.
+    written(fd, None, length, |length| unsafe { libc::syscall(libc::SYS_write, fd, bytes, length) as ssize_t })
+}
+
+/// # Safety
+/// As of `pwrite(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pwrite(fd: c_int, bytes: *const c_void, length: size_t, offset: off_t) -> ssize_t {
+    // SAFETY: the caller's bytes, or fewer of them.
+    written(fd, Some(offset), length, |length| unsafe {
+        libc::syscall(libc::SYS_pwrite64, fd, bytes, length, offset) as ssize_t
+    })
+}
+
+/// # Safety
+/// As of `pwrite(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pwrite64(fd: c_int, bytes: *const c_void, length: size_t, offset: off_t) -> ssize_t {
+    // SAFETY: the same function by its other name.
+    unsafe { pwrite(fd, bytes, length, offset) }
+}
+
+/// # Safety
+/// As of `writev(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
+    written(fd, None, usize::try_from(count).unwrap_or(0), |count| {
+        // SAFETY: the caller's parts, or fewer of them.
+        unsafe { libc::syscall(libc::SYS_writev, fd, parts, count) as ssize_t }
+    })
+}
+
+/// # Safety
+/// As of `fsync(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsync(fd: c_int) -> c_int {
+    // SAFETY: no memory is involved.
+    synced(fd, || unsafe { libc::syscall(libc::SYS_fsync, fd) as c_int })
+}
+
+/// # Safety
+/// As of `fdatasync(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
+    // SAFETY: no memory is involved.
+    synced(fd, || unsafe { libc::syscall(libc::SYS_fdatasync, fd) as c_int })
+}
+
+/// # Safety
+/// As of `ftruncate(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ftruncate(fd: c_int, length: off_t) -> c_int {
+    truncated(fd, length)
+}
+
+/// # Safety
+/// As of `ftruncate(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ftruncate64(fd: c_int, length: off_t) -> c_int {
+    truncated(fd, length)
+}
