@@ -1,9 +1,13 @@
-//! What this build can do, asked at run time. No cargo feature changes an algorithm or a default.
+//! What this build can do, asked at run time. No cargo feature changes an algorithm or a default; in FIPS mode what rests on
+//! the library beneath the validated module is absent, and refused where it is tried.
 
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, SigningAlgorithm,
+};
 use strongroom_model::spec::KeySpec;
 
 use crate::ciphertext::Format;
+use crate::lower;
 
 /// One thing that this build can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +20,12 @@ pub enum Capability {
     Encryption(EncryptionAlgorithm),
     /// Compute and verify message authentication codes.
     Mac(MacAlgorithm),
+    /// Agree on a secret.
+    Agreement(AgreementAlgorithm),
+    /// Encapsulate and decapsulate secrets.
+    Kem(KemAlgorithm),
+    /// Take in material wrapped in this way.
+    Import(ImportWrapping),
     /// Open ciphertexts of this format.
     Ciphertext(Format),
 }
@@ -26,7 +36,22 @@ pub fn capabilities() -> impl Iterator<Item = Capability> {
     let signing = SigningAlgorithm::ALL.iter().copied().map(Capability::Signing);
     let encryption = EncryptionAlgorithm::ALL.iter().copied().map(Capability::Encryption);
     let macs = MacAlgorithm::ALL.iter().copied().map(Capability::Mac);
-    specs.chain(signing).chain(encryption).chain(macs).chain([Capability::Ciphertext(Format::V1)])
+    let agreement = AgreementAlgorithm::ALL.iter().copied().map(Capability::Agreement);
+    let kems = KemAlgorithm::ALL.iter().copied().map(Capability::Kem);
+    let imports = ImportWrapping::ALL.iter().copied().map(Capability::Import);
+    let used = specs.chain(signing).chain(encryption).chain(macs).chain(agreement).chain(kems).chain(imports);
+    let lower = lower::is_permitted();
+    used.chain([Capability::Ciphertext(Format::V1)]).filter(move |capability| lower || !rests_on_lower(*capability))
+}
+
+/// Whether the validated module has no part in it.
+const fn rests_on_lower(capability: Capability) -> bool {
+    match capability {
+        Capability::Spec(spec) => spec.is_ml_dsa() || spec.is_ml_kem(),
+        Capability::Signing(algorithm) => matches!(algorithm, SigningAlgorithm::Ed25519Ph | SigningAlgorithm::MlDsa),
+        Capability::Kem(KemAlgorithm::MlKem) => true,
+        _ => false,
+    }
 }
 
 /// The cryptographic module in this process.

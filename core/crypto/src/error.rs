@@ -1,6 +1,8 @@
 //! What can go wrong in the cryptographic room.
 
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+};
 use strongroom_model::spec::KeySpec;
 
 /// Why a cryptographic operation was refused or failed. Holds no secret and no byte of what was refused.
@@ -19,6 +21,10 @@ pub enum CryptoError {
     /// Something sealed under a wrapping key cannot be opened: damaged, or bound to something else.
     #[error("what was sealed under the wrapping key is damaged, or belongs elsewhere")]
     Unwrap,
+    /// Material brought from outside cannot be taken in: not wrapped to this key in this way, or no material of the
+    /// spec. One variant on purpose: telling these apart is an oracle.
+    #[error("the wrapped material cannot be opened, or is no material of this kind of key")]
+    ImportRejected,
     /// The signature does not belong to this message and key.
     #[error("the signature is not valid for this message and key")]
     InvalidSignature,
@@ -34,6 +40,15 @@ pub enum CryptoError {
     /// A signing algorithm that this material cannot serve.
     #[error("{0:?} is not an algorithm of a {1:?} key")]
     UnfitSigning(SigningAlgorithm, KeySpec),
+    /// A message handed in as something that the signing algorithm does not take.
+    #[error("{0:?} signs no message of the kind {1:?}")]
+    UnfitMessage(SigningAlgorithm, MessageKind),
+    /// A key agreement algorithm that this material cannot serve.
+    #[error("{0:?} is not an algorithm of a {1:?} key")]
+    UnfitAgreement(AgreementAlgorithm, KeySpec),
+    /// A key encapsulation algorithm that this material cannot serve.
+    #[error("{0:?} is not an algorithm of a {1:?} key")]
+    UnfitKem(KemAlgorithm, KeySpec),
     /// An encryption algorithm that this material cannot serve.
     #[error("{0:?} is not an algorithm of a {1:?} key")]
     UnfitEncryption(EncryptionAlgorithm, KeySpec),

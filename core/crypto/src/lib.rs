@@ -1,9 +1,10 @@
 //! Algorithms, key derivation, and the formats of what is sealed: ciphertext, wrapped material, backups, shares.
 //!
-//! Every primitive comes from AWS-LC; here are only their fixed combinations, each with one layout that never changes
+//! Every primitive comes from AWS-LC (docs/adr/lower-layer.md says which calls go beneath its safe crate); here are only their fixed combinations, each with one layout that never changes
 //! (docs/formats/). Absent on purpose: key lookup, state, policy, IO other than the streams handed in, and any choice
 //! of algorithm, nonce or parameter left to a caller who could choose badly.
 
+mod agreement;
 pub mod backup;
 mod capability;
 mod checkpoint;
@@ -11,7 +12,9 @@ pub mod ciphertext;
 mod context;
 mod derive;
 mod error;
+mod kem;
 pub mod limits;
+mod lower;
 mod mac;
 mod material;
 mod oaep;
@@ -26,6 +29,7 @@ pub use capability::{Capability, Module, capabilities, module};
 pub use checkpoint::{CheckpointSigner, verify_checkpoint};
 pub use context::EncryptionContext;
 pub use error::CryptoError;
+pub use kem::Encapsulated;
 pub use material::{DataKeyPair, KeyMaterial};
 pub use public::PublicKey;
 pub use random::{Random, SystemRandom};

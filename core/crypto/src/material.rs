@@ -2,17 +2,20 @@
 //!
 //! Its secret encoding, which is what gets wrapped: for symmetric keys the raw bytes; for key pairs an unencrypted
 //! PKCS#8 version 1 `PrivateKeyInfo` in DER (RFC 5208; RSA as in RFC 8017, elliptic curves as in RFC 5915 with the
-//! public key). Absent on purpose: `Debug`, `Clone`, and any way to the private half but [`KeyMaterial::encode`].
+//! public key, Ed25519 as in RFC 8410, ML-DSA and ML-KEM as the seed of RFC 9881 and RFC 9935). Absent on purpose: `Debug`,
+//! `Clone`, and any way to the private half but [`KeyMaterial::encode`].
 
 use std::sync::OnceLock;
 
+use aws_lc_rs::agreement;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, PrivateDecryptingKey};
-use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use strongroom_model::spec::KeySpec;
 use strongroom_secret::{Arena, ArenaSecret, Secret, SecretBytes};
 
 use crate::error::CryptoError;
+use crate::lower::LatticeKey;
 use crate::public::{PublicKey, ecdsa_signing};
 use crate::random::Random;
 
@@ -26,6 +29,8 @@ pub(crate) enum Form {
     Symmetric(SymmetricKey),
     Rsa(Box<RsaMaterial>),
     Elliptic(Box<EcMaterial>),
+    Edwards(Box<EdMaterial>),
+    Lattice(Box<LatticeMaterial>),
 }
 
 pub(crate) struct RsaMaterial {
@@ -36,6 +41,19 @@ pub(crate) struct RsaMaterial {
 
 pub(crate) struct EcMaterial {
     pub(crate) signer: EcdsaKeyPair,
+    agreer: OnceLock<agreement::PrivateKey>,
+    public: PublicKey,
+}
+
+pub(crate) struct EdMaterial {
+    pub(crate) signer: Ed25519KeyPair,
+    /// Seed and public key, as Ed25519ph wants them.
+    pub(crate) private: Secret<64>,
+    public: PublicKey,
+}
+
+pub(crate) struct LatticeMaterial {
+    pub(crate) pair: LatticeKey,
     public: PublicKey,
 }
 
@@ -82,6 +100,10 @@ impl KeyMaterial {
             KeySpec::Rsa2048 => Self::from_rsa(spec, rsa(KeySize::Rsa2048)?),
             KeySpec::Rsa3072 => Self::from_rsa(spec, rsa(KeySize::Rsa3072)?),
             KeySpec::Rsa4096 => Self::from_rsa(spec, rsa(KeySize::Rsa4096)?),
+            KeySpec::Ed25519 => Self::from_edwards(Ed25519KeyPair::generate().map_err(|_| FAILED)?),
+            spec if spec.is_ml_dsa() || spec.is_ml_kem() => {
+                Self::from_lattice(spec, LatticeKey::generate(spec).map_err(|_| FAILED)?)
+            }
             _ => {
                 let algorithm = ecdsa_signing(spec).ok_or(CryptoError::NoPublicKey(spec))?;
                 Self::from_ec(spec, EcdsaKeyPair::generate(algorithm).map_err(|_| FAILED)?)
@@ -90,7 +112,8 @@ impl KeyMaterial {
     }
 
     /// Reads the secret encoding, checking that it is material of `spec`: length, modulus size, public exponent 65537,
-    /// curve, and that both halves of a key pair belong together. The source is the caller's to erase.
+    /// curve, parameter set, a seed, and that both halves of a key pair belong together. The source is the caller's to
+    /// erase.
     ///
     /// # Errors
     /// [`CryptoError::MaterialRejected`].
@@ -102,7 +125,11 @@ impl KeyMaterial {
         }
         match ecdsa_signing(spec) {
             Some(algorithm) => Self::from_ec(spec, EcdsaKeyPair::from_pkcs8(algorithm, encoded).map_err(|_| rejected)?),
-            None => Self::from_rsa(spec, RsaKeyPair::from_pkcs8(encoded).map_err(|_| rejected)?),
+            None if spec.is_rsa() => Self::from_rsa(spec, RsaKeyPair::from_pkcs8(encoded).map_err(|_| rejected)?),
+            None if spec == KeySpec::Ed25519 => {
+                Self::from_edwards(Ed25519KeyPair::from_pkcs8(encoded).map_err(|_| rejected)?)
+            }
+            None => Self::from_lattice(spec, LatticeKey::parse_private(spec, encoded).map_err(|_| rejected)?),
         }
     }
 
@@ -122,7 +149,26 @@ impl KeyMaterial {
     fn from_ec(spec: KeySpec, signer: EcdsaKeyPair) -> Result<Self, CryptoError> {
         let der = signer.public_key().as_der().map_err(|_| CryptoError::MaterialRejected(spec))?;
         let public = PublicKey::parse(spec, der.as_ref())?;
-        Ok(Self { spec, form: Form::Elliptic(Box::new(EcMaterial { signer, public })) })
+        let ec = EcMaterial { signer, agreer: OnceLock::new(), public };
+        Ok(Self { spec, form: Form::Elliptic(Box::new(ec)) })
+    }
+
+    fn from_edwards(signer: Ed25519KeyPair) -> Result<Self, CryptoError> {
+        const SPEC: KeySpec = KeySpec::Ed25519;
+        const REJECTED: CryptoError = CryptoError::MaterialRejected(SPEC);
+        let public = PublicKey::parse(SPEC, signer.public_key().as_der().map_err(|_| REJECTED)?.as_ref())?;
+        let encoded = signer.to_pkcs8v1().map_err(|_| REJECTED)?;
+        // The seed is the last field of the encoding.
+        let seed = encoded.as_ref().last_chunk::<32>().ok_or(REJECTED)?;
+        let halves = seed.iter().chain(signer.public_key().as_ref());
+        let private = Secret::init_with(|bytes| bytes.iter_mut().zip(halves).for_each(|(byte, half)| *byte = *half));
+        Ok(Self { spec: SPEC, form: Form::Edwards(Box::new(EdMaterial { signer, private, public })) })
+    }
+
+    fn from_lattice(spec: KeySpec, pair: LatticeKey) -> Result<Self, CryptoError> {
+        let der = pair.public_der().map_err(|_| CryptoError::MaterialRejected(spec))?;
+        let public = PublicKey::parse(spec, &der)?;
+        Ok(Self { spec, form: Form::Lattice(Box::new(LatticeMaterial { pair, public })) })
     }
 
     /// Kind and size.
@@ -136,7 +182,7 @@ impl KeyMaterial {
     pub const fn is_in_arena(&self) -> bool {
         match &self.form {
             Form::Symmetric(key) => key.is_in_arena(),
-            Form::Rsa(_) | Form::Elliptic(_) => false,
+            _ => false,
         }
     }
 
@@ -156,6 +202,11 @@ impl KeyMaterial {
                 let der = ec.signer.to_pkcs8v1().map_err(|_| FAILED)?;
                 Ok(SecretBytes::copy_from(der.as_ref()))
             }
+            Form::Edwards(edwards) => {
+                let der = edwards.signer.to_pkcs8v1().map_err(|_| FAILED)?;
+                Ok(SecretBytes::copy_from(der.as_ref()))
+            }
+            Form::Lattice(lattice) => lattice.pair.private_der().map_err(|_| FAILED),
         }
     }
 
@@ -168,6 +219,8 @@ impl KeyMaterial {
             Form::Symmetric(_) => Err(CryptoError::NoPublicKey(self.spec)),
             Form::Rsa(rsa) => Ok(&rsa.public),
             Form::Elliptic(ec) => Ok(&ec.public),
+            Form::Edwards(edwards) => Ok(&edwards.public),
+            Form::Lattice(lattice) => Ok(&lattice.public),
         }
     }
 
@@ -175,7 +228,7 @@ impl KeyMaterial {
     pub(crate) fn symmetric(&self) -> Option<&[u8]> {
         match &self.form {
             Form::Symmetric(key) => Some(key.expose()),
-            Form::Rsa(_) | Form::Elliptic(_) => None,
+            _ => None,
         }
     }
 }
@@ -191,6 +244,22 @@ impl RsaMaterial {
         let key = PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| FAILED)?;
         let key = OaepPrivateDecryptingKey::new(key).map_err(|_| FAILED)?;
         Ok(self.decrypter.get_or_init(|| key))
+    }
+}
+
+impl EcMaterial {
+    /// The key as the module wants it for agreement; made on first use.
+    pub(crate) fn agreer(
+        &self,
+        algorithm: &'static agreement::Algorithm,
+    ) -> Result<&agreement::PrivateKey, CryptoError> {
+        const FAILED: CryptoError = CryptoError::Module("prepare a key for agreement");
+        if let Some(ready) = self.agreer.get() {
+            return Ok(ready);
+        }
+        let der = self.signer.to_pkcs8v1().map_err(|_| FAILED)?;
+        let key = agreement::PrivateKey::from_private_key_der(algorithm, der.as_ref()).map_err(|_| FAILED)?;
+        Ok(self.agreer.get_or_init(|| key))
     }
 }
 

@@ -4,11 +4,15 @@ use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1, ECDSA_P256K1_SHA256_ASN1_SIGNING,
     ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING,
-    EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, ParsedPublicKey,
+    ED25519, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, ParsedPublicKey,
 };
 use strongroom_model::spec::KeySpec;
 
 use crate::error::CryptoError;
+use crate::lower::LatticeKey;
+
+/// Bytes of the `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410, section 4), of which the last 32 are the key.
+const EDWARDS_DER_BYTES: usize = 44;
 
 /// The public half of a key pair, parsed.
 pub struct PublicKey {
@@ -20,11 +24,14 @@ pub struct PublicKey {
 pub(crate) enum Form {
     Rsa(OaepPublicEncryptingKey),
     Elliptic(ParsedPublicKey),
+    /// As the module wants it, and the 32 bytes of the key (RFC 8032, section 5.1.2).
+    Edwards(ParsedPublicKey, [u8; 32]),
+    Lattice(LatticeKey),
 }
 
 impl PublicKey {
-    /// Reads a `SubjectPublicKeyInfo` in DER (RFC 5280), checking that it is a key of `spec`: algorithm, modulus size,
-    /// curve, and that the point lies on it.
+    /// Reads a `SubjectPublicKeyInfo` in DER (RFC 5280; RFC 8410, 9881 and 9935 for Ed25519, ML-DSA and ML-KEM), checking
+    /// that it is a key of `spec`: algorithm, modulus size, curve and that the point lies on it, parameter set.
     ///
     /// # Errors
     /// [`CryptoError::MaterialRejected`]; [`CryptoError::NoPublicKey`] for symmetric specs.
@@ -44,7 +51,14 @@ impl PublicKey {
                 Form::Elliptic(ParsedPublicKey::new(algorithm, der).map_err(|_| rejected)?)
             }
             (None, Some(_)) => return Err(rejected),
-            (None, None) => return Err(CryptoError::NoPublicKey(spec)),
+            (None, None) if spec.is_symmetric() => return Err(CryptoError::NoPublicKey(spec)),
+            (None, None) if spec == KeySpec::Ed25519 => match der.last_chunk() {
+                Some(raw) if der.len() == EDWARDS_DER_BYTES => {
+                    Form::Edwards(ParsedPublicKey::new(&ED25519, der).map_err(|_| rejected)?, *raw)
+                }
+                _ => return Err(rejected),
+            },
+            (None, None) => Form::Lattice(LatticeKey::parse_public(spec, der).map_err(|_| rejected)?),
         };
         Ok(Self { spec, der: der.to_vec(), form })
     }

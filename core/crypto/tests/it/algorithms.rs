@@ -37,10 +37,11 @@ fn a_signature_over_a_digest_is_one_over_its_message() {
         let key = make(spec);
         let public = key.public_key().unwrap();
         for algorithm in SigningAlgorithm::ALL.iter().copied().filter(|algorithm| algorithm.fits(spec)) {
-            let hash = match algorithm.digest_bytes().unwrap() {
-                32 => &digest::SHA256,
-                48 => &digest::SHA384,
-                _ => &digest::SHA512,
+            let hash = match algorithm.digest_bytes() {
+                Some(32) => &digest::SHA256,
+                Some(48) => &digest::SHA384,
+                Some(_) => &digest::SHA512,
+                None => continue,
             };
             let digest = digest::digest(hash, b"message");
             let by_digest = key.sign(algorithm, MessageKind::Digest, digest.as_ref()).unwrap();
