@@ -20,7 +20,7 @@ use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolic
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{
     Call, ConditionKey, Dialect, Engine, EngineError, Facts, KeyEntry, KeyReference, Mode, NoAttributes, Operation,
-    Options, Parts, TenantRow, Value,
+    Options, OwnedKind, Parts, TenantRow, Value,
 };
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal, Source};
@@ -154,6 +154,15 @@ impl Dialect for TestDialect {
 
     fn key_kind(&self) -> NameKind {
         KEY
+    }
+
+    fn kinds(&self) -> &'static [OwnedKind] {
+        const USAGES: &[Usage] = &[Usage::DerivedAead, Usage::RsaOaep, Usage::Sign, Usage::Mac];
+        static KINDS: [OwnedKind; 2] = [
+            OwnedKind { kind: KEY, name: "test-key", usages: USAGES, is_name: |text| text.starts_with("key-") },
+            OwnedKind { kind: ALIAS, name: "test-alias", usages: USAGES, is_name: |text| text.starts_with("alias/") },
+        ];
+        &KINDS
     }
 
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Source};
 use strongroom_model::name::{Name, NameKind};
+use strongroom_model::usage::Usage;
 use strongroom_policy::{Attributes, ConditionKey, NoAttributes, Value};
 
 use crate::catalog::KeyEntry;
@@ -31,6 +32,9 @@ pub trait Dialect: Send + Sync + 'static {
     /// The kind of name by which this front end knows a key itself, as opposed to other names bound to it.
     fn key_kind(&self) -> NameKind;
 
+    /// The kinds of name that this front end owns.
+    fn kinds(&self) -> &'static [OwnedKind];
+
     /// The resource that a key is in policies: `text` is its name of [`Dialect::key_kind`] in `region`.
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String;
 
@@ -43,6 +47,19 @@ pub trait Dialect: Send + Sync + 'static {
     /// A condition key that follows from the key and the proved caller, at `index` as [`Attributes::value`] counts;
     /// what the request itself carries has been asked before.
     fn attribute<'a>(&self, key: &ConditionKey, index: usize, facts: &Facts<'a>) -> Option<Value<'a>>;
+}
+
+/// A kind of name, as the front end that owns it describes it (docs/formats/registry.md).
+#[derive(Clone, Copy, Debug)]
+pub struct OwnedKind {
+    /// The kind.
+    pub kind: NameKind,
+    /// What it is called, e.g. `aws-kms-alias`.
+    pub name: &'static str,
+    /// What keys may be for that a name of this kind leads to: anything else is not served under it.
+    pub usages: &'static [Usage],
+    /// Whether a text is a name of this kind.
+    pub is_name: fn(&str) -> bool,
 }
 
 /// What a dialect may draw an attribute from.

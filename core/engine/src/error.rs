@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
+use strongroom_model::clock::Timestamp;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 use strongroom_model::spec::KeySpec;
@@ -211,6 +212,30 @@ pub enum InputFault {
     ActionUnfit {
         /// What was to be granted.
         action: Action,
+    },
+    /// A name of a kind that does not serve what the key is for.
+    #[error("names of kind {kind} do not serve keys for {usage:?}")]
+    NameUnfit {
+        /// What the kind is called.
+        kind: &'static str,
+        /// What the key is for.
+        usage: Usage,
+    },
+    /// The removal of a key's last name.
+    #[error("it is the key's last name: without one, no listing would show the key and nobody could find it again")]
+    LastName,
+    /// Other names of a front end would lead to a key, and not the one by which it knows the key itself.
+    #[error("a front end's other names of a key need the one by which it knows the key itself")]
+    NameNeeded,
+    /// The scheduling of a key's destruction that was used lately, by someone who has not said to know that.
+    #[error("the key is in use: {count} times so far, the last time for {action:?}")]
+    RecentlyUsed {
+        /// When it was used last.
+        last: Timestamp,
+        /// What for.
+        action: Action,
+        /// How often it was used so far.
+        count: u64,
     },
     /// Constraints on a grant that this kind of key cannot check.
     #[error("encryption context constraints are for keys that can bind a context")]

@@ -49,12 +49,14 @@ pub use strongroom_secret::SecretBytes;
 
 pub use crate::authentication::FailedAuthentication;
 pub use crate::backup::{BackupReport, RestoreError, check_backup, restore};
-pub use crate::call::{Call, Dialect, Facts, Mode};
+pub use crate::call::{Call, Dialect, Facts, Mode, OwnedKind};
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
 pub use crate::identity::{Identified, SecretAccessKey};
-pub use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+pub use crate::operation::{
+    Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, Target,
+};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,

@@ -89,6 +89,8 @@ pub const FOLD_PER_TICK: usize = 65_536;
 pub const FOLD_ON_DEMAND: usize = 262_144;
 /// Rows of the usage ledger that tell a key's callers apart.
 pub const USAGE_ROWS_PER_KEY: u32 = 1_000;
+/// Rows of the usage ledger after which a page of a listing of keys ends.
+pub const LISTED_USAGE_ROWS: usize = 4_000;
 /// Roots of trust of an installation.
 pub const ROOTS: usize = 8;
 /// Domain keys that one commit of a sweep wraps anew: each is a call to a root.

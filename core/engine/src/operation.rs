@@ -40,7 +40,9 @@ pub enum Target {
     Known(KeyReference),
     /// A name, whether or not it is bound.
     Name(Name),
-    /// A tenant as a whole: its listings, its principals, new keys.
+    /// A principal of a tenant. Where there is none, the tenant as a whole: who may not know learns nothing.
+    Principal(TenantId, PrincipalReference),
+    /// A tenant as a whole: its listings, new principals, new keys.
     Tenant(TenantId),
     /// The installation: its tenants, its roots, its log.
     Installation,
@@ -60,6 +62,24 @@ impl Target {
             Self::Key(KeyReference::Name(name)) | Self::Known(KeyReference::Name(name)) => Some(name),
             _ => None,
         }
+    }
+}
+
+/// How a request points to a principal of a tenant.
+#[derive(Clone, Debug)]
+pub enum PrincipalReference {
+    /// The tenant's root.
+    Root,
+    /// A principal, by its name within the tenant.
+    Name(String),
+    /// Whoever this credential proves, by its public half.
+    Credential(String),
+}
+
+impl PrincipalReference {
+    /// A principal by its name; the tenant's root if absent.
+    pub(crate) fn or_root(name: Option<&String>) -> Self {
+        name.map_or(Self::Root, |name| Self::Name(name.clone()))
     }
 }
 

@@ -14,6 +14,7 @@ use strongroom_audit::durable::Durable;
 use strongroom_audit::gate::Permit;
 use strongroom_audit::port::{LogUnavailable, RecordClass};
 use strongroom_audit::record::SealedRecord;
+use strongroom_model::action::Action;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
@@ -23,9 +24,10 @@ use strongroom_model::store::{Batch, Table};
 use crate::Engine;
 use crate::call::{Call, Mode};
 use crate::decide::{Decided, Subject};
-use crate::error::{EngineError, InternalFault, Noun, Unavailable};
+use crate::error::{Denial, EngineError, InternalFault, Noun, Unavailable};
 use crate::limits;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target, UsedVersion};
+use crate::operations::principal;
 use crate::workers::Ground;
 
 /// A request on its way, and what is known of it so far.
@@ -54,6 +56,8 @@ pub(crate) struct TracedDemand {
     pub(crate) resource: Arc<str>,
     /// Index among the keys, if it is about one.
     pub(crate) key: Option<usize>,
+    /// Whether no policy can permit it: it would let somebody be the tenant's root.
+    pub(crate) reserved: bool,
 }
 
 /// A finished attempt: the answer, withheld until its record is durable.
@@ -280,7 +284,10 @@ impl Engine {
             let (action, resource, keys) = (traced.demand.action, &traced.resource, &trace.keys);
             let attributes = operation.attributes(index);
             let subject = Subject { action, resource, account: &account, key, asked, keys, attributes };
-            let decision = self.decide(&journey.call, &subject, now, ground, &mut decided);
+            let decision = match traced.reserved && !is_above_policy(&journey.call.caller.principal) {
+                true => Err(reserved(&journey.call, &subject, &mut decided).into()),
+                false => self.decide(&journey.call, &subject, now, ground, &mut decided),
+            };
             if let Err(Halt::Fail(_)) = &decision {
                 trace.decided = Some(std::mem::take(&mut decided));
             }
@@ -310,6 +317,7 @@ impl Engine {
     /// Finds what a demand is about.
     fn resolve(&self, call: &Call, demand: Demand, ground: Ground, trace: &mut Trace) -> Result<(), Halt> {
         let dialect = call.dialect;
+        let mut reserved = false;
         let (resource, key) = match &demand.target {
             Target::Key(reference) | Target::Known(reference) => {
                 let found = match (self.find_key(call, reference, ground), reference) {
@@ -320,6 +328,7 @@ impl Engine {
                             demand: demand.clone(),
                             resource: Arc::clone(&asked),
                             key: None,
+                            reserved: false,
                         });
                         Err(Halt::Fail(match error {
                             EngineError::NotFound(Noun::Name(_)) => Noun::Name(Box::from(&*asked)).into(),
@@ -327,7 +336,8 @@ impl Engine {
                         }))
                     }
                     (Err(Halt::Fail(error)), _) => {
-                        trace.demands.push(TracedDemand { demand: demand.clone(), resource: "".into(), key: None });
+                        let (demand, resource) = (demand.clone(), Arc::from(""));
+                        trace.demands.push(TracedDemand { demand, resource, key: None, reserved: false });
                         Err(Halt::Fail(error))
                     }
                     (found, _) => found,
@@ -347,6 +357,21 @@ impl Engine {
                 let account = self.account_of_tenant(call, name.tenant, ground)?;
                 (Arc::from(dialect.name_resource(&account, name)), None)
             }
+            Target::Principal(tenant, reference) => {
+                if ground == Ground::Here {
+                    return Err(Halt::Move(Ground::Worker));
+                }
+                match principal::named(&self.catalog, *tenant, reference)? {
+                    Some(named) => {
+                        reserved = named.is_root && demand.action == Action::ManageCredentials;
+                        (Arc::from(named.policy_name), None)
+                    }
+                    None => {
+                        let account = self.account_of_tenant(call, *tenant, ground)?;
+                        (Arc::from(dialect.tenant_resource(&account)), None)
+                    }
+                }
+            }
             Target::Tenant(tenant) => {
                 let account = self.account_of_tenant(call, *tenant, ground)?;
                 (Arc::from(dialect.tenant_resource(&account)), None)
@@ -354,7 +379,7 @@ impl Engine {
             Target::Installation => (Arc::from(dialect.tenant_resource("")), None),
             Target::Caller => (Arc::clone(&call.caller.policy_name), None),
         };
-        trace.demands.push(TracedDemand { demand, resource, key });
+        trace.demands.push(TracedDemand { demand, resource, key, reserved });
         Ok(())
     }
 
@@ -379,7 +404,9 @@ impl Engine {
             (Some(key), _) if key.row.tenant == call.caller.tenant => Ok(Arc::clone(&call.caller.account)),
             (Some(key), _) => Ok(Arc::from(key.tenant.account.as_str())),
             (None, Target::Name(name)) => self.account_of_tenant(call, name.tenant, ground),
-            (None, Target::Tenant(tenant)) => self.account_of_tenant(call, *tenant, ground),
+            (None, Target::Tenant(tenant) | Target::Principal(tenant, _)) => {
+                self.account_of_tenant(call, *tenant, ground)
+            }
             (None, _) => Ok(Arc::from("")),
         }
     }
@@ -471,6 +498,25 @@ impl Engine {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
     }
+}
+
+/// Whether the caller is the root of a tenant, or above all tenants. That the tenant is the root's own is for the
+/// decision to find: no policy reaches another one.
+const fn is_above_policy(principal: &Principal) -> bool {
+    matches!(principal, Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. })
+}
+
+/// The refusal of what no policy can permit.
+fn reserved(call: &Call, subject: &Subject<'_>, decided: &mut Decided) -> EngineError {
+    decided.allowed = false;
+    decided.missing = "only the tenant's root and the installation's operators may";
+    EngineError::Denied(Box::new(Denial {
+        principal: Box::from(&*call.caller.policy_name),
+        action: call.dialect.action(subject.action),
+        resource: subject.resource.into(),
+        outcome: strongroom_policy::Outcome::ImplicitDeny(strongroom_policy::Missing::IdentityPolicyAllow),
+        cross_account: false,
+    }))
 }
 
 fn dry<T>(mode: Mode, answer: T) -> Result<T, EngineError> {

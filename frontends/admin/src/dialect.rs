@@ -1,7 +1,7 @@
 //! How the admin API names things: actions `strongroom:...`, resources `arn:aws:strongroom::ACCOUNT:...`. Keys and
 //! tenants are of no region to an administrator.
 
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, Value};
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, OwnedKind, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 
@@ -31,6 +31,11 @@ impl Dialect for AdminDialect {
 
     fn key_kind(&self) -> NameKind {
         NameKind::INTERNAL
+    }
+
+    fn kinds(&self) -> &'static [OwnedKind] {
+        // A key's internal id is never bound.
+        &[]
     }
 
     fn key_resource(&self, account: &str, _: &str, text: &str) -> String {

@@ -1,17 +1,26 @@
 //! How KMS names things: actions `kms:...`, keys and aliases by ARN, and the condition keys that follow from a key.
 
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, KeyEntry, Value};
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, KeyEntry, OwnedKind, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
+use strongroom_model::usage::Usage;
 
-use crate::error;
 use crate::operations::Operation;
 use crate::words::{self, word};
+use crate::{error, names};
 
 /// The kind of name that a key id is (docs/formats/registry.md).
 pub const KEY_ID: NameKind = NameKind(1);
 /// The kind of name that an alias is, its prefix `alias/` included.
 pub const ALIAS: NameKind = NameKind(2);
+
+/// What KMS can do with a key.
+const USAGES: &[Usage] =
+    &[Usage::DerivedAead, Usage::RsaOaep, Usage::Sign, Usage::Mac, Usage::KeyAgreement, Usage::Kem];
+static KINDS: [OwnedKind; 2] = [
+    OwnedKind { kind: KEY_ID, name: "aws-kms-key-id", usages: USAGES, is_name: names::is_key_id },
+    OwnedKind { kind: ALIAS, name: "aws-kms-alias", usages: USAGES, is_name: names::is_alias },
+];
 
 /// KMS's language in one partition: the first word after `arn:`, by which worlds of AWS are told apart.
 pub struct KmsDialect {
@@ -72,6 +81,10 @@ impl Dialect for KmsDialect {
 
     fn key_kind(&self) -> NameKind {
         KEY_ID
+    }
+
+    fn kinds(&self) -> &'static [OwnedKind] {
+        &KINDS
     }
 
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String {

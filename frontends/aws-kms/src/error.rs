@@ -203,6 +203,11 @@ fn input(fault: &InputFault) -> (&'static str, String) {
             "Encryption context constraints are supported by symmetric encryption KMS keys only.".to_owned()
         }
         InputFault::Days { .. } | InputFault::Profile(_) | InputFault::Form { .. } => fault.to_string(),
+        // Faults of requests that only administrators make.
+        InputFault::NameUnfit { .. }
+        | InputFault::LastName
+        | InputFault::NameNeeded
+        | InputFault::RecentlyUsed { .. } => fault.to_string(),
     };
     ("ValidationException", message)
 }

@@ -8,6 +8,7 @@ use strongroom_model::name::Name;
 use crate::context::Context;
 use crate::dialect::{ALIAS, KEY_ID};
 use crate::error::{self, Fault};
+use crate::{check, limits};
 
 /// Which ways of calling a key an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Context<'_> {
 }
 
 /// A UUID, or the id of a multi-Region key: `mrk-` and 32 hexadecimal digits.
-fn is_key_id(text: &str) -> bool {
+pub(crate) fn is_key_id(text: &str) -> bool {
     let hexadecimal = |byte: u8| byte.is_ascii_hexdigit();
     if let Some(digits) = text.strip_prefix("mrk-") {
         return digits.len() == 32 && digits.bytes().all(hexadecimal);
@@ -108,9 +109,15 @@ fn is_key_id(text: &str) -> bool {
         })
 }
 
+/// An alias that is not AWS's own, as `CreateAlias` takes them.
+pub(crate) fn is_alias(text: &str) -> bool {
+    let name = text.strip_prefix(ALIAS_PREFIX).filter(|name| !name.is_empty() && !name.starts_with("aws/"));
+    name.is_some() && limits::NAME.contains(&text.len()) && text.chars().all(check::is_name_character)
+}
+
 /// A client's text, as much of it as an answer repeats.
 fn shortened(text: &str) -> String {
-    text.chars().take(crate::limits::QUOTED).collect()
+    text.chars().take(limits::QUOTED).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How STS names things.
 
 use http::StatusCode;
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, Value};
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, OwnedKind, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 
@@ -35,6 +35,10 @@ impl Dialect for StsDialect {
     fn key_kind(&self) -> NameKind {
         // docs/formats/registry.md: no kind has this number.
         NameKind(u8::MAX)
+    }
+
+    fn kinds(&self) -> &'static [OwnedKind] {
+        &[]
     }
 
     fn key_resource(&self, _: &str, _: &str, _: &str) -> String {

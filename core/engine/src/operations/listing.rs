@@ -54,20 +54,26 @@ impl Operation for ListKeys {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
-        let catalog = authorized.engine().catalog();
         let (rows, next) = bindings(authorized, self.tenant, self.after.as_deref(), self.limit)?;
         let mut found = Vec::new();
         for row in rows {
-            let binding: BindingRow = rows::decode("bindings", &row.value)?;
-            let entry = catalog.load_key(binding.key)?;
-            // A key with several names is listed once, at the first of them.
-            let place = |name: &BindingRow| keys::binding(self.tenant, &name.region, name.kind, &name.text);
-            if entry.names.iter().map(place).min().is_none_or(|first| first == row.key) {
-                found.push(Arc::new(entry));
-            }
+            found.extend(key_at(authorized, self.tenant, &row)?);
         }
         Ok(Outcome::Answer((found, next)))
     }
+}
+
+/// The key that a binding leads to. A key with several names is listed once, at the first of them.
+pub(super) fn key_at(
+    authorized: &Authorized<'_>,
+    tenant: TenantId,
+    row: &Row,
+) -> Result<Option<Arc<KeyEntry>>, EngineError> {
+    let binding: BindingRow = rows::decode("bindings", &row.value)?;
+    let entry = authorized.engine().catalog().load_key(binding.key)?;
+    let place = |name: &BindingRow| keys::binding(tenant, &name.region, name.kind, &name.text);
+    let listed = entry.names.iter().map(place).min().is_none_or(|first| first == row.key);
+    Ok(listed.then(|| Arc::new(entry)))
 }
 
 /// Lists every name that leads to a key of a tenant, of all kinds and regions.
@@ -135,7 +141,7 @@ impl Operation for ListRoots {
 }
 
 /// A page of a tenant's bindings as rows, and the place behind which there are more.
-fn bindings(
+pub(super) fn bindings(
     authorized: &Authorized<'_>,
     tenant: TenantId,
     after: Option<&[u8]>,

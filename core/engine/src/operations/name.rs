@@ -1,11 +1,13 @@
 //! Names beside a key's own: bound, moved, removed.
 
 use strongroom_model::action::Action;
+use strongroom_model::id::KeyId;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::Purpose;
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, Row, Table};
 
-use super::key::bind;
+use super::key::{bind, unchanged};
+use crate::call::Dialect;
 use crate::error::{EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow};
@@ -30,6 +32,7 @@ impl Operation for CreateName {
         let handle = authorized.key(0)?;
         check_home(handle, &self.name)?;
         check_room(handle, &self.name)?;
+        check_fit(authorized.call().dialect, handle, &self.name)?;
         if find(authorized, &self.name)?.is_some() {
             return Err(EngineError::AlreadyExists(shown(authorized, &self.name)).into());
         }
@@ -103,12 +106,96 @@ impl Operation for DeleteName {
         let row = find(authorized, &self.name)?.ok_or_else(missing)?;
         let binding: BindingRow = rows::decode("bindings", &row.value)?;
         check_decided(authorized, &self.name, &binding, authorized.key(0)?)?;
-        let Name { region, kind, text, .. } = &self.name;
         let mut batch = Batch::default();
-        let unchanged = strongroom_model::store::Precondition::Unchanged(Table::Binding, row.key.clone(), row.revision);
-        batch.preconditions.push(unchanged);
-        batch.delete(Table::Binding, row.key);
-        batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, region, *kind, text));
+        unbind(&mut batch, &self.name, &row, &binding);
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Binds a free name of any front end to a key: by this an administrator gives the key to that front end.
+pub struct CreateBinding {
+    /// The name.
+    pub name: Name,
+    /// The front end that owns the kind of name.
+    pub owner: &'static dyn Dialect,
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for CreateBinding {
+    type Output = BindingRow;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let key = KeyReference::Id(self.key);
+        Ok(demands(Action::ManageBindings, &self.name, Some((&key, Purpose::Describe))))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<BindingRow>, Halt> {
+        let Self { name, owner, key } = self;
+        let handle = authorized.key(0)?;
+        let entry = handle.entry();
+        check_home(handle, name)?;
+        check_room(handle, name)?;
+        if !check_fit(*owner, handle, name)? {
+            let problem = "is not of the form that its kind has";
+            return Err(EngineError::from(InputFault::Form { what: "the name", problem }).into());
+        }
+        let known = entry.name(owner.key_kind(), &name.region).is_some();
+        match name.kind == owner.key_kind() {
+            true if known => {
+                let problem = "has a name of this kind already; a front end knows a key by one";
+                return Err(EngineError::from(InputFault::Form { what: "the key", problem }).into());
+            }
+            false if !known => return Err(EngineError::from(InputFault::NameNeeded).into()),
+            _ => {}
+        }
+        if find(authorized, name)?.is_some() {
+            return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());
+        }
+        let mut batch = Batch::default();
+        // Written as it was: of two at the same time, one sees the other's name.
+        batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+        let binding = bind(&mut batch, name, *key, authorized.now());
+        Ok(Outcome::Change(batch, binding))
+    }
+}
+
+/// Removes a name of any front end; the key stays. Its last name stays, too: keys are listed by their names.
+pub struct DeleteBinding {
+    /// The name.
+    pub name: Name,
+    /// The front end that owns the kind of name.
+    pub owner: &'static dyn Dialect,
+}
+
+impl Operation for DeleteBinding {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let key = KeyReference::Name(self.name.clone());
+        Ok(demands(Action::ManageBindings, &self.name, Some((&key, Purpose::Inspect))))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let Self { name, owner } = self;
+        let row = find(authorized, name)?.ok_or_else(|| Noun::Name(name.text.clone()))?;
+        let binding: BindingRow = rows::decode("bindings", &row.value)?;
+        check_decided(authorized, name, &binding, authorized.key(0)?)?;
+        let entry = authorized.engine().catalog().load_key(binding.key)?;
+        if entry.names.len() <= 1 {
+            return Err(EngineError::from(InputFault::LastName).into());
+        }
+        let beside = |other: &BindingRow| {
+            let owned = owner.kinds().iter().any(|kind| kind.kind == other.kind && kind.kind != name.kind);
+            owned && *other.region == *name.region
+        };
+        if name.kind == owner.key_kind() && entry.names.iter().any(beside) {
+            return Err(EngineError::from(InputFault::NameNeeded).into());
+        }
+        let mut batch = Batch::default();
+        // Written as it was: of two at the same time, one sees the other's name gone.
+        batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+        unbind(&mut batch, name, &row, &binding);
         Ok(Outcome::Change(batch, ()))
     }
 }
@@ -120,9 +207,16 @@ fn demands(action: Action, name: &Name, key: Option<(&KeyReference, Purpose)>) -
     demands
 }
 
-fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<strongroom_model::store::Row>, EngineError> {
+fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<Row>, EngineError> {
     let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
     Ok(authorized.engine().catalog().snapshot()?.get(Table::Binding, &key)?)
+}
+
+/// Removes a name as it was read.
+fn unbind(batch: &mut Batch, name: &Name, read: &Row, binding: &BindingRow) {
+    batch.preconditions.push(unchanged(Table::Binding, read));
+    batch.delete(Table::Binding, read.key.clone());
+    batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, &name.region, name.kind, &name.text));
 }
 
 /// That a name still leads to the key that was decided on; else it is looked up and decided anew.
@@ -161,5 +255,14 @@ fn check_room(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
     match names.count() < limits::NAMES_PER_KEY {
         true => Ok(()),
         false => Err(EngineError::LimitExceeded(Quota::Names)),
+    }
+}
+
+/// That a front end serves, under names of this kind, whatever the key is for. Answers whether the text is such a name.
+fn check_fit(owner: &dyn Dialect, handle: &KeyHandle, name: &Name) -> Result<bool, EngineError> {
+    let Some(kind) = owner.kinds().iter().find(|kind| kind.kind == name.kind) else { return Ok(false) };
+    match handle.entry().profile.usages().find(|usage| !kind.usages.contains(usage)) {
+        None => Ok((kind.is_name)(&name.text)),
+        Some(usage) => Err(InputFault::NameUnfit { kind: kind.name, usage }.into()),
     }
 }

@@ -12,8 +12,9 @@ use strongroom_secret::SecretBytes;
 
 use super::inspect::Page;
 use super::key::unchanged;
+use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
-use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
+use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, Target};
 use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow};
 use crate::{keys, limits};
 
@@ -72,7 +73,7 @@ impl Operation for FindPrincipal {
     type Output = (PrincipalRow, Vec<IdentityPolicyRow>);
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ReadPrincipals, self.tenant))
+        Ok(demands_on(Action::ReadPrincipals, self.tenant, PrincipalReference::Name(self.name.clone())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
@@ -128,7 +129,7 @@ impl Operation for SuspendPrincipal {
     type Output = PrincipalRow;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ManagePrincipals, self.tenant))
+        Ok(demands_on(Action::ManagePrincipals, self.tenant, PrincipalReference::Name(self.name.clone())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
@@ -153,7 +154,7 @@ impl Operation for DeletePrincipal {
     type Output = ();
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ManagePrincipals, self.tenant))
+        Ok(demands_on(Action::ManagePrincipals, self.tenant, PrincipalReference::Name(self.name.clone())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
@@ -191,7 +192,7 @@ impl Operation for PutIdentityPolicy {
     type Output = ();
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ManagePrincipals, self.tenant))
+        Ok(demands_on(Action::ManagePrincipals, self.tenant, PrincipalReference::Name(self.principal.clone())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
@@ -238,7 +239,7 @@ impl Operation for CreateCredential {
     type Output = CredentialRow;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ManageCredentials, self.tenant))
+        Ok(demands_on(Action::ManageCredentials, self.tenant, PrincipalReference::or_root(self.principal.as_ref())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<CredentialRow>, Halt> {
@@ -300,7 +301,7 @@ impl Operation for ListCredentials {
     type Output = Vec<(CredentialRow, Option<Timestamp>)>;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ReadCredentials, self.tenant))
+        Ok(demands_on(Action::ReadCredentials, self.tenant, PrincipalReference::or_root(self.principal.as_ref())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
@@ -349,7 +350,7 @@ impl Operation for ChangeCredential {
     type Output = ();
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        Ok(demands(Action::ManageCredentials, self.tenant))
+        Ok(demands_on(Action::ManageCredentials, self.tenant, PrincipalReference::Credential(self.shown.clone())))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
@@ -383,6 +384,47 @@ impl Operation for ChangeCredential {
 
 fn demands(action: Action, tenant: TenantId) -> Vec<Demand> {
     vec![Demand { action, target: Target::Tenant(tenant), purpose: Purpose::Inspect }]
+}
+
+fn demands_on(action: Action, tenant: TenantId, principal: PrincipalReference) -> Vec<Demand> {
+    vec![Demand { action, target: Target::Principal(tenant, principal), purpose: Purpose::Inspect }]
+}
+
+/// A principal as policies know it.
+pub(crate) struct Named {
+    pub(crate) policy_name: String,
+    pub(crate) is_root: bool,
+}
+
+/// Whom a request points to; nothing where there is no such principal.
+pub(crate) fn named(
+    catalog: &Catalog,
+    tenant: TenantId,
+    reference: &PrincipalReference,
+) -> Result<Option<Named>, EngineError> {
+    let id = match reference {
+        PrincipalReference::Root => None,
+        PrincipalReference::Name(name) => {
+            let row = catalog.snapshot()?.get(Table::PrincipalByName, &keys::principal_by_name(tenant, name))?;
+            match row.and_then(|row| PrincipalId::from_slice(&row.value)) {
+                Some(id) => Some(id),
+                None => return Ok(None),
+            }
+        }
+        PrincipalReference::Credential(shown) => {
+            let row = catalog.snapshot()?.get(Table::Credential, shown.as_bytes())?;
+            let row = row.map(|row| rows::decode::<CredentialRow>("credentials", &row.value)).transpose()?;
+            match row.filter(|row| row.tenant == tenant) {
+                Some(row) => row.principal,
+                None => return Ok(None),
+            }
+        }
+    };
+    let policy_name = match id {
+        None => catalog.load_tenant(tenant)?.0.root_name.clone(),
+        Some(id) => catalog.load_principal(tenant, id)?.0.policy_name,
+    };
+    Ok(Some(Named { policy_name, is_root: id.is_none() }))
 }
 
 pub(crate) fn find(

@@ -16,7 +16,7 @@ fn last(test: &TestEngine, key: &KeyEntry) -> Option<LastUse> {
 }
 
 fn usage(test: &TestEngine, key: &KeyEntry) -> Vec<UsageRow> {
-    test.run(&test.root(), ReadUsage { key: by_name(key), skip: 0, limit: 1000 }).unwrap().items
+    test.run(&test.root(), ReadUsage { key: by_name(key), skip: 0, limit: 1000 }).unwrap().1.items
 }
 
 fn counted(test: &TestEngine, key: &KeyEntry, action: Action) -> u64 {
