@@ -135,6 +135,7 @@ fn key_state(state: KeyState) -> String {
         KeyState::Suspended => "suspended".to_owned(),
         KeyState::DestructionScheduled { at } => format!("destruction-scheduled {}", at.0),
         KeyState::Destroyed => "destroyed".to_owned(),
+        KeyState::DestructionAwaitsReplicas { days } => format!("destruction-awaits-replicas {days}"),
     }
 }
 
@@ -144,6 +145,8 @@ const fn version_state(state: VersionState) -> &'static str {
         VersionState::Deactivated => "deactivated",
         VersionState::Suspended => "suspended",
         VersionState::Destroyed => "destroyed",
+        VersionState::Pending => "pending",
+        VersionState::Absent => "absent",
     }
 }
 
@@ -154,6 +157,10 @@ pub(crate) fn parse(told: &str) -> Option<StateChange> {
         ["key", id, "destruction-scheduled", at] => {
             let at = Timestamp(at.parse().ok()?);
             StateChange::Key(KeyId::from_hex(id)?, KeyState::DestructionScheduled { at })
+        }
+        ["key", id, "destruction-awaits-replicas", days] => {
+            let days = days.parse().ok()?;
+            StateChange::Key(KeyId::from_hex(id)?, KeyState::DestructionAwaitsReplicas { days })
         }
         ["key", id, state] => {
             let state = match state {
@@ -171,6 +178,8 @@ pub(crate) fn parse(told: &str) -> Option<StateChange> {
                 "deactivated" => VersionState::Deactivated,
                 "suspended" => VersionState::Suspended,
                 "destroyed" => VersionState::Destroyed,
+                "pending" => VersionState::Pending,
+                "absent" => VersionState::Absent,
                 _ => return None,
             };
             StateChange::Version(KeyId::from_hex(id)?, ordinal.parse().ok()?, state)
@@ -206,12 +215,19 @@ mod tests {
             KeyState::Suspended,
             KeyState::DestructionScheduled { at: Timestamp(12_345) },
             KeyState::Destroyed,
+            KeyState::DestructionAwaitsReplicas { days: 7 },
         ];
         for state in states {
             assert_eq!(parse(&format!("key {id} {}", key_state(state))), Some(StateChange::Key(id, state)));
         }
-        for state in [VersionState::Active, VersionState::Deactivated, VersionState::Suspended, VersionState::Destroyed]
-        {
+        for state in [
+            VersionState::Active,
+            VersionState::Deactivated,
+            VersionState::Suspended,
+            VersionState::Destroyed,
+            VersionState::Pending,
+            VersionState::Absent,
+        ] {
             let told = format!("version {id} 3 {}", version_state(state));
             assert_eq!(parse(&told), Some(StateChange::Version(id, 3, state)));
         }

@@ -178,7 +178,17 @@ fn stricter(now: KeyState, told: KeyState, time: Timestamp) -> Option<KeyState> 
     match (now, told) {
         (KeyState::Destroyed, _) => None,
         (_, KeyState::Destroyed) => Some(destroyed),
-        (KeyState::Active | KeyState::Suspended | KeyState::PreActivation, KeyState::DestructionScheduled { .. })
+        (
+            KeyState::Active
+            | KeyState::Suspended
+            | KeyState::PreActivation
+            | KeyState::DestructionAwaitsReplicas { .. },
+            KeyState::DestructionScheduled { .. },
+        )
+        | (
+            KeyState::Active | KeyState::Suspended | KeyState::PreActivation,
+            KeyState::DestructionAwaitsReplicas { .. },
+        )
         | (KeyState::Active, KeyState::Suspended) => Some(told),
         _ => None,
     }

@@ -24,6 +24,14 @@ pub enum KeyState {
     /// The material is gone; the metadata remains.
     #[n(4)]
     Destroyed,
+    /// Use is stopped; the wait for the destruction begins once the last replica of the key is gone, unless that is called
+    /// off.
+    #[n(5)]
+    DestructionAwaitsReplicas {
+        /// Days to wait then.
+        #[n(0)]
+        days: u32,
+    },
 }
 
 /// The state of one key version, within what its key's state permits.
@@ -42,6 +50,12 @@ pub enum VersionState {
     /// The material is gone.
     #[n(3)]
     Destroyed,
+    /// Neither yet: it waits for a rotation to take over.
+    #[n(4)]
+    Pending,
+    /// Neither: the imported material was taken away and may be brought again. Nor does any other version of the key.
+    #[n(5)]
+    Absent,
 }
 
 /// What an operation wants of a key.
@@ -83,6 +97,8 @@ pub enum Forbidden {
     Suspended,
     /// The key's destruction is scheduled.
     DestructionScheduled,
+    /// The key is to be destroyed once its replicas are.
+    DestructionAwaitsReplicas,
     /// The key's destruction is not scheduled, so there is nothing to call off.
     DestructionNotScheduled,
     /// The key is destroyed.
@@ -93,6 +109,10 @@ pub enum Forbidden {
     VersionDeactivated,
     /// The key version in question is destroyed.
     VersionDestroyed,
+    /// The key version in question waits for a rotation.
+    VersionPending,
+    /// The material of the key version in question was taken away.
+    VersionAbsent,
 }
 
 impl KeyState {
@@ -106,8 +126,9 @@ impl KeyState {
             (Self::Destroyed, P::Inspect) | (_, P::Inspect) => Ok(()),
             (Self::Destroyed, _) => Err(Forbidden::Destroyed),
             (_, P::Govern) => Ok(()),
-            (Self::DestructionScheduled { .. }, P::CancelDestruction) => Ok(()),
+            (Self::DestructionScheduled { .. } | Self::DestructionAwaitsReplicas { .. }, P::CancelDestruction) => Ok(()),
             (Self::DestructionScheduled { .. }, _) => Err(Forbidden::DestructionScheduled),
+            (Self::DestructionAwaitsReplicas { .. }, _) => Err(Forbidden::DestructionAwaitsReplicas),
             (_, P::CancelDestruction) => Err(Forbidden::DestructionNotScheduled),
             (_, P::ScheduleDestruction | P::Describe) => Ok(()),
             (Self::PreActivation, P::Import) | (Self::Active | Self::Suspended, P::Import | P::Suspend) => Ok(()),
@@ -129,6 +150,8 @@ impl VersionState {
             (Self::Deactivated, _) => Err(Forbidden::VersionDeactivated),
             (Self::Suspended, _) => Err(Forbidden::VersionSuspended),
             (Self::Destroyed, _) => Err(Forbidden::VersionDestroyed),
+            (Self::Pending, _) => Err(Forbidden::VersionPending),
+            (Self::Absent, _) => Err(Forbidden::VersionAbsent),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Key {
     pub spec: String,
     /// What it may be used for, e.g. `DerivedAead`.
     pub usages: Vec<String>,
-    /// `PreActivation`, `Active`, `Suspended`, `DestructionScheduled` or `Destroyed` (SP 800-57 part 1).
+    /// `PreActivation`, `Active`, `Suspended`, `DestructionScheduled`, `DestructionAwaitsReplicas` or `Destroyed` (SP 800-57 part 1).
     pub state: String,
     /// When its material is to be destroyed, while that is scheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -107,6 +107,7 @@ const fn state(state: KeyState) -> &'static str {
         KeyState::Suspended => "Suspended",
         KeyState::DestructionScheduled { .. } => "DestructionScheduled",
         KeyState::Destroyed => "Destroyed",
+        KeyState::DestructionAwaitsReplicas { .. } => "DestructionAwaitsReplicas",
     }
 }
 

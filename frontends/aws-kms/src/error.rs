@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use strongroom_engine::{
-    Denial, DeniedBy, EngineError, InputFault, Missing, Noun, PolicyOutcome as Outcome, Quota, Unavailable,
+    Denial, EngineError, InputFault, Kind, Missing, Noun, PolicyError, PolicyOutcome as Outcome, Quota, Unavailable,
 };
 use strongroom_model::purpose::Forbidden;
 
@@ -91,7 +91,12 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
             let (code, message) = input(fault);
             (400, code, Some(message))
         }
-        EngineError::InvalidPolicy(fault) => (400, "MalformedPolicyDocumentException", Some(fault.to_string())),
+        EngineError::InvalidPolicy(fault @ PolicyError::TooLarge { .. }) => {
+            (400, "LimitExceededException", Some(fault.to_string()))
+        }
+        EngineError::InvalidPolicy(fault) => {
+            (400, "MalformedPolicyDocumentException", Some(fault.aws_message(Kind::Resource)))
+        }
         EngineError::Lockout => (400, "MalformedPolicyDocumentException", Some(LOCKOUT.to_owned())),
         EngineError::Conflict => (400, "ConflictException", Some(CONFLICT.to_owned())),
         EngineError::LimitExceeded(Quota::Tags) => (400, "TagException", Some("Too many tags".to_owned())),
@@ -130,25 +135,17 @@ fn missing(noun: &Noun) -> String {
 /// IAM User Guide, "Troubleshoot access denied error messages".
 fn denied(denial: &Denial, operation: Operation) -> String {
     let Denial { principal, action, resource, outcome, cross_account } = denial;
-    let why = match outcome {
-        Outcome::ExplicitDeny(DeniedBy::ResourcePolicy) => {
-            "with an explicit deny in a resource-based policy".to_owned()
-        }
-        Outcome::ExplicitDeny(DeniedBy::IdentityPolicy) => {
-            "with an explicit deny in an identity-based policy".to_owned()
-        }
-        Outcome::ExplicitDeny(DeniedBy::Guardrail) => "with an explicit deny in a service control policy".to_owned(),
-        Outcome::ImplicitDeny(Missing::IdentityPolicyAllow) => {
-            format!("because no identity-based policy allows the {action} action")
-        }
-        Outcome::ImplicitDeny(Missing::ResourcePolicyAllow) | Outcome::Allow => {
-            format!("because no resource-based policy allows the {action} action")
-        }
-    };
     // A caller of another account must not learn from this whether the key exists.
-    if *cross_account && !matches!(outcome, Outcome::ImplicitDeny(Missing::IdentityPolicyAllow)) {
+    let own_side = matches!(
+        outcome,
+        Outcome::ImplicitDeny(
+            Missing::IdentityPolicyAllow | Missing::PermissionsBoundaryAllow | Missing::SessionPolicyAllow
+        )
+    );
+    if *cross_account && !own_side {
         return hidden(principal, operation);
     }
+    let why = outcome.reason(action);
     format!("User: {principal} is not authorized to perform: {action} on resource: {resource} {why}")
 }
 
@@ -167,13 +164,17 @@ fn state(resource: &str, forbidden: Forbidden) -> Answer {
         Forbidden::Suspended => ("DisabledException", "is disabled."),
         Forbidden::PreActivation => ("KMSInvalidStateException", "is pending import."),
         Forbidden::DestructionScheduled => ("KMSInvalidStateException", "is pending deletion."),
+        Forbidden::DestructionAwaitsReplicas => ("KMSInvalidStateException", "is pending replica deletion."),
         Forbidden::DestructionNotScheduled => ("KMSInvalidStateException", "is not pending deletion."),
         Forbidden::Destroyed | Forbidden::VersionDestroyed => {
             let message = Some(format!("Key '{resource}' does not exist"));
             return Answer { status: StatusCode::BAD_REQUEST, code: "NotFoundException", message };
         }
         Forbidden::VersionSuspended => ("KMSInvalidStateException", "has key material that is disabled."),
-        Forbidden::VersionDeactivated => ("KMSInvalidStateException", "has key material that is not current."),
+        Forbidden::VersionDeactivated | Forbidden::VersionPending => {
+            ("KMSInvalidStateException", "has key material that is not current.")
+        }
+        Forbidden::VersionAbsent => ("KMSInvalidStateException", "is pending import."),
     };
     Answer { status: StatusCode::BAD_REQUEST, code, message: Some(format!("{resource} {what}")) }
 }
@@ -310,6 +311,9 @@ mod tests {
             Forbidden::VersionSuspended,
             Forbidden::VersionDeactivated,
             Forbidden::VersionDestroyed,
+            Forbidden::DestructionAwaitsReplicas,
+            Forbidden::VersionPending,
+            Forbidden::VersionAbsent,
         ];
         errors.extend(states.map(state));
         for outcome in [
@@ -318,6 +322,8 @@ mod tests {
             Outcome::ExplicitDeny(DeniedBy::Guardrail),
             Outcome::ImplicitDeny(Missing::IdentityPolicyAllow),
             Outcome::ImplicitDeny(Missing::ResourcePolicyAllow),
+            Outcome::ExplicitDeny(DeniedBy::SessionPolicy),
+            Outcome::ImplicitDeny(Missing::SessionPolicyAllow),
         ] {
             errors.extend([denial(outcome, false), denial(outcome, true)]);
         }

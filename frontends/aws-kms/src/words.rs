@@ -180,6 +180,7 @@ pub(crate) const fn key_state(state: KeyState) -> &'static str {
         KeyState::Active => "Enabled",
         KeyState::Suspended => "Disabled",
         KeyState::DestructionScheduled { .. } | KeyState::Destroyed => "PendingDeletion",
+        KeyState::DestructionAwaitsReplicas { .. } => "PendingReplicaDeletion",
     }
 }
 

@@ -36,12 +36,14 @@ impl Operation for SuspendVersion {
         let row = row.ok_or(Noun::Version(self.ordinal))?;
         let mut version: VersionRow = rows::decode("key versions", &row.value)?;
         version.state = match (version.state, self.suspended) {
-            (VersionState::Destroyed, _) => {
-                let (resource, forbidden) = (handle.resource().clone(), Forbidden::VersionDestroyed);
+            (gone @ (VersionState::Destroyed | VersionState::Absent), _) => {
+                let forbidden = gone.permits(Purpose::Suspend).err().unwrap_or(Forbidden::VersionDestroyed);
+                let resource = handle.resource().clone();
                 return Err(EngineError::StateForbids { resource, forbidden }.into());
             }
             (_, true) => VersionState::Suspended,
             (VersionState::Suspended, false) if self.ordinal == entry.row.current => VersionState::Active,
+            (VersionState::Suspended, false) if self.ordinal > entry.row.current => VersionState::Pending,
             (VersionState::Suspended, false) => VersionState::Deactivated,
             (other, false) => other,
         };
