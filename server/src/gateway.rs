@@ -111,9 +111,10 @@ impl Gateway {
     }
 
     fn ready(&self) -> Response {
-        match self.shared.serving() {
-            Some(_) => text(StatusCode::OK, "ready\n"),
-            None => text(StatusCode::SERVICE_UNAVAILABLE, "sealed\n"),
+        let Some(serving) = self.shared.serving() else { return text(StatusCode::SERVICE_UNAVAILABLE, "sealed\n") };
+        match serving.log.refusal() {
+            Some(cause) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{cause}\n")),
+            None => text(StatusCode::OK, "ready\n"),
         }
     }
 

@@ -127,6 +127,13 @@ impl FileLog {
         }
     }
 
+    /// Why requests are refused now, for those who watch over it. Like every request that is refused, asking has a failed
+    /// disk tried again. A queue that is full is none: it has places again in a moment.
+    #[must_use]
+    pub fn refusal(&self) -> Option<LogUnavailable> {
+        self.shared.reserve(RecordClass::Authenticated, 1).err().filter(|cause| *cause != LogUnavailable::Busy)
+    }
+
     /// The first record that may have been under way at `time` or later, going by when segments were begun.
     ///
     /// # Errors
