@@ -23,6 +23,8 @@ pub(crate) enum Label {
     PageCursor,
     Backup,
     ShareSet,
+    ImportedMaterial,
+    MaterialDigest,
 }
 
 impl Label {
@@ -37,6 +39,8 @@ impl Label {
             Self::PageCursor => b"strongroom page cursor",
             Self::Backup => b"strongroom backup",
             Self::ShareSet => b"strongroom share set",
+            Self::ImportedMaterial => b"strongroom imported material",
+            Self::MaterialDigest => b"strongroom material digest",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong in the cryptographic room.
 
 use strongroom_model::algorithm::{
-    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
 };
 use strongroom_model::spec::KeySpec;
 
@@ -49,6 +49,9 @@ pub enum CryptoError {
     /// A key encapsulation algorithm that this material cannot serve.
     #[error("{0:?} is not an algorithm of a {1:?} key")]
     UnfitKem(KemAlgorithm, KeySpec),
+    /// A way of wrapping that material of this kind cannot undo.
+    #[error("{0:?} is not undone by a {1:?} key")]
+    UnfitImport(ImportWrapping, KeySpec),
     /// An encryption algorithm that this material cannot serve.
     #[error("{0:?} is not an algorithm of a {1:?} key")]
     UnfitEncryption(EncryptionAlgorithm, KeySpec),

@@ -8,6 +8,8 @@ pub const CONTEXT_PAIRS: usize = 1024;
 pub const CONTEXT_BYTES: usize = 8192;
 /// Longest plaintext sealed under a wrapping key, in bytes: ample for the PKCS#8 encoding of any key.
 pub const WRAPPED_PLAINTEXT_BYTES: usize = 64 * 1024;
+/// Longest wrapped material that is taken in, in bytes: ample for RSA-4096 under RSA AES key wrap.
+pub const IMPORT_BYTES: usize = 8 * 1024;
 /// Plaintext bytes in a chunk of a backup.
 pub const BACKUP_CHUNK_BYTES: usize = 256 * 1024;
 /// Longest text of a recovery share that is read, in bytes, separators included.

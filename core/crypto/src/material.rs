@@ -16,7 +16,7 @@ use strongroom_secret::{Arena, ArenaSecret, Secret, SecretBytes};
 
 use crate::error::CryptoError;
 use crate::lower::LatticeKey;
-use crate::public::{PublicKey, ecdsa_signing};
+use crate::public::{PublicKey, ecdsa_signing, is_one_sequence};
 use crate::random::Random;
 
 /// The material of one key version.
@@ -122,6 +122,9 @@ impl KeyMaterial {
         if let Some(length) = spec.symmetric_bytes() {
             let form = Form::Symmetric(SymmetricKey::store(encoded, arena));
             return if encoded.len() == length { Ok(Self { spec, form }) } else { Err(rejected) };
+        }
+        if !is_one_sequence(encoded) {
+            return Err(rejected);
         }
         match ecdsa_signing(spec) {
             Some(algorithm) => Self::from_ec(spec, EcdsaKeyPair::from_pkcs8(algorithm, encoded).map_err(|_| rejected)?),

@@ -37,6 +37,12 @@ impl PublicKey {
     /// [`CryptoError::MaterialRejected`]; [`CryptoError::NoPublicKey`] for symmetric specs.
     pub fn parse(spec: KeySpec, der: &[u8]) -> Result<Self, CryptoError> {
         let rejected = CryptoError::MaterialRejected(spec);
+        if spec.is_symmetric() {
+            return Err(CryptoError::NoPublicKey(spec));
+        }
+        if !is_one_sequence(der) {
+            return Err(rejected);
+        }
         let form = match (modulus_bits(spec), ecdsa_verification(spec)) {
             (Some(bits), _) => {
                 let key = PublicEncryptingKey::from_der(der).map_err(|_| rejected)?;
@@ -46,12 +52,7 @@ impl PublicKey {
                 }
                 Form::Rsa(key)
             }
-            // A bare point would be taken for a key too; an info is a SEQUENCE.
-            (None, Some(algorithm)) if der.first() == Some(&0x30) => {
-                Form::Elliptic(ParsedPublicKey::new(algorithm, der).map_err(|_| rejected)?)
-            }
-            (None, Some(_)) => return Err(rejected),
-            (None, None) if spec.is_symmetric() => return Err(CryptoError::NoPublicKey(spec)),
+            (None, Some(algorithm)) => Form::Elliptic(ParsedPublicKey::new(algorithm, der).map_err(|_| rejected)?),
             (None, None) if spec == KeySpec::Ed25519 => match der.last_chunk() {
                 Some(raw) if der.len() == EDWARDS_DER_BYTES => {
                     Form::Edwards(ParsedPublicKey::new(&ED25519, der).map_err(|_| rejected)?, *raw)
@@ -73,6 +74,17 @@ impl PublicKey {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+}
+
+/// Whether this is one SEQUENCE to its last byte (X.690, section 8.1). The module would take a bare point for a key too, and
+/// ignore what stands behind one.
+pub(crate) fn is_one_sequence(der: &[u8]) -> bool {
+    match der {
+        [0x30, length @ 0..=0x7f, rest @ ..] => rest.len() == usize::from(*length),
+        [0x30, 0x81, length, rest @ ..] => rest.len() == usize::from(*length),
+        [0x30, 0x82, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])),
+        _ => false,
     }
 }
 

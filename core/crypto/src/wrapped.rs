@@ -11,6 +11,7 @@ use strongroom_secret::{Arena, Secret, SecretBytes};
 
 use crate::derive::Label;
 use crate::error::CryptoError;
+use crate::import::MaterialDigest;
 use crate::limits::WRAPPED_PLAINTEXT_BYTES;
 use crate::material::{KeyMaterial, SymmetricKey};
 use crate::random::Random;
@@ -37,6 +38,8 @@ pub enum Kind {
     GrantToken,
     /// A position in a listing.
     PageCursor,
+    /// The digest of imported material.
+    MaterialDigest,
 }
 
 impl Kind {
@@ -47,6 +50,7 @@ impl Kind {
             Self::ImportToken => *b"SRI",
             Self::GrantToken => *b"SRG",
             Self::PageCursor => *b"SRP",
+            Self::MaterialDigest => *b"SRD",
         }
     }
 
@@ -57,6 +61,7 @@ impl Kind {
             Self::ImportToken => Label::ImportToken,
             Self::GrantToken => Label::GrantToken,
             Self::PageCursor => Label::PageCursor,
+            Self::MaterialDigest => Label::MaterialDigest,
         }
     }
 }
@@ -137,6 +142,30 @@ impl WrappingKey {
     /// [`CryptoError::MaterialRejected`] when what was wrapped is no material of the binding's spec.
     pub fn unwrap(&self, binding: &Binding, wrapped: &[u8], arena: Option<&Arena>) -> Result<KeyMaterial, CryptoError> {
         KeyMaterial::parse(binding.spec, self.open(Kind::Material, &binding.encode(), wrapped)?.expose(), arena)
+    }
+}
+
+impl WrappingKey {
+    /// Seals the digest of imported material, bound as the material is.
+    ///
+    /// # Errors
+    /// As [`WrappingKey::seal`].
+    pub fn seal_digest(
+        &self,
+        binding: &Binding,
+        digest: &MaterialDigest,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, CryptoError> {
+        self.seal(Kind::MaterialDigest, &binding.encode(), digest.expose(), random)
+    }
+
+    /// Opens what [`WrappingKey::seal_digest`] made under the same binding.
+    ///
+    /// # Errors
+    /// [`CryptoError::Unwrap`] for every fault.
+    pub fn open_digest(&self, binding: &Binding, sealed: &[u8]) -> Result<MaterialDigest, CryptoError> {
+        let digest = self.open(Kind::MaterialDigest, &binding.encode(), sealed)?;
+        Secret::copy_from(digest.expose()).map(MaterialDigest::new).ok_or(CryptoError::Unwrap)
     }
 }
 
