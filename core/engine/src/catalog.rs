@@ -16,6 +16,7 @@ use strongroom_model::usage::UsageProfile;
 use strongroom_policy::{CompiledPolicy, Document, Kind};
 
 use crate::call::Dialect;
+use crate::doubt::Doubts;
 use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::rows::{
@@ -160,6 +161,7 @@ pub(crate) struct Catalog {
     credentials: Cache<Box<str>, Arc<CredentialEntry>>,
     pub(crate) unknown: Unknown,
     tenants: Cache<TenantId, Arc<TenantRow>>,
+    pub(crate) doubts: Doubts,
 }
 
 impl Catalog {
@@ -174,6 +176,7 @@ impl Catalog {
             credentials: Cache::new(limits::CACHED_PRINCIPALS),
             unknown: Unknown::default(),
             tenants: Cache::new(limits::CACHED_TENANTS),
+            doubts: Doubts::default(),
         }
     }
 
@@ -187,7 +190,7 @@ impl Catalog {
 
     /// The key that a name leads to.
     pub(crate) fn by_name(&self, name: &Name, ground: Ground) -> Result<KeyId, Halt> {
-        cached(&self.names, name, ground, || {
+        cached(&self.names, &self.doubts, name, ground, || {
             let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
             let row = self.snapshot()?.get(Table::Binding, &key)?;
             let row = row.ok_or_else(|| Noun::Name(name.text.clone()))?;
@@ -203,7 +206,7 @@ impl Catalog {
         region: &Arc<str>,
         ground: Ground,
     ) -> Result<KeyId, Halt> {
-        cached(&self.lineages, &(lineage, Arc::clone(region)), ground, || {
+        cached(&self.lineages, &self.doubts, &(lineage, Arc::clone(region)), ground, || {
             let prefix = [lineage.as_bytes().as_slice(), material.as_bytes()].concat();
             let rows = self.snapshot()?.scan(Table::VersionByMaterial, &prefix, None, limits::NAMES_PER_KEY)?;
             for row in rows {
@@ -219,12 +222,12 @@ impl Catalog {
 
     /// A key.
     pub(crate) fn key(&self, id: KeyId, ground: Ground) -> Result<Arc<KeyEntry>, Halt> {
-        cached(&self.keys, &id, ground, || self.load_key(id).map(Arc::new))
+        cached(&self.keys, &self.doubts, &id, ground, || self.load_key(id).map(Arc::new))
     }
 
     /// A key's grants.
     pub(crate) fn grants(&self, key: KeyId, ground: Ground) -> Result<Arc<GrantSet>, Halt> {
-        cached(&self.grants, &key, ground, || {
+        cached(&self.grants, &self.doubts, &key, ground, || {
             let rows = self.scan_all(Table::Grant, key.as_bytes(), limits::GRANTS_PER_KEY)?;
             let rows = rows.iter().map(|row| rows::decode("grants", &row.value)).collect::<Result<_, _>>()?;
             Ok(Arc::new(GrantSet::new(rows)))
@@ -238,7 +241,7 @@ impl Catalog {
         id: PrincipalId,
         ground: Ground,
     ) -> Result<Arc<PrincipalEntry>, Halt> {
-        cached(&self.principals, &id, ground, || {
+        cached(&self.principals, &self.doubts, &id, ground, || {
             let snapshot = self.snapshot()?;
             let missing = || Noun::Principal(id.to_string().into());
             let row = snapshot.get(Table::Principal, &keys::principal(tenant, id))?.ok_or_else(missing)?;
@@ -264,7 +267,7 @@ impl Catalog {
         if let Some(found) = self.credentials.get(shown) {
             return Ok(found);
         }
-        cached(&self.credentials, &Box::from(shown), ground, || {
+        cached(&self.credentials, &self.doubts, &Box::from(shown), ground, || {
             let row = self.snapshot()?.get(Table::Credential, shown.as_bytes())?;
             let row = row.ok_or_else(|| Noun::Credential(shown.into()))?;
             let row: CredentialRow = rows::decode("credentials", &row.value)?;
@@ -277,7 +280,7 @@ impl Catalog {
 
     /// A tenant.
     pub(crate) fn tenant(&self, id: TenantId, ground: Ground) -> Result<Arc<TenantRow>, Halt> {
-        cached(&self.tenants, &id, ground, || self.load_tenant(id).map(|(row, _)| row))
+        cached(&self.tenants, &self.doubts, &id, ground, || self.load_tenant(id).map(|(row, _)| row))
     }
 
     /// A tenant as it is now, with the row to replace.
@@ -415,9 +418,11 @@ fn row_fault(table: &'static str, cause: String) -> EngineError {
     EngineError::Internal(InternalFault::Row { table, cause })
 }
 
-/// Reads through a cache: one loader at a time for each key, and only where blocking is allowed.
+/// Reads through a cache: one loader at a time for each key, and only where blocking is allowed. While a commit is in
+/// doubt nothing is kept.
 fn cached<K, V>(
     cache: &Cache<K, V>,
+    doubts: &Doubts,
     key: &K,
     ground: Ground,
     load: impl FnOnce() -> Result<V, EngineError>,
@@ -434,6 +439,11 @@ where
     }
     match cache.get_value_or_guard(key, None) {
         quick_cache::sync::GuardResult::Value(found) => Ok(found),
+        // It may change at any time without anyone being told.
+        quick_cache::sync::GuardResult::Guard(guard) if doubts.open() > 0 => {
+            drop(guard);
+            Ok(load()?)
+        }
         quick_cache::sync::GuardResult::Guard(guard) => {
             let loaded = load()?;
             // Refused when the entry was forgotten meanwhile; what was read is still right for this request.

@@ -12,6 +12,7 @@ mod call;
 mod catalog;
 mod changes;
 mod decide;
+mod doubt;
 mod error;
 mod identity;
 mod keys;
@@ -19,6 +20,7 @@ pub mod limits;
 mod operation;
 pub mod operations;
 mod outbox;
+mod passage;
 mod perform;
 mod record;
 mod rollback;
@@ -80,6 +82,7 @@ pub struct Engine {
     /// Grows with every change that may take a use away.
     epoch: AtomicU64,
     outbox: outbox::Outbox,
+    passage: passage::Passage,
     /// Seals page cursors and grant tokens.
     token_key: ArcSwap<WrappingKey>,
     usage: usage::Ledger,
@@ -113,6 +116,7 @@ impl Engine {
         tell("kill_switch_epoch_total", self.epoch.load(Ordering::Relaxed));
         tell("outbox_settled", self.outbox.settled() as u64);
         tell("audit_log_owed", u64::from(self.outbox.owes()));
+        tell("doubtful_commits", self.catalog.doubts.open() as u64);
         tell("roots", self.vault.roots().len() as u64);
     }
 

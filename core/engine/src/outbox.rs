@@ -24,8 +24,8 @@ use crate::rows::{self, OutboxRow, PositionRow};
 use crate::workers::Ground;
 use crate::{Engine, limits};
 
-/// Most records that one replay takes from the outbox.
-const REPLAY: usize = 10_000;
+/// Most rows of the outbox that are read at a time.
+const READ_AT_ONCE: usize = 256;
 /// Most rows that one commit removes from the outbox.
 const REMOVED_AT_ONCE: usize = 1_000;
 
@@ -100,32 +100,15 @@ pub(crate) struct Removed {
 impl Engine {
     /// Adds a change's record to its batch, and the removal of records that are settled.
     pub(crate) fn enclose(&self, batch: &mut Batch, record: &SealedRecord) -> Removed {
-        let head = self.log.head();
-        self.outbox.rows.lock().under_way.insert(record.id(), Position(head.size));
-        let row = OutboxRow { record: record.bytes().to_vec(), origin: head.origin.clone() };
-        batch.put(Table::Outbox, record.id().as_bytes().to_vec(), rows::encode(&row));
-        self.remove_settled(batch, &head)
-    }
-
-    fn remove_settled(&self, batch: &mut Batch, head: &Head) -> Removed {
         let mut rows = self.outbox.rows.lock();
-        if rows.removing {
-            return Removed::default();
-        }
-        let known = rows.under_way.values().copied().min().unwrap_or(Position(head.size)).min(Position(head.size));
-        let removed: Vec<_> =
-            rows.settled.extract_if(.., |(_, position)| *position < known).take(REMOVED_AT_ONCE).collect();
-        // Those that stay are looked for in the log from this position on.
-        let known = rows.settled.iter().map(|(_, position)| *position).fold(known, Position::min);
-        // Noted now and then even when nothing changes: a start reads the log from there.
-        rows.removing = !removed.is_empty() || known.0.saturating_sub(rows.noted.0) >= limits::KNOWN_RECORDS;
-        if rows.removing {
-            batch.put(Table::Installation, changes_key(&head.origin), rows::encode(&PositionRow { position: known }));
-        }
-        for (id, _) in &removed {
-            batch.delete(Table::Outbox, id.as_bytes().to_vec());
-        }
-        Removed { records: removed, noted: rows.removing.then_some(known) }
+        // Read while nobody else can note a position: one that is noted later must not be behind this record's.
+        let head = self.log.head();
+        rows.under_way.insert(record.id(), Position(head.size));
+        let removed = remove_settled(&mut rows, batch, &head);
+        drop(rows);
+        let row = OutboxRow { record: record.bytes().to_vec(), origin: head.origin };
+        batch.put(Table::Outbox, record.id().as_bytes().to_vec(), rows::encode(&row));
+        removed
     }
 
     /// Notes that the store has every change that the log tells of until now.
@@ -139,13 +122,15 @@ impl Engine {
     pub(crate) fn enclosed(&self, record: RecordId, removed: Removed, committed: Result<(), &StoreError>) {
         self.outbox.removed(removed, committed.is_ok());
         match committed {
-            Ok(()) => {}
-            // It may be there after all; then its record is owed.
-            Err(StoreError::Unavailable { .. }) => self.outbox.owe(record),
-            Err(_) => {
-                self.outbox.rows.lock().under_way.remove(&record);
-            }
+            // It may be there after all: that is told when the doubt ends.
+            Ok(()) | Err(StoreError::Unavailable { .. }) => {}
+            Err(_) => self.never_committed(record),
         }
+    }
+
+    /// A batch that had `record` in it was not committed, and will not be.
+    pub(crate) fn never_committed(&self, record: RecordId) {
+        self.outbox.rows.lock().under_way.remove(&record);
     }
 
     /// Tells whether the log has the record of a change that was committed.
@@ -159,7 +144,9 @@ impl Engine {
     /// Removes settled records, if there are any.
     pub(crate) fn clear_outbox(&self) -> Result<(), EngineError> {
         let mut batch = Batch::default();
-        let removed = self.remove_settled(&mut batch, &self.log.head());
+        let mut rows = self.outbox.rows.lock();
+        let removed = remove_settled(&mut rows, &mut batch, &self.log.head());
+        drop(rows);
         if batch.changes.is_empty() {
             return Ok(());
         }
@@ -178,14 +165,12 @@ impl Engine {
         }
         let _replaying = self.outbox.replaying.lock();
         if self.outbox.owes() {
-            let owed = self.outbox.rows.lock().owed.clone();
-            self.replay(|id| owed.contains(&id))?;
+            let owed: HashSet<RecordId> = self.outbox.rows.lock().owed.clone();
+            let mut held = self.held_records()?;
+            held.retain(|id| owed.contains(id));
+            self.replay(&held)?;
             let mut rows = self.outbox.rows.lock();
-            // What was owed and is not there was never committed.
-            for id in &owed {
-                rows.under_way.remove(id);
-                rows.owed.remove(id);
-            }
+            rows.owed.retain(|id| !owed.contains(id));
             self.outbox.owes.store(!rows.owed.is_empty(), Ordering::Release);
         }
         Ok(())
@@ -193,45 +178,59 @@ impl Engine {
 
     /// At the start, when nothing is under way: writes what a crash kept from the log.
     pub(crate) fn replay_outbox(&self) -> Result<(), EngineError> {
-        self.replay(|_| true)
+        self.replay(&self.held_records()?)
     }
 
-    /// Writes those records that the outbox holds, are wanted, and the log lacks.
-    fn replay(&self, wanted: impl Fn(RecordId) -> bool) -> Result<(), EngineError> {
-        let mut held = self.held_records()?;
-        held.retain(|record| wanted(record.id()));
-        let ids: Vec<RecordId> = held.iter().map(SealedRecord::id).collect();
+    /// Writes those of some records in the outbox that the log lacks.
+    fn replay(&self, held: &[RecordId]) -> Result<(), EngineError> {
         let since = self.known_changes()?.max(self.first_kept()?);
-        let lacking = self.log.lacking(since, &ids).map_err(|error| unreadable(&error))?;
-        for record in held {
-            let id = record.id();
-            let position = match lacking.contains(&id) {
+        let lacking = self.log.lacking(since, held).map_err(|error| unreadable(&error))?;
+        for id in held {
+            let position = match lacking.contains(id) {
                 true => {
+                    let record = self.held_record(*id)?;
                     let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
                     self.log.append(permit, vec![record]).wait().map_err(|cause| log_error(&cause))?
                 }
                 // Somewhere before the end.
                 false => Position(self.log.head().size.saturating_sub(1)),
             };
-            self.outbox.settle(id, position);
+            self.outbox.settle(*id, position);
         }
         Ok(())
     }
 
-    /// The records of this node that the outbox holds, in the order of their commits.
-    pub(crate) fn held_records(&self) -> Result<Vec<SealedRecord>, EngineError> {
+    fn held_record(&self, id: RecordId) -> Result<SealedRecord, EngineError> {
         let fault = |cause: String| EngineError::Internal(InternalFault::Row { table: "outbox", cause });
+        let row = self.catalog.snapshot()?.get(Table::Outbox, id.as_bytes())?;
+        let row = row.ok_or_else(|| fault(format!("{id} is gone")))?;
+        let row: OutboxRow = rows::decode("outbox", &row.value)?;
+        SealedRecord::from_bytes(row.record).map_err(|error| fault(error.to_string()))
+    }
+
+    /// The records of this node that the outbox holds, all of them, in the order of their commits.
+    pub(crate) fn held_records(&self) -> Result<Vec<RecordId>, EngineError> {
         let origin = self.log.head().origin;
+        let snapshot = self.catalog.snapshot()?;
         let mut held = Vec::new();
-        let mut rows = self.catalog.scan_all(Table::Outbox, &[], REPLAY)?;
-        rows.sort_by_key(|row| row.revision);
-        for row in rows {
-            let row: OutboxRow = rows::decode("outbox", &row.value)?;
-            if row.origin == origin {
-                held.push(SealedRecord::from_bytes(row.record).map_err(|error| fault(error.to_string()))?);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            // The records themselves may be large: only so many of them are in memory at a time.
+            let page = snapshot.scan(Table::Outbox, &[], after.as_deref(), READ_AT_ONCE)?;
+            let full = page.len() == READ_AT_ONCE;
+            after = page.last().map(|row| row.key.clone());
+            for row in page {
+                let stored: OutboxRow = rows::decode("outbox", &row.value)?;
+                if let Some(id) = RecordId::from_slice(&row.key).filter(|_| stored.origin == origin) {
+                    held.push((row.revision, id));
+                }
+            }
+            if !full {
+                break;
             }
         }
-        Ok(held)
+        held.sort_unstable_by_key(|(revision, _)| *revision);
+        Ok(held.into_iter().map(|(_, id)| id).collect())
     }
 
     /// The position before which every change that the log tells of is in the store.
@@ -267,6 +266,27 @@ impl Engine {
         };
         records.map_err(|error| unreadable(&error))
     }
+}
+
+/// Adds the removal of settled records to a batch, and the position that is known by it.
+fn remove_settled(rows: &mut Rows, batch: &mut Batch, head: &Head) -> Removed {
+    if rows.removing {
+        return Removed::default();
+    }
+    let known = rows.under_way.values().copied().min().unwrap_or(Position(head.size)).min(Position(head.size));
+    let removed: Vec<_> =
+        rows.settled.extract_if(.., |(_, position)| *position < known).take(REMOVED_AT_ONCE).collect();
+    // Those that stay are looked for in the log from this position on.
+    let known = rows.settled.iter().map(|(_, position)| *position).fold(known, Position::min);
+    // Noted now and then even when nothing changes: a start reads the log from there.
+    rows.removing = !removed.is_empty() || known.0.saturating_sub(rows.noted.0) >= limits::KNOWN_RECORDS;
+    if rows.removing {
+        batch.put(Table::Installation, changes_key(&head.origin), rows::encode(&PositionRow { position: known }));
+    }
+    for (id, _) in &removed {
+        batch.delete(Table::Outbox, id.as_bytes().to_vec());
+    }
+    Removed { records: removed, noted: rows.removing.then_some(known) }
 }
 
 pub(crate) fn unreadable(error: &ReadError) -> EngineError {

@@ -19,15 +19,17 @@ use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::purpose::{Purpose, VersionState};
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, Change, Precondition, StoreError, Table};
 
 use crate::Engine;
 use crate::call::{Call, Mode};
 use crate::decide::{Decided, Subject};
+use crate::doubt::places;
 use crate::error::{Denial, EngineError, InternalFault, Noun, Unavailable};
 use crate::limits;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
+use crate::passage::Passing;
 use crate::workers::Ground;
 
 /// A request on its way, and what is known of it so far.
@@ -166,6 +168,8 @@ impl Engine {
             let mut trace = Trace { algorithm: operation.algorithm(), ..Trace::default() };
             let epoch = self.epoch.load(Ordering::Acquire);
             let answer = self.steps(journey, operation, ground, &mut trace);
+            // Whatever takes a use away waits from here on until this change has ended.
+            let passing = matches!(answer, Ok(Outcome::Change(..))).then(|| self.passage.enter());
             let answer = answer.and_then(|outcome| {
                 self.recheck(journey, operation, &mut trace, epoch, ground)?;
                 Ok(outcome)
@@ -199,7 +203,7 @@ impl Engine {
             let Some(batch) = batch else {
                 return Ok(Finished { answer, durable: self.log.append(permit, vec![record]) });
             };
-            match self.commit(batch, record, permit) {
+            match self.commit(batch, record, permit, passing) {
                 Ok(durable) => return Ok(Finished { answer, durable }),
                 Err(EngineError::Conflict) if tries < limits::COMMIT_TRIES => tries += 1,
                 Err(error) => {
@@ -472,21 +476,46 @@ impl Engine {
     }
 
     /// Commits a change together with its record, waits until the log has the record, and makes the change visible.
-    fn commit(&self, mut batch: Batch, record: SealedRecord, permit: Permit) -> Result<Durable, EngineError> {
+    fn commit(
+        &self,
+        mut batch: Batch,
+        record: SealedRecord,
+        permit: Permit,
+        passing: Option<Passing<'_>>,
+    ) -> Result<Durable, EngineError> {
         let id = record.id();
-        let touched = batch.clone();
+        let touched = places(&batch);
+        let moment = self.catalog.doubts.now()?;
         let removed = self.enclose(&mut batch, &record);
         let committed = self.catalog.store().commit(batch);
         self.enclosed(id, removed, committed.as_ref().map(|_| ()));
         if let Err(error) = committed {
+            if matches!(error, StoreError::Unavailable { .. }) {
+                self.doubt(id, &touched);
+            }
             // Somebody else may have changed what was read from the caches: read it afresh.
             self.catalog.forget_read(&touched);
             return Err(error.into());
         }
+        drop(passing);
         let written = self.log.append(permit, vec![record]).wait();
         self.logged(id, written.as_ref().ok().copied());
         self.make_visible(&touched);
+        if let Err(error) = self.settle_doubts(moment) {
+            tracing::warn!(%error, "commits in doubt could not be settled; the next tick tries again");
+        }
+        if changes_use(&touched) {
+            self.await_permitted()?;
+        }
         Ok(Durable::finished(written))
+    }
+
+    /// Waits until every change that may have been permitted before now is committed or refused.
+    fn await_permitted(&self) -> Result<(), EngineError> {
+        match self.passage.await_earlier() {
+            true => self.end_doubts(),
+            false => Err(EngineError::Unavailable(Unavailable::Deadline(limits::PASSAGE_WAIT))),
+        }
     }
 
     /// Forgets what a committed batch has changed, so that everyone sees it.
@@ -526,7 +555,8 @@ fn dry<T>(mode: Mode, answer: T) -> Result<T, EngineError> {
     }
 }
 
-/// Whether a batch may have taken a use away, so that running operations must look again.
+/// Whether a batch may have taken a use away, so that running operations must look again. A row that is new takes nothing
+/// from anyone, unless it is a policy.
 fn changes_use(batch: &Batch) -> bool {
     let tables = [
         Table::Key,
@@ -537,10 +567,13 @@ fn changes_use(batch: &Batch) -> bool {
         Table::IdentityPolicy,
         Table::Grant,
     ];
-    batch.changes.iter().any(|change| match change {
-        strongroom_model::store::Change::Put(table, ..) | strongroom_model::store::Change::Delete(table, _) => {
-            tables.contains(table)
-        }
+    let is_new = |table: Table, place: &[u8]| {
+        let absent = |condition: &Precondition| matches!(condition, Precondition::Absent(other, key) if *other == table && key == place);
+        table != Table::IdentityPolicy && batch.preconditions.iter().any(absent)
+    };
+    batch.changes.iter().any(|change| {
+        let (Change::Put(table, place, _) | Change::Delete(table, place)) = change;
+        tables.contains(table) && !is_new(*table, place)
     })
 }
 

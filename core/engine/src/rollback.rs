@@ -53,8 +53,7 @@ pub struct RolledBack {
 impl Engine {
     /// Reads the log from where the store is known to have everything.
     pub(crate) fn lost_changes(&self) -> Result<LostChanges, EngineError> {
-        let held: HashSet<RecordId> =
-            self.held_records()?.iter().map(strongroom_audit::record::SealedRecord::id).collect();
+        let held: HashSet<RecordId> = self.held_records()?.into_iter().collect();
         let mut lost = LostChanges::default();
         for stored in self.records_since(self.known_changes()?)? {
             let stored = stored.map_err(|error| unreadable(&error))?;

@@ -21,6 +21,7 @@ use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::outbox::Outbox;
+use crate::passage::Passage;
 use crate::rollback::RolledBack;
 use crate::rows::{self, DomainKeyRow, HeadRow, InstallationRow, OutboxRow, RootRow, RootWrap, TenantRow};
 use crate::scheduler::Memory;
@@ -269,6 +270,7 @@ impl Engine {
             operator_policy,
             epoch: AtomicU64::new(0),
             outbox: Outbox::default(),
+            passage: Passage::default(),
             token_key: ArcSwap::new(token_key),
             usage: Ledger::default(),
             sweeps: Sweeps::default(),

@@ -150,7 +150,7 @@ pub enum StoreError {
     /// No space left; nothing was changed.
     #[error("the store's disk is full")]
     Full,
-    /// It cannot be read or written now. For a commit, whether it happened is unknown until the store is reopened.
+    /// It cannot be read or written now. A commit may have happened, or may happen still, until a later one is answered.
     #[error("the store is unavailable: {cause}")]
     Unavailable {
         /// What happened, for the operator.
@@ -192,7 +192,9 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Busy`] when no place came free, else when the store cannot be read.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StoreError>;
 
-    /// Commits a batch durably: on return it will be seen by every later snapshot and survives a crash.
+    /// Commits a batch durably: on return it will be seen by every later snapshot and survives a crash. Commits happen in
+    /// the order in which they are called for: once one is answered that was called for after another had returned, the
+    /// other has ended, whatever it was answered.
     ///
     /// # Errors
     /// When nothing was changed, except as [`StoreError::Unavailable`] says.

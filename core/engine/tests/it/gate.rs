@@ -27,6 +27,8 @@ pub(crate) struct GatedStore {
     credentials: RwLock<()>,
     /// How many have come to read one.
     readers: AtomicUsize,
+    /// How many commits have happened.
+    landed: AtomicUsize,
 }
 
 /// The store's side of a closed gate.
@@ -64,6 +66,7 @@ impl GatedStore {
             failing: Mutex::new(None),
             credentials: RwLock::new(()),
             readers: AtomicUsize::new(0),
+            landed: AtomicUsize::new(0),
         });
         let parts = Parts { store: Arc::<Self>::clone(&store), ..parts };
         (Engine::start(parts, &options()).unwrap(), store)
@@ -93,6 +96,11 @@ impl GatedStore {
         }
     }
 
+    /// How many commits have happened.
+    pub(crate) fn landed(&self) -> usize {
+        self.landed.load(Ordering::SeqCst)
+    }
+
     fn pass(&self, is: impl Fn(Point) -> bool) {
         let held = self.gate.lock().unwrap().take_if(|closed| is(closed.point));
         if let Some(Closed { at_gate, opened, .. }) = held {
@@ -118,7 +126,9 @@ impl Store for GatedStore {
         if self.failing.lock().unwrap().take_if(|point| is(*point)).is_some() {
             return Err(StoreError::Full);
         }
-        self.inner.commit(batch)
+        let committed = self.inner.commit(batch)?;
+        self.landed.fetch_add(1, Ordering::SeqCst);
+        Ok(committed)
     }
 }
 

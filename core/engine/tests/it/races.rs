@@ -1,6 +1,6 @@
 //! Races that are made to happen: what a change has taken away while another request was under way.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -28,21 +28,28 @@ fn run<O: Operation>(engine: &Engine, caller: &Arc<Caller>, operation: O) -> Res
     engine.perform_blocking(call(caller), operation, Mode::Run)
 }
 
-/// Runs `first`, holds it at `point`, runs `second` on the same engine, and returns what came of both.
-fn overtaken<A: Send, B>(
+/// Runs `first`, holds it at `point`, runs `second` on the same engine until it has ended or has committed, lets the first
+/// go on, and returns what came of both.
+fn overtaken<A: Send, B: Send>(
     test: &TestEngine,
     point: Point,
     first: impl FnOnce(&Engine) -> A + Send,
-    second: impl FnOnce(&Engine) -> B,
+    second: impl FnOnce(&Engine) -> B + Send,
 ) -> (A, B, Arc<Engine>) {
     let (engine, store) = GatedStore::engine(test);
     let gate = store.hold(point);
     let (first, second) = thread::scope(|scope| {
         let held = scope.spawn(|| first(&engine));
         gate.reached();
-        let second = second(&engine);
+        let landed = store.landed();
+        let second = scope.spawn(|| second(&engine));
+        // Before it is answered it may wait for a change that is being committed to end.
+        let commits = matches!(point, Point::Commit(_));
+        while !(second.is_finished() || commits && store.landed() > landed) {
+            thread::yield_now();
+        }
         gate.open();
-        (held.join().unwrap(), second)
+        (held.join().unwrap(), second.join().unwrap())
     });
     (first, second, engine)
 }
@@ -272,4 +279,34 @@ fn a_grant_that_was_revoked_passes_nothing_on() {
     second.unwrap();
     assert!(matches!(first, Err(EngineError::Denied(_))), "{first:?}");
     assert_eq!(grants(&test, &key), 0);
+}
+
+#[test]
+fn a_change_that_was_permitted_before_a_suspension_is_not_committed_after_that_was_answered() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let anna = test.user("anna", Some(&allow(None, &["test:*"])));
+    let describe = |text: &str| EditKey { key: by_name(&key), edit: Edit::Describe(text.to_owned()) };
+    let suspend = SuspendPrincipal { tenant: test.tenant.id, name: "anna".to_owned(), suspended: true };
+    let (engine, store) = GatedStore::engine(&test);
+    let gate = store.hold(Point::Commit(Table::Key));
+    thread::scope(|scope| {
+        let change = scope.spawn(|| run(&engine, &anna, describe("by anna")).map(|_| ()));
+        gate.reached();
+        let (answer, answered) = mpsc::channel();
+        let suspended = scope.spawn({
+            let engine = Arc::clone(&engine);
+            move || answer.send(run(&engine, &operator(), suspend).map(|_| ())).unwrap()
+        });
+        // The change is permitted and about to be committed: until it has ended there is no answer.
+        assert!(answered.recv_timeout(Duration::from_millis(500)).is_err());
+        gate.open();
+        answered.recv().unwrap().unwrap();
+        suspended.join().unwrap();
+        change.join().unwrap().unwrap();
+    });
+    let later = run(&engine, &anna, describe("later")).map(|_| ());
+    assert!(matches!(later, Err(EngineError::TenantSuspended)), "{later:?}");
+    let found = run(&engine, &test.root(), inspect(by_name(&key))).unwrap();
+    assert_eq!(found.row.description, "by anna");
 }

@@ -359,3 +359,25 @@ fn a_row_from_a_commit_that_never_was_is_found() {
     let found = EmbeddedStore::open(&path, Options::default()).unwrap().verify();
     assert_eq!(found, Err(StoreError::Corrupt { cause: "1 rows have a revision that was never given".to_owned() }));
 }
+
+#[test]
+fn a_commit_that_is_answered_tells_that_one_which_was_not_has_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let mut first = true;
+    let fault = move |moment| {
+        if moment == Moment::BeforeCommit && std::mem::take(&mut first) {
+            // The disk hangs until the test lets it go on.
+            let _ = stopped.recv();
+        }
+        Ok(())
+    };
+    let options =
+        Options { commit_wait: Duration::from_millis(50), fault: Some(Box::new(fault)), ..Options::default() };
+    let store = create(home.path(), options);
+    assert!(unavailable(&store.commit(put(b"late", b""))));
+    assert!(!has(&store, b"late"));
+    stop.send(()).unwrap();
+    while store.commit(Batch::default()).is_err() {}
+    assert!(has(&store, b"late"));
+}
