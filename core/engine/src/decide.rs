@@ -7,7 +7,7 @@ use strongroom_model::caller::{Caller, Principal};
 use strongroom_model::name::Name;
 use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Effect, Grant, Grantee, Missing, Outcome,
-    PolicySet, Request, Source, StatementRef, Value, Verdict,
+    PolicySet, Proved, Request, Source, StatementRef, Value, Verdict,
 };
 
 use crate::Engine;
@@ -236,6 +236,8 @@ fn place(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>) -> St
             let name = principal.and_then(|entry| entry.policy_names.get(policy));
             format!("identity-policy {}", name.map_or("built-in", String::as_str))
         }
+        Source::PermissionsBoundary => "permissions-boundary".to_owned(),
+        Source::SessionPolicy(policy) => format!("session-policy {policy}"),
         Source::Grant(id) => format!("grant {id}"),
         Source::KeyGuardrail(_) => "key-guardrail".to_owned(),
         Source::TenantGuardrail(_) => "tenant-guardrail".to_owned(),
@@ -273,6 +275,7 @@ fn request<'a>(call: &'a Call, subject: &Subject<'a>, attributes: &'a dyn Attrib
         resource: subject.resource,
         resource_account: subject.account,
         principal: principal(&call.caller, subject.account),
+        proved: Proved::default(),
         attributes,
         grant_constraints_apply: !matches!(subject.action, Action::DescribeKey | Action::RetireGrant),
     }
@@ -300,6 +303,9 @@ const fn missing(outcome: Outcome) -> &'static str {
         Outcome::ExplicitDeny(_) => "explicit deny",
         Outcome::ImplicitDeny(Missing::IdentityPolicyAllow) => "no identity-based policy allows it",
         Outcome::ImplicitDeny(Missing::ResourcePolicyAllow) => "no resource-based policy allows it",
+        Outcome::ImplicitDeny(Missing::TrustPolicyAllow) => "no role trust policy allows it",
+        Outcome::ImplicitDeny(Missing::PermissionsBoundaryAllow) => "no permissions boundary allows it",
+        Outcome::ImplicitDeny(Missing::SessionPolicyAllow) => "no session policy allows it",
     }
 }
 

@@ -6,11 +6,12 @@ use std::net::IpAddr;
 
 use time::OffsetDateTime;
 
+use crate::condition_keys::{self, KnownKey};
+
 /// The values of condition keys in a request, answered on demand.
 ///
-/// Keys about the principal and the resource's account (`aws:PrincipalArn`, `aws:PrincipalAccount`,
-/// `aws:PrincipalType`, `aws:PrincipalIsAWSService`, `aws:PrincipalServiceName`, `aws:userid`, `aws:username`,
-/// `aws:ResourceAccount`) are never asked: they follow from what was proved, not from what a request claims.
+/// Keys that follow from what was proved, and keys that nothing here can have, are never asked, whatever a request claims
+/// ([`Supplier::Proof`](crate::Supplier::Proof), [`Supplier::Nobody`](crate::Supplier::Nobody)).
 pub trait Attributes {
     /// The value of `key` at `index`, counted from 0; `None` past the last one, so `None` at 0 says that the request
     /// has no such key.
@@ -122,6 +123,7 @@ pub struct ConditionKey {
     written: Box<str>,
     name: Box<str>,
     qualifier: Option<Box<str>>,
+    known: Option<&'static KnownKey>,
 }
 
 impl ConditionKey {
@@ -138,11 +140,9 @@ impl ConditionKey {
         if !plain(service) || !plain(name) || qualifier == Some("") {
             return None;
         }
-        Some(Self {
-            written: text.into(),
-            name: format!("{service}:{name}").to_ascii_lowercase().into(),
-            qualifier: qualifier.map(Into::into),
-        })
+        let name = format!("{service}:{name}").to_ascii_lowercase();
+        let known = condition_keys::find(&name);
+        Some(Self { written: text.into(), name: name.into(), qualifier: qualifier.map(Into::into), known })
     }
 
     /// The key in lower case without its qualifier: `aws:requesttag` of `aws:RequestTag/team`.
@@ -161,6 +161,20 @@ impl ConditionKey {
     #[must_use]
     pub fn qualifies(&self, text: &str) -> bool {
         self.qualifier.as_ref().is_some_and(|qualifier| qualifier.eq_ignore_ascii_case(text))
+    }
+
+    /// What is known of the key; `None` for one that is not in [`CONDITION_KEYS`](crate::CONDITION_KEYS).
+    #[must_use]
+    pub const fn known(&self) -> Option<&'static KnownKey> {
+        self.known
+    }
+
+    /// The claim that the key names in a token of `issuer`, a URL without its scheme: `sub` of
+    /// `oidc.example/tenant:sub`.
+    #[must_use]
+    pub fn claim_of(&self, issuer: &str) -> Option<&str> {
+        let (name, claim) = self.written.split_at_checked(issuer.len())?;
+        claim.strip_prefix(':').filter(|claim| name.eq_ignore_ascii_case(issuer) && !claim.is_empty())
     }
 
     /// The key as the policy wrote it.

@@ -7,10 +7,10 @@ use crate::attributes::ConditionKey;
 use crate::condition::{Condition, Operator, ValueFault};
 use crate::error::PolicyError;
 use crate::json::{self, Node};
-use crate::limits::{DOCUMENT_CHARACTERS, DOCUMENT_CHARACTERS_MAX};
+use crate::limits::{DOCUMENT_BYTES, DOCUMENT_BYTES_MAX};
 use crate::members::{Members, Place, one_or_more, repeated, string, wrong_type};
 use crate::pattern::{Pattern, Syntax};
-use crate::principal::{Named, Principals};
+use crate::principal::{Named, PrincipalName, Principals};
 use crate::statement::{Effect, Selection, Statement};
 
 /// What a document is attached to, which decides what it may say.
@@ -18,8 +18,10 @@ use crate::statement::{Effect, Selection, Statement};
 pub enum Kind {
     /// Attached to a resource, such as a key policy: each statement names its principals.
     Resource,
-    /// Attached to a user or role: no statement names a principal.
+    /// Attached to a user or role, bounding one, or handed in for a session: no statement names a principal.
     Identity,
+    /// Attached to a role: who may have a session of it. Each statement names its principals, none a resource.
+    Trust,
     /// Set over keys or tenants: every statement denies, and one without principals means everyone.
     Guardrail,
 }
@@ -58,23 +60,22 @@ impl CompiledPolicy {
 }
 
 impl Document {
-    /// Reads a document of at most [`DOCUMENT_CHARACTERS`] characters.
+    /// Reads a document of at most [`DOCUMENT_BYTES`].
     ///
     /// # Errors
     /// The first thing in the document that is not as the policy language wants it.
     pub fn parse(text: &str, kind: Kind) -> Result<Self, PolicyError> {
-        Self::parse_within(text, kind, DOCUMENT_CHARACTERS)
+        Self::parse_within(text, kind, DOCUMENT_BYTES)
     }
 
-    /// Reads a document of at most `limit` characters, and never more than [`DOCUMENT_CHARACTERS_MAX`].
+    /// Reads a document of at most `limit` bytes, and never more than [`DOCUMENT_BYTES_MAX`].
     ///
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_within(text: &str, kind: Kind, limit: usize) -> Result<Self, PolicyError> {
-        let limit = limit.min(DOCUMENT_CHARACTERS_MAX);
-        let characters = text.chars().count();
-        if characters > limit {
-            return Err(PolicyError::TooLarge { characters, limit });
+        let limit = limit.min(DOCUMENT_BYTES_MAX);
+        if text.len() > limit {
+            return Err(PolicyError::TooLarge { bytes: text.len(), limit });
         }
         let node = json::parse(text)?;
         let root = Place::Root;
@@ -121,6 +122,13 @@ impl Document {
         self.id.as_deref()
     }
 
+    /// Whom the statements name, `NotPrincipal`'s too, for the caller to find out which of them do not exist. Everyone and
+    /// canonical users are left out.
+    pub fn principals(&self) -> impl Iterator<Item = PrincipalName<'_>> {
+        let entries = self.statements.iter().flat_map(|statement| statement.principals.entries());
+        entries.filter_map(Named::name)
+    }
+
     /// The `Sid` and effect of each statement, in order.
     pub fn statements(&self) -> impl ExactSizeIterator<Item = (Option<&str>, Effect)> {
         self.statements.iter().map(|statement| (statement.sid.as_deref(), statement.effect))
@@ -135,17 +143,21 @@ struct Reader {
 }
 
 const STATEMENT: &str = "Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition";
+const TRUST_STATEMENT: &str = "Sid, Effect, Principal, NotPrincipal, Action, NotAction, Condition";
 
 impl Reader {
     fn statement(self, node: &Node, place: &Place<'_>) -> Result<Statement, PolicyError> {
-        let members = Members::of(node, place)?.only(STATEMENT)?;
+        let elements = if self.kind == Kind::Trust { TRUST_STATEMENT } else { STATEMENT };
+        let members = Members::of(node, place)?.only(elements)?;
         let sid = members.get("Sid").map(|node| self.sid(node, &place.name("Sid"))).transpose()?.flatten();
         let effect = members.get("Effect").ok_or_else(|| members.missing("Effect"))?;
         let effect = self.effect(effect, &place.name("Effect"))?;
         let principals = self.principals(&members, effect)?;
         let actions = self.selection(&members, "Action", "NotAction", "Action or NotAction", Self::action)?;
-        let resources =
-            self.selection(&members, "Resource", "NotResource", "Resource or NotResource", Self::resource)?;
+        let resources = match self.kind {
+            Kind::Trust => Selection { complement: false, patterns: [Pattern::Any].into() },
+            _ => self.selection(&members, "Resource", "NotResource", "Resource or NotResource", Self::resource)?,
+        };
         let conditions = match members.get("Condition") {
             Some(node) => self.conditions(node, &place.name("Condition"))?,
             None => Box::default(),
@@ -173,7 +185,7 @@ impl Reader {
     fn principals(self, members: &Members<'_>, effect: Effect) -> Result<Principals, PolicyError> {
         let Some((name, node)) = members.either("Principal", "NotPrincipal")? else {
             return match self.kind {
-                Kind::Resource => Err(members.missing("Principal or NotPrincipal")),
+                Kind::Resource | Kind::Trust => Err(members.missing("Principal or NotPrincipal")),
                 Kind::Identity | Kind::Guardrail => Ok(Principals::Unstated),
             };
         };
@@ -213,6 +225,10 @@ impl Reader {
         };
         if text != "*" && !text.split_once(':').is_some_and(|(service, name)| sound(service, name)) {
             return Err(invalid());
+        }
+        let assumes = text.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("sts:"));
+        if self.kind == Kind::Trust && !assumes {
+            return Err(PolicyError::NotAnAssumeAction { path: place.to_string(), found: text.to_owned() });
         }
         Pattern::parse(text, Syntax { wildcards: true, variables: false }).map_err(|_| invalid())
     }
@@ -304,6 +320,7 @@ fn principal_entries(node: &Node, place: &Place<'_>) -> Result<Box<[Named]>, Pol
                 "AWS" if text == "*" => Some(Named::Everyone),
                 "AWS" => Named::parse(text),
                 "Service" => Named::parse_service(text),
+                "Federated" => Named::parse_federated(text),
                 _ => (!text.is_empty() && !text.contains(['*', '?'])).then_some(Named::Nobody),
             };
             named.ok_or_else(|| PolicyError::InvalidPrincipal { path: place.to_string(), found: text.to_owned() })

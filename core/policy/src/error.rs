@@ -9,11 +9,11 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PolicyError {
     /// The document is longer than its quota.
-    #[error("the policy has {characters} characters and may have {limit}; shorten it or split it")]
+    #[error("the policy has {bytes} bytes and may have {limit}; shorten it or split it")]
     TooLarge {
-        /// Characters in the document.
-        characters: usize,
-        /// Characters allowed.
+        /// Bytes of the document.
+        bytes: usize,
+        /// Bytes allowed.
         limit: usize,
     },
     /// The document is not JSON (RFC 8259).
@@ -122,6 +122,22 @@ pub enum PolicyError {
          (to match by pattern, put \"*\" here and a condition on aws:PrincipalArn)"
     )]
     InvalidPrincipal {
+        /// The element.
+        path: String,
+        /// The text found.
+        found: String,
+    },
+    /// A principal that does not exist.
+    #[error("the principal '{found}' does not exist; create it first, or mend its name")]
+    UnknownPrincipal {
+        /// The principal as the policy names it.
+        found: String,
+        /// Whether it is a service.
+        service: bool,
+    },
+    /// A trust policy about something else than sessions of its role.
+    #[error("{path}: '{found}' does not assume a role; use an action of sts, such as sts:AssumeRole")]
+    NotAnAssumeAction {
         /// The element.
         path: String,
         /// The text found.

@@ -1,9 +1,10 @@
 //! Deciding a request.
 
 use crate::attributes::{Attributes, ConditionKey, Value};
-use crate::document::CompiledPolicy;
+use crate::condition_keys::{Supplier, Values};
+use crate::document::{CompiledPolicy, Kind};
 use crate::grant::Grant;
-use crate::principal::{Naming, Principal};
+use crate::principal::{Naming, Principal, Proved};
 use crate::statement::{Effect, Statement};
 
 /// A request to decide: one action on one resource.
@@ -17,6 +18,8 @@ pub struct Request<'a> {
     pub resource_account: &'a str,
     /// Who asks.
     pub principal: Principal<'a>,
+    /// What else was proved.
+    pub proved: Proved<'a>,
     /// The condition keys that the request carries.
     pub attributes: &'a dyn Attributes,
     /// Whether the constraints of grants apply to this action.
@@ -24,28 +27,57 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The value of a condition key; what follows from the proven principal is never asked of the attributes.
+    /// The value of a condition key, from whoever answers it.
     pub(crate) fn value(&self, key: &ConditionKey, index: usize) -> Option<Value<'a>> {
-        use Principal::{AssumedRole, Internal, Root, Service, User};
-        let text = match (key.name(), self.principal) {
+        let Some(known) = key.known() else { return self.attributes.value(key, index) };
+        if index > 0 && known.values == Values::One {
+            return None;
+        }
+        match known.supplier {
+            Supplier::Request | Supplier::Surroundings => self.attributes.value(key, index),
+            Supplier::Nobody => None,
+            Supplier::Proof if known.values == Values::ByQualifier => {
+                let mut tags = self.proved.principal_tags.iter().filter(|(tag, _)| key.qualifies(tag));
+                tags.nth(index).map(|(_, value)| Value::Text(value))
+            }
+            Supplier::Proof if index == 0 => self.proved(key.name()),
+            Supplier::Proof => None,
+        }
+    }
+
+    /// The value of a key of [`Supplier::Proof`] that has one.
+    fn proved(&self, name: &str) -> Option<Value<'a>> {
+        use Principal::{AssumedRole, Internal, Root, Service, User, WebIdentity};
+        let proved = self.proved;
+        let text = match (name, self.principal) {
             ("aws:principalarn", Root { arn, .. } | User { arn, .. } | AssumedRole { role_arn: arn, .. }) => Some(arn),
-            ("aws:principalaccount", principal) => principal.account(),
+            ("aws:principalaccount" | "kms:calleraccount", principal) => principal.account(),
             ("aws:principaltype", Root { .. }) => Some("Account"),
             ("aws:principaltype", User { .. }) => Some("User"),
             ("aws:principaltype", AssumedRole { .. }) => Some("AssumedRole"),
-            ("aws:principalisawsservice", Service { .. } | Internal) => Some("true"),
-            ("aws:principalisawsservice", _) => Some("false"),
-            ("aws:principalservicename", Service { name }) => Some(name),
+            ("aws:principalisawsservice", principal) => {
+                return Some(Value::Bool(matches!(principal, Service { .. } | Internal)));
+            }
+            ("aws:principalservicename" | "aws:principalservicenameslist", Service { name }) => Some(name),
             ("aws:userid", Root { account: id, .. } | User { id, .. } | AssumedRole { id, .. }) => Some(id),
             ("aws:username", User { name, .. }) => Some(name),
+            ("aws:federatedprovider", WebIdentity { provider }) => Some(provider),
+            ("aws:federatedprovider", _) => proved.federated_provider,
+            ("aws:sourceidentity", _) => proved.source_identity,
+            ("aws:tokenissuetime", _) => return proved.token_issued.map(Value::Time),
+            ("aws:sourcearn", _) => proved.source_arn,
+            ("aws:sourceaccount", _) => proved.source_account,
+            ("aws:viaawsservice", _) => return Some(Value::Bool(proved.via_service.is_some())),
+            ("kms:viaservice", _) => proved.via_service,
+            ("kms:grantisforawsresource", _) => {
+                let about_grants = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"];
+                let asks = about_grants.iter().any(|action| action.eq_ignore_ascii_case(self.action));
+                return asks.then_some(Value::Bool(proved.via_service.is_some()));
+            }
             ("aws:resourceaccount", _) => Some(self.resource_account),
-            (
-                "aws:principalarn" | "aws:principaltype" | "aws:principalservicename" | "aws:userid" | "aws:username",
-                _,
-            ) => None,
-            _ => return self.attributes.value(key, index),
+            _ => None,
         };
-        text.filter(|_| index == 0).map(Value::Text)
+        text.map(Value::Text)
     }
 }
 
@@ -68,10 +100,15 @@ pub struct PolicySet<'a> {
     pub key_guardrails: &'a [CompiledPolicy],
     /// Guardrails of the tenant.
     pub tenant_guardrails: &'a [CompiledPolicy],
-    /// The key policy; `None` for actions on no resource, or on one that has none.
+    /// The key policy, or the trust policy of the role that is asked for; `None` for actions on no resource, or on one that
+    /// has none.
     pub resource_policy: Option<&'a CompiledPolicy>,
-    /// The policies of the principal.
+    /// The policies of the principal: a session's are its role's.
     pub identity_policies: &'a [CompiledPolicy],
+    /// What the principal's policies can allow at most.
+    pub permissions_boundary: Option<&'a CompiledPolicy>,
+    /// What the session was begun with, of which one must allow; empty where it was begun without.
+    pub session_policies: &'a [CompiledPolicy],
     /// The live grants of the key; those of other grantees are passed over.
     pub grants: &'a [Grant],
     /// How these combine.
@@ -85,10 +122,14 @@ pub enum Source<'a> {
     KeyGuardrail(usize),
     /// A guardrail of the tenant, by position.
     TenantGuardrail(usize),
-    /// The key policy.
+    /// The key policy or the trust policy.
     ResourcePolicy,
     /// A policy of the principal, by position.
     IdentityPolicy(usize),
+    /// The permissions boundary.
+    PermissionsBoundary,
+    /// A session policy, by position.
+    SessionPolicy(usize),
     /// A grant, by id.
     Grant(&'a str),
     /// No document: the root of an account needs no policy of its own account.
@@ -115,8 +156,14 @@ pub enum DeniedBy {
     Guardrail,
     /// The key policy.
     ResourcePolicy,
+    /// The trust policy of the role.
+    TrustPolicy,
     /// A policy of the principal.
     IdentityPolicy,
+    /// The permissions boundary.
+    PermissionsBoundary,
+    /// A session policy.
+    SessionPolicy,
 }
 
 /// What was missing for an allowance.
@@ -126,6 +173,12 @@ pub enum Missing {
     IdentityPolicyAllow,
     /// No resource-based policy (and no grant) allows the action.
     ResourcePolicyAllow,
+    /// The role's trust policy does not allow the action.
+    TrustPolicyAllow,
+    /// The permissions boundary does not allow the action; everything else would have.
+    PermissionsBoundaryAllow,
+    /// No session policy allows the action; everything else would have.
+    SessionPolicyAllow,
 }
 
 /// The decision.
@@ -139,6 +192,38 @@ pub enum Outcome {
     ImplicitDeny(Missing),
 }
 
+impl Outcome {
+    /// Why a request was denied, in AWS's words (IAM User Guide, "Troubleshoot access denied error messages"), as they stand
+    /// behind `User: ARN is not authorized to perform: ACTION on resource: ARN`; empty for what was allowed.
+    #[must_use]
+    pub fn reason(self, action: &str) -> String {
+        match self {
+            Self::Allow => String::new(),
+            Self::ExplicitDeny(by) => {
+                let policy = match by {
+                    DeniedBy::Guardrail => "a service control policy",
+                    DeniedBy::ResourcePolicy => "a resource-based policy",
+                    DeniedBy::TrustPolicy => "the role trust policy",
+                    DeniedBy::IdentityPolicy => "an identity-based policy",
+                    DeniedBy::PermissionsBoundary => "a permissions boundary",
+                    DeniedBy::SessionPolicy => "a session policy",
+                };
+                format!("with an explicit deny in {policy}")
+            }
+            Self::ImplicitDeny(missing) => {
+                let policy = match missing {
+                    Missing::IdentityPolicyAllow => "identity-based policy",
+                    Missing::ResourcePolicyAllow => "resource-based policy",
+                    Missing::TrustPolicyAllow => "role trust policy",
+                    Missing::PermissionsBoundaryAllow => "permissions boundary",
+                    Missing::SessionPolicyAllow => "session policy",
+                };
+                format!("because no {policy} allows the {action} action")
+            }
+        }
+    }
+}
+
 /// A decision with the statements that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision<'a> {
@@ -146,7 +231,7 @@ pub struct Decision<'a> {
     pub outcome: Outcome,
     /// Whether the principal is of another account than the resource. AWS tells such a principal less about a denial.
     pub cross_account: bool,
-    deciding: [Option<StatementRef<'a>>; 2],
+    deciding: Deciding<'a>,
 }
 
 impl<'a> Decision<'a> {
@@ -156,8 +241,8 @@ impl<'a> Decision<'a> {
         matches!(self.outcome, Outcome::Allow)
     }
 
-    /// The statements that decided: one for a denial, one or two (key policy, then identity policy) for an allowance,
-    /// none where nothing matched.
+    /// The statements that decided: one for a denial; for an allowance the key policy's, the identity policy's or a grant,
+    /// then those of boundary and session where they had a say; none where nothing matched.
     pub fn deciding(&self) -> impl Iterator<Item = StatementRef<'a>> {
         self.deciding.into_iter().flatten()
     }
@@ -169,7 +254,7 @@ pub fn evaluate<'a>(request: &Request<'_>, set: &PolicySet<'a>) -> Decision<'a> 
     let cross_account = request.principal.account().is_some_and(|account| account != request.resource_account);
     let (outcome, deciding) = match allowance(request, set, cross_account) {
         Ok(deciding) => (Outcome::Allow, deciding),
-        Err((outcome, statement)) => (outcome, [statement, None]),
+        Err((outcome, statement)) => (outcome, [statement, None, None, None]),
     };
     Decision { outcome, cross_account, deciding }
 }
@@ -182,75 +267,132 @@ pub fn allows_future_put(replacement: &CompiledPolicy, request: &Request<'_>, se
     evaluate(request, &set).is_allowed()
 }
 
-type Deciding<'a> = [Option<StatementRef<'a>>; 2];
+type Deciding<'a> = [Option<StatementRef<'a>>; 4];
 type Denial<'a> = (Outcome, Option<StatementRef<'a>>);
 
 /// The matching statements of one source, by how they name the principal.
 #[derive(Default)]
 struct Allowed<'a> {
     direct: Option<StatementRef<'a>>,
+    role: Option<StatementRef<'a>>,
     account: Option<StatementRef<'a>>,
 }
 
+impl<'a> Allowed<'a> {
+    fn any(&self) -> Option<StatementRef<'a>> {
+        self.direct.or(self.role).or(self.account)
+    }
+}
+
+/// What allows on each side, once nothing denies. The limits are `None` where there is no such policy.
+struct Sides<'a> {
+    resource: Allowed<'a>,
+    identity: Option<StatementRef<'a>>,
+    boundary: Option<Option<StatementRef<'a>>>,
+    session: Option<Option<StatementRef<'a>>>,
+}
+
+impl<'a> Sides<'a> {
+    /// An allowance by `first` and `second` that boundary and session still limit.
+    fn limited(&self, first: StatementRef<'a>, second: Option<StatementRef<'a>>) -> Result<Deciding<'a>, Denial<'a>> {
+        let deny = |missing| Err((Outcome::ImplicitDeny(missing), None));
+        match (self.boundary, self.session) {
+            (Some(None), _) => deny(Missing::PermissionsBoundaryAllow),
+            (_, Some(None)) => deny(Missing::SessionPolicyAllow),
+            (boundary, session) => Ok([Some(first), second, boundary.flatten(), session.flatten()]),
+        }
+    }
+}
+
 fn allowance<'a>(request: &Request<'_>, set: &PolicySet<'a>, cross: bool) -> Result<Deciding<'a>, Denial<'a>> {
+    let mut none = Allowed::default();
     for (index, policy) in set.key_guardrails.iter().enumerate() {
-        scan(request, policy, Source::KeyGuardrail(index), DeniedBy::Guardrail, &mut Allowed::default())?;
+        scan(request, policy, Source::KeyGuardrail(index), DeniedBy::Guardrail, &mut none)?;
     }
     for (index, policy) in set.tenant_guardrails.iter().enumerate() {
-        scan(request, policy, Source::TenantGuardrail(index), DeniedBy::Guardrail, &mut Allowed::default())?;
+        scan(request, policy, Source::TenantGuardrail(index), DeniedBy::Guardrail, &mut none)?;
     }
     if request.principal == Principal::Internal {
-        return Ok([Some(without_document(Source::Internal)), None]);
+        return Ok([Some(without_document(Source::Internal)), None, None, None]);
     }
-    let mut resource = Allowed::default();
-    if let Some(policy) = set.resource_policy {
-        scan(request, policy, Source::ResourcePolicy, DeniedBy::ResourcePolicy, &mut resource)?;
-    }
-    let mut identity = Allowed::default();
-    for (index, policy) in set.identity_policies.iter().enumerate() {
-        scan(request, policy, Source::IdentityPolicy(index), DeniedBy::IdentityPolicy, &mut identity)?;
-    }
-    let identity = match request.principal {
-        Principal::Root { .. } => Some(without_document(Source::AccountRoot)),
-        _ => identity.direct,
-    };
+    let sides = sides(request, set)?;
     match set.combining {
-        Combining::Aws => combine(request, set, &resource, identity, cross),
-        Combining::IdentityOnly => match identity {
-            Some(statement) if !cross => Ok([Some(statement), None]),
+        Combining::Aws => combine(request, set, &sides, cross),
+        Combining::IdentityOnly => match sides.identity {
+            Some(statement) if !cross => sides.limited(statement, None),
             Some(_) => Err((Outcome::ImplicitDeny(Missing::ResourcePolicyAllow), None)),
             None => Err((Outcome::ImplicitDeny(Missing::IdentityPolicyAllow), None)),
         },
     }
 }
 
+/// Finds what allows on each side, and stops at what denies on any.
+fn sides<'a>(request: &Request<'_>, set: &PolicySet<'a>) -> Result<Sides<'a>, Denial<'a>> {
+    let mut resource = Allowed::default();
+    if let Some(policy) = set.resource_policy {
+        let denied_by = match policy.kind() {
+            Kind::Trust => DeniedBy::TrustPolicy,
+            _ => DeniedBy::ResourcePolicy,
+        };
+        scan(request, policy, Source::ResourcePolicy, denied_by, &mut resource)?;
+    }
+    let mut identity = Allowed::default();
+    for (index, policy) in set.identity_policies.iter().enumerate() {
+        scan(request, policy, Source::IdentityPolicy(index), DeniedBy::IdentityPolicy, &mut identity)?;
+    }
+    let mut boundary = Allowed::default();
+    if let Some(policy) = set.permissions_boundary {
+        scan(request, policy, Source::PermissionsBoundary, DeniedBy::PermissionsBoundary, &mut boundary)?;
+    }
+    let mut session = Allowed::default();
+    for (index, policy) in set.session_policies.iter().enumerate() {
+        scan(request, policy, Source::SessionPolicy(index), DeniedBy::SessionPolicy, &mut session)?;
+    }
+    Ok(Sides {
+        resource,
+        identity: match request.principal {
+            Principal::Root { .. } => Some(without_document(Source::AccountRoot)),
+            _ => identity.direct,
+        },
+        boundary: set.permissions_boundary.map(|_| boundary.direct),
+        session: (!set.session_policies.is_empty()).then_some(session.direct),
+    })
+}
+
 /// Combines as AWS does (IAM User Guide, "Policy evaluation logic"; KMS Developer Guide, "Determining access").
 fn combine<'a>(
     request: &Request<'_>,
     set: &PolicySet<'a>,
-    resource: &Allowed<'a>,
-    identity: Option<StatementRef<'a>>,
+    sides: &Sides<'a>,
     cross_account: bool,
 ) -> Result<Deciding<'a>, Denial<'a>> {
+    let resource = &sides.resource;
     let in_account = request.principal.account().is_some();
-    match (resource.direct, resource.account.or(resource.direct), identity) {
-        (Some(direct), ..) if !cross_account => return Ok([Some(direct), None]),
-        (_, Some(delegating), Some(identity)) => return Ok([Some(delegating), Some(identity)]),
-        (.., Some(identity)) if set.resource_policy.is_none() && in_account && !cross_account => {
-            return Ok([Some(identity), None]);
-        }
-        _ => {}
-    }
-    if let Some(grant) = set.grants.iter().find(|grant| grant.examine(request).is_ok()) {
-        return Ok([Some(without_document(Source::Grant(grant.id()))), None]);
-    }
-    let resource_allows = resource.direct.or(resource.account).is_some();
     let identity_alone = set.resource_policy.is_none() && in_account && !cross_account;
-    let missing = match resource_allows || identity_alone {
-        true => Missing::IdentityPolicyAllow,
-        false => Missing::ResourcePolicyAllow,
+    let by_policy = match (resource.direct, resource.role, resource.any(), sides.identity) {
+        (Some(direct), ..) if !cross_account => Some(Ok([Some(direct), None, None, None])),
+        (_, Some(role), ..) if !cross_account => Some(sides.limited(role, None)),
+        (.., Some(resource), Some(identity)) => Some(sides.limited(resource, Some(identity))),
+        (.., Some(identity)) if identity_alone => Some(sides.limited(identity, None)),
+        _ => None,
     };
-    Err((Outcome::ImplicitDeny(missing), None))
+    if let Some(Ok(allowed)) = by_policy {
+        return Ok(allowed);
+    }
+    let grants = set.grants.iter().filter_map(|grant| Some((grant.examine(request).ok()?, grant)));
+    if let Some((naming, grant)) = grants.max_by_key(|(naming, _)| *naming) {
+        let grant = without_document(Source::Grant(grant.id()));
+        return match naming {
+            Naming::Direct if !cross_account => Ok([Some(grant), None, None, None]),
+            _ => sides.limited(grant, None),
+        };
+    }
+    let missing = match set.resource_policy.map(CompiledPolicy::kind) {
+        _ if identity_alone || (in_account && resource.any().is_some()) => Missing::IdentityPolicyAllow,
+        Some(Kind::Trust) => Missing::TrustPolicyAllow,
+        _ => Missing::ResourcePolicyAllow,
+    };
+    by_policy.unwrap_or(Err((Outcome::ImplicitDeny(missing), None)))
 }
 
 /// Finds what allows in one policy, and stops at what denies.
@@ -271,6 +413,7 @@ fn scan<'a>(
         match (statement.effect, naming) {
             (Effect::Deny, _) => return Err((Outcome::ExplicitDeny(denied_by), found)),
             (Effect::Allow, Naming::Direct) => allowed.direct = found,
+            (Effect::Allow, Naming::Role) => allowed.role = allowed.role.or(found),
             (Effect::Allow, Naming::Account) => allowed.account = allowed.account.or(found),
         }
     }

@@ -11,7 +11,7 @@ use crate::statement::{Effect, Mismatch};
 pub struct Explanation<'a> {
     /// What [`evaluate`] decides.
     pub decision: Decision<'a>,
-    /// Guardrails, key policy, identity policies and grants, in the order in which they count.
+    /// Guardrails, key policy, identity policies, boundary, session policies and grants, in this order.
     pub statements: Vec<StatementReport<'a>>,
 }
 
@@ -59,14 +59,16 @@ pub fn explain<'a>(request: &Request<'_>, set: &PolicySet<'a>) -> Explanation<'a
     let policies = numbered(set.key_guardrails, Source::KeyGuardrail)
         .chain(numbered(set.tenant_guardrails, Source::TenantGuardrail))
         .chain(set.resource_policy.map(|policy| (Source::ResourcePolicy, policy)))
-        .chain(numbered(set.identity_policies, Source::IdentityPolicy));
+        .chain(numbered(set.identity_policies, Source::IdentityPolicy))
+        .chain(set.permissions_boundary.map(|policy| (Source::PermissionsBoundary, policy)))
+        .chain(numbered(set.session_policies, Source::SessionPolicy));
     let mut statements = Vec::new();
     for (source, policy) in policies {
         statements.extend(policy.statements.iter().enumerate().map(|(index, statement)| StatementReport {
             statement: reference(source, index, statement),
             effect: statement.effect,
             verdict: match statement.examine(request) {
-                Ok(Naming::Direct) => Verdict::Matched,
+                Ok(Naming::Direct | Naming::Role) => Verdict::Matched,
                 Ok(Naming::Account) => Verdict::MatchedAccount,
                 Err(Mismatch::Action) => Verdict::Action,
                 Err(Mismatch::Principal) => Verdict::Principal,
@@ -80,7 +82,7 @@ pub fn explain<'a>(request: &Request<'_>, set: &PolicySet<'a>) -> Explanation<'a
     statements.extend(set.grants.iter().map(|grant| StatementReport {
         statement: StatementRef { source: Source::Grant(grant.id()), index: 0, sid: None },
         effect: Effect::Allow,
-        verdict: grant.examine(request).map_or_else(Verdict::Grant, |()| Verdict::Matched),
+        verdict: grant.examine(request).map_or_else(Verdict::Grant, |_| Verdict::Matched),
     }));
     Explanation { decision: evaluate(request, set), statements }
 }

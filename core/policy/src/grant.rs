@@ -2,7 +2,6 @@
 //! in AWS KMS"). A grant only ever allows, and allows by itself, in any account. Absent: who may create, retire or
 //! revoke one, and its lifetime; that is the engine's.
 
-use crate::attributes::{ConditionKey, TextBuffer};
 use crate::error::GrantError;
 use crate::evaluate::Request;
 use crate::limits::{CONSTRAINT_PAIRS, GRANT_OPERATIONS};
@@ -24,7 +23,7 @@ pub struct Constraints {
     pub context_equals: Option<Vec<(String, String)>>,
     /// The request's encryption context holds at least these pairs (`EncryptionContextSubset`).
     pub context_subset: Option<Vec<(String, String)>>,
-    /// The request comes for this resource (`aws:SourceArn`).
+    /// The request was proved to come for this resource ([`Proved::source_arn`](crate::Proved::source_arn)).
     pub source_arn: Option<String>,
 }
 
@@ -35,7 +34,6 @@ pub struct Grant {
     grantee: Named,
     operations: Box<[Box<str>]>,
     constraints: Constraints,
-    source_arn_key: Option<ConditionKey>,
 }
 
 /// Why a grant does not allow a request.
@@ -76,8 +74,7 @@ impl Grant {
                 return Err(GrantError::ConstraintPairs { found: pairs.len(), limit: CONSTRAINT_PAIRS });
             }
         }
-        let source_arn_key = constraints.source_arn.is_some().then(|| ConditionKey::parse("aws:SourceArn")).flatten();
-        Ok(Self { id: id.into(), grantee, operations, constraints, source_arn_key })
+        Ok(Self { id: id.into(), grantee, operations, constraints })
     }
 
     /// The grant's id, as it stands in decisions.
@@ -87,21 +84,20 @@ impl Grant {
     }
 
     /// Whether the grant allows the request and, if not, what it lacks.
-    pub(crate) fn examine(&self, request: &Request<'_>) -> Result<(), GrantMismatch> {
-        if self.grantee.names(&request.principal) != Some(Naming::Direct) {
-            return Err(GrantMismatch::Grantee);
-        }
+    pub(crate) fn examine(&self, request: &Request<'_>) -> Result<Naming, GrantMismatch> {
+        let naming = self.grantee.names(&request.principal).filter(|naming| *naming >= Naming::Role);
+        let naming = naming.ok_or(GrantMismatch::Grantee)?;
         if !self.operations.iter().any(|operation| operation.eq_ignore_ascii_case(request.action)) {
             return Err(GrantMismatch::Operation);
         }
         if !request.grant_constraints_apply {
-            return Ok(());
+            return Ok(naming);
         }
         if !self.context_fits(request) {
             return Err(GrantMismatch::EncryptionContext);
         }
         match self.source_fits(request) {
-            true => Ok(()),
+            true => Ok(naming),
             false => Err(GrantMismatch::SourceArn),
         }
     }
@@ -119,8 +115,6 @@ impl Grant {
     }
 
     fn source_fits(&self, request: &Request<'_>) -> bool {
-        let Some(wanted) = &self.constraints.source_arn else { return true };
-        let source = self.source_arn_key.as_ref().and_then(|key| request.value(key, 0));
-        source.is_some_and(|source| *wanted == *source.text(&mut TextBuffer::new()))
+        self.constraints.source_arn.as_deref().is_none_or(|wanted| request.proved.source_arn == Some(wanted))
     }
 }

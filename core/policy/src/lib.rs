@@ -2,16 +2,17 @@
 //!
 //! A policy text is read with [`Document::parse`], strictly and when it is written, then compiled once with
 //! [`Document::compile`] and kept. [`evaluate`] holds a [`Request`] against a [`PolicySet`] and returns a [`Decision`] with
-//! the statements that made it; [`explain`] reports on every statement. Condition keys are answered by the caller's
-//! [`Attributes`] when a condition asks. ARNs, actions and condition keys are strings here: which of them exist is the
-//! front ends' to know.
+//! the statements that made it, and for a denial AWS's words ([`Outcome::reason`]); [`explain`] reports on every statement. ARNs
+//! and actions are strings here: which of them exist is the front ends' to know. Condition keys are listed in
+//! [`CONDITION_KEYS`] with who answers each: what follows from a proof is answered here, the rest by the caller's
+//! [`Attributes`] when a condition asks.
 //!
 //! # The order of evaluation
 //!
 //! 1. **Guardrails** of key and tenant: a matching statement denies, whoever asks. They only ever deny.
 //!    [`Principal::Internal`], the installation's own machinery, is held by nothing else and is allowed here.
-//! 2. **Explicit denials** in the key policy and the identity policies win over every allowance (IAM User Guide,
-//!    "Determining whether a request is allowed or denied within an account").
+//! 2. **Explicit denials** in any policy win over every allowance (IAM User Guide, "Determining whether a request is allowed or
+//!    denied within an account").
 //! 3. **Key policy.** A statement that names the principal itself, or everyone, allows alone within the key's account. One that
 //!    names the account (its root's ARN or its twelve digits) allows the account's root, and delegates to identity
 //!    policies for its users and roles (KMS Developer Guide, "Default key policy"). Without such a statement identity
@@ -21,9 +22,17 @@
 //!    account needs no identity policy. Where there is no key policy (`CreateKey`, `ListKeys`, an alias) they
 //!    decide alone, within their account.
 //! 5. **Grants** of the key allow by themselves, in any account; their constraints hold where the request says that they apply.
-//! 6. What nothing allows is denied, and [`Missing`] says which side lacked the allowance.
+//! 6. **Permissions boundary and session policies** limit what 3 to 5 allow: each must allow too, of several session policies
+//!    one. Within the key's account they don't limit what a key policy or a grant gives to the user itself, to the
+//!    very session or to everyone; what it gives to a session's role they do (IAM User Guide, "Policy evaluation for requests
+//!    within a single account": "Permissions boundaries and session policies" by kind of principal).
+//! 7. What nothing allows is denied, and [`Missing`] says which side lacked the allowance.
 //!
-//! Session policies, permissions boundaries and organisations are absent: nothing here issues them yet.
+//! A role's **trust policy** ([`Kind::Trust`]) is the resource policy of a request for a session of it; [`AssumeRole`]
+//! answers its condition keys. A [`Principal::WebIdentity`] is allowed by a statement that names its provider, never by
+//! `*`.
+//!
+//! Organisations, resource control policies and VPC endpoint policies are absent: guardrails stand in their place.
 //!
 //! # Where AWS leaves room
 //!
@@ -37,6 +46,7 @@ pub mod limits;
 
 mod attributes;
 mod condition;
+mod condition_keys;
 mod document;
 mod error;
 mod evaluate;
@@ -48,8 +58,11 @@ mod pattern;
 mod principal;
 mod scalar;
 mod statement;
+mod trust;
+mod words;
 
 pub use attributes::{Attributes, ConditionKey, NoAttributes, Value};
+pub use condition_keys::{CONDITION_KEYS, Holds, KnownKey, Supplier, Values};
 pub use document::{CompiledPolicy, Document, Kind, Version};
 pub use error::{GrantError, PolicyError};
 pub use evaluate::{
@@ -58,5 +71,6 @@ pub use evaluate::{
 };
 pub use explain::{Explanation, StatementReport, Verdict, explain};
 pub use grant::{Constraints, Grant, GrantMismatch, Grantee};
-pub use principal::Principal;
+pub use principal::{Principal, PrincipalName, Proved};
 pub use statement::Effect;
+pub use trust::{AssumeRole, TokenClaims};

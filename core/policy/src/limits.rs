@@ -1,10 +1,17 @@
 //! Every limit of this crate in one place.
 
-/// Characters in a policy document unless the caller says otherwise: the quota of a KMS key policy.
-pub const DOCUMENT_CHARACTERS: usize = 32_768;
+/// Bytes of a policy document unless the caller says otherwise: the quota of a KMS key policy (KMS Developer Guide,
+/// "Quotas").
+pub const DOCUMENT_BYTES: usize = 32_768;
 
-/// Characters in a policy document at the very most: the length in the shape of `PutKeyPolicy`.
-pub const DOCUMENT_CHARACTERS_MAX: usize = 131_072;
+/// Bytes of a policy document at the very most: the length in the shape of `PutKeyPolicy`.
+pub const DOCUMENT_BYTES_MAX: usize = 131_072;
+
+/// Bytes of a role's trust policy: what IAM's quota can be raised to.
+pub const TRUST_POLICY_BYTES: usize = 4_096;
+
+/// Bytes of a session policy that comes with `AssumeRole`.
+pub const SESSION_POLICY_BYTES: usize = 2_048;
 
 /// Levels of arrays and objects in a document. The grammar needs seven.
 pub const DOCUMENT_DEPTH: usize = 16;

@@ -1,4 +1,4 @@
-//! Who asks, and whom a statement or a grant names.
+//! Who asks, what else was proved about the request, and whom a statement or a grant names.
 
 /// Who asks, as the front end has proved it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,14 @@ pub enum Principal<'a> {
         /// `ROLE-ID:SESSION` (`aws:userid`).
         id: &'a str,
     },
-    /// A service that acts for itself; resource policies and grants alone can allow it.
+    /// Whoever an identity provider says that it is, by a token that was verified: it asks for a session of a role, and the
+    /// role's trust policy alone can allow it.
+    WebIdentity {
+        /// `arn:PARTITION:iam::ACCOUNT:oidc-provider/ISSUER`, the issuer's URL without its scheme.
+        provider: &'a str,
+    },
+    /// A service that acts for itself, proved to be a part of this installation; resource policies and grants alone can
+    /// allow it.
     Service {
         /// `NAME.amazonaws.com`, or the name of a service of this installation.
         name: &'a str,
@@ -49,16 +56,38 @@ impl<'a> Principal<'a> {
             Self::Root { account, .. } | Self::User { account, .. } | Self::AssumedRole { account, .. } => {
                 Some(account)
             }
-            Self::Service { .. } | Self::Internal => None,
+            Self::WebIdentity { .. } | Self::Service { .. } | Self::Internal => None,
         }
     }
 }
 
-/// How a statement names a principal.
+/// What was proved about a request beside who asks. A request's own words never get here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proved<'a> {
+    /// Tags of the user, or of the role with the session's in front of them (`aws:PrincipalTag/KEY`).
+    pub principal_tags: &'a [(String, String)],
+    /// When the session's credentials were given out, in milliseconds since 1970 (`aws:TokenIssueTime`); `None` for
+    /// credentials that last.
+    pub token_issued: Option<i64>,
+    /// The identity provider that the session was begun with (`aws:FederatedProvider`).
+    pub federated_provider: Option<&'a str>,
+    /// The source identity that the session was begun with (`aws:SourceIdentity`).
+    pub source_identity: Option<&'a str>,
+    /// The service through which the principal asks, `NAME.REGION.amazonaws.com` (`kms:ViaService`).
+    pub via_service: Option<&'a str>,
+    /// The resource for which a service asks (`aws:SourceArn`).
+    pub source_arn: Option<&'a str>,
+    /// The account of that resource (`aws:SourceAccount`).
+    pub source_account: Option<&'a str>,
+}
+
+/// How a statement names a principal, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Naming {
     /// By its account: the account's identity policies decide.
     Account,
+    /// By the role of its session: what limits the session still limits it.
+    Role,
     /// Itself.
     Direct,
 }
@@ -71,8 +100,33 @@ pub(crate) enum Named {
     Arn(Box<str>),
     Id(Box<str>),
     Service(Box<str>),
-    /// A federated or canonical user: known to the language, and nobody here.
+    Federated(Box<str>),
+    /// A canonical user: known to the language, and nobody here.
     Nobody,
+}
+
+/// A principal as a policy names it, for whoever knows which of them exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalName<'a> {
+    /// An account, by its twelve digits or its root's ARN.
+    Account(&'a str),
+    /// A user, a role, a session of a role or a federated user, by ARN.
+    Arn {
+        /// All of it.
+        arn: &'a str,
+        /// Twelve digits.
+        account: &'a str,
+        /// `user`, `role`, `assumed-role` or `federated-user`.
+        kind: &'a str,
+        /// What follows: a path and a name, or `ROLE/SESSION`.
+        name: &'a str,
+    },
+    /// A user or role, by its unique id.
+    UniqueId(&'a str),
+    /// A service.
+    Service(&'a str),
+    /// An identity provider.
+    Federated(&'a str),
 }
 
 impl Named {
@@ -108,22 +162,59 @@ impl Named {
         (!text.is_empty() && text.chars().all(plain)).then(|| Self::Service(text.into()))
     }
 
+    /// Reads an identity provider: a domain name or the ARN of one.
+    pub(crate) fn parse_federated(text: &str) -> Option<Self> {
+        let provider = || {
+            let entity = text.strip_prefix("arn:")?.splitn(5, ':').last()?;
+            ["oidc-provider/", "saml-provider/"].iter().find_map(|kind| entity.strip_prefix(kind))
+        };
+        let domain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        let sound = match text.starts_with("arn:") {
+            true => provider().is_some_and(|name| !name.is_empty()),
+            false => text.contains('.') && text.chars().all(domain),
+        };
+        (sound && !text.contains(['*', '?', '$', ' '])).then(|| Self::Federated(text.into()))
+    }
+
+    /// Whom this names; `None` for everyone, and for nobody.
+    pub(crate) fn name(&self) -> Option<PrincipalName<'_>> {
+        Some(match self {
+            Self::Everyone | Self::Nobody => return None,
+            Self::Account(account) => PrincipalName::Account(account),
+            Self::Id(id) => PrincipalName::UniqueId(id),
+            Self::Service(name) => PrincipalName::Service(name),
+            Self::Federated(provider) => PrincipalName::Federated(provider),
+            Self::Arn(arn) => {
+                let mut parts = arn.splitn(6, ':').skip(4);
+                let account = parts.next()?;
+                let (kind, name) = parts.next()?.split_once('/')?;
+                PrincipalName::Arn { arn, account, kind, name }
+            }
+        })
+    }
+
     pub(crate) fn names(&self, principal: &Principal<'_>) -> Option<Naming> {
         let direct = match (self, principal) {
             (Self::Nobody, _) => false,
+            // Anyone may have a token from somewhere: "*" denies its bearer, and is too little to allow it.
+            (Self::Everyone, Principal::WebIdentity { .. }) => return Some(Naming::Account),
             (Self::Everyone, _) => true,
             (Self::Account(named), Principal::Root { account, .. }) => **named == **account,
             (Self::Account(named), _) => {
                 return principal.account().is_some_and(|account| **named == *account).then_some(Naming::Account);
             }
             (Self::Arn(named), Principal::User { arn, .. }) => **named == **arn,
-            (Self::Arn(named), Principal::AssumedRole { arn, role_arn, .. }) => {
-                **named == **arn || **named == **role_arn
+            (Self::Arn(named), Principal::AssumedRole { role_arn, .. }) if **named == **role_arn => {
+                return Some(Naming::Role);
             }
+            (Self::Arn(named), Principal::AssumedRole { arn, .. }) => **named == **arn,
             (Self::Id(named), Principal::User { id, .. }) => **named == **id,
-            (Self::Id(named), Principal::AssumedRole { id, .. }) => id.split(':').next() == Some(named),
+            (Self::Id(named), Principal::AssumedRole { id, .. }) => {
+                return (id.split(':').next() == Some(named)).then_some(Naming::Role);
+            }
             (Self::Service(named), Principal::Service { name }) => **named == **name,
-            (Self::Arn(_) | Self::Id(_) | Self::Service(_), _) => false,
+            (Self::Federated(named), Principal::WebIdentity { provider }) => **named == **provider,
+            (Self::Arn(_) | Self::Id(_) | Self::Service(_) | Self::Federated(_), _) => false,
         };
         direct.then_some(Naming::Direct)
     }
@@ -147,9 +238,19 @@ impl Principals {
             Self::Unstated => Some(Naming::Direct),
             Self::Named(entries) => entries.iter().filter_map(|entry| entry.names(principal)).max(),
             Self::Excepted(entries) => {
-                let excepted = entries.iter().any(|entry| entry.names(principal) == Some(Naming::Direct));
+                let excepted = entries.iter().any(|entry| entry.names(principal) >= Some(Naming::Role));
                 (!excepted).then_some(Naming::Direct)
             }
+        }
+    }
+}
+
+impl Principals {
+    /// The entries, `NotPrincipal`'s too.
+    pub(crate) fn entries(&self) -> &[Named] {
+        match self {
+            Self::Unstated => &[],
+            Self::Named(entries) | Self::Excepted(entries) => entries,
         }
     }
 }

@@ -63,6 +63,16 @@ const fn reason(outcome: PolicyOutcome) -> &'static str {
         PolicyOutcome::ExplicitDeny(DeniedBy::Guardrail) => "denied by a statement of a guardrail",
         PolicyOutcome::ExplicitDeny(DeniedBy::ResourcePolicy) => "denied by a statement of the key policy",
         PolicyOutcome::ExplicitDeny(DeniedBy::IdentityPolicy) => "denied by a statement of an identity policy",
+        PolicyOutcome::ExplicitDeny(DeniedBy::TrustPolicy) => "denied by a statement of the trust policy",
+        PolicyOutcome::ExplicitDeny(DeniedBy::PermissionsBoundary) => {
+            "denied by a statement of the permissions boundary"
+        }
+        PolicyOutcome::ExplicitDeny(DeniedBy::SessionPolicy) => "denied by a statement of a session policy",
+        PolicyOutcome::ImplicitDeny(Missing::TrustPolicyAllow) => "denied: the trust policy does not allow it",
+        PolicyOutcome::ImplicitDeny(Missing::PermissionsBoundaryAllow) => {
+            "denied: the permissions boundary does not allow it"
+        }
+        PolicyOutcome::ImplicitDeny(Missing::SessionPolicyAllow) => "denied: no session policy allows it",
         PolicyOutcome::ImplicitDeny(Missing::IdentityPolicyAllow) => "denied: no identity policy allows it",
         PolicyOutcome::ImplicitDeny(Missing::ResourcePolicyAllow) => {
             "denied: neither the key policy nor a grant allows it, or the key is of another tenant"

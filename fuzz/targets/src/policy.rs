@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use strongroom_policy::{
-    Attributes, ConditionKey, Document, Effect, Kind, PolicySet, Principal, Request, Value, evaluate, explain,
+    Attributes, ConditionKey, Document, Effect, Kind, PolicySet, Principal, Proved, Request, Value, evaluate, explain,
 };
 
 const ACCOUNT: &str = "111122223333";
 const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-const PRINCIPALS: [Principal<'_>; 5] = [
+const PRINCIPALS: [Principal<'_>; 6] = [
     Principal::Root { arn: "arn:aws:iam::111122223333:root", account: ACCOUNT },
     USER,
     Principal::AssumedRole {
@@ -17,6 +17,7 @@ const PRINCIPALS: [Principal<'_>; 5] = [
         account: "444455556666",
         id: "AROAAAAAAAAAAAAAAAAA:session",
     },
+    Principal::WebIdentity { provider: "arn:aws:iam::111122223333:oidc-provider/oidc.example" },
     Principal::Service { name: "backup.amazonaws.com" },
     Principal::Internal,
 ];
@@ -30,7 +31,7 @@ const USER: Principal<'_> = Principal::User {
 /// A document, as each kind of policy, held against requests of each kind of principal.
 pub fn policy(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    for kind in [Kind::Resource, Kind::Identity, Kind::Guardrail] {
+    for kind in [Kind::Resource, Kind::Identity, Kind::Trust, Kind::Guardrail] {
         match Document::parse(text, kind) {
             Ok(document) => decide(document),
             Err(error) => assert!(!error.to_string().is_empty()),
@@ -51,11 +52,12 @@ fn decide(document: Document) {
             resource: KEY,
             resource_account: ACCOUNT,
             principal,
+            proved: Proved::default(),
             attributes: &EveryKind,
             grant_constraints_apply: true,
         };
         let set = match kind {
-            Kind::Resource => PolicySet { resource_policy: policy.first(), ..PolicySet::default() },
+            Kind::Resource | Kind::Trust => PolicySet { resource_policy: policy.first(), ..PolicySet::default() },
             Kind::Identity => PolicySet { identity_policies: &policy, ..PolicySet::default() },
             Kind::Guardrail => PolicySet { key_guardrails: &policy, ..PolicySet::default() },
         };

@@ -1,8 +1,8 @@
 //! The order of evaluation and what a decision says.
 
 use strongroom_policy::{
-    Combining, CompiledPolicy, DeniedBy, Effect, Kind, Missing, NoAttributes, Outcome, PolicySet, Principal, Request,
-    Source, Verdict, allows_future_put, evaluate, explain,
+    Combining, CompiledPolicy, DeniedBy, Effect, Kind, Missing, NoAttributes, Outcome, PolicySet, Principal, Proved,
+    Request, Source, Verdict, allows_future_put, evaluate, explain,
 };
 
 use crate::support::*;
@@ -337,6 +337,7 @@ fn a_request_without_attributes_can_be_decided() {
         resource: "*",
         resource_account: ACCOUNT,
         principal: ROOT,
+        proved: Proved::default(),
         attributes: &NoAttributes,
         grant_constraints_apply: false,
     };

@@ -1,8 +1,8 @@
 //! Grants: who, what, and under which constraints.
 
 use strongroom_policy::{
-    Constraints, Grant, GrantError, GrantMismatch, Grantee, Missing, Outcome, PolicySet, Principal, Request, Source,
-    Value, Verdict, evaluate, explain,
+    Constraints, Grant, GrantError, GrantMismatch, Grantee, Missing, Outcome, PolicySet, Principal, Proved, Request,
+    Source, Value, Verdict, evaluate, explain,
 };
 
 use crate::support::*;
@@ -100,12 +100,18 @@ fn context_subset_wants_at_least_its_pairs() {
 }
 
 #[test]
-fn a_source_constraint_wants_its_source() {
+fn a_source_constraint_wants_its_source_as_proved() {
     let source = "arn:aws:s3:::bucket";
     let grants = grant(ALICE_ARN, Constraints { source_arn: Some(source.to_owned()), ..Constraints::default() });
-    assert!(allows(&grants, ALICE, "kms:Encrypt", &facts(&[("aws:SourceArn", &[Value::Text(source)])])));
-    assert!(!allows(&grants, ALICE, "kms:Encrypt", &facts(&[("aws:SourceArn", &[Value::Text("arn:aws:s3:::b")])])));
-    assert!(!allows(&grants, ALICE, "kms:Encrypt", &Facts::default()));
+    let set = PolicySet { grants: &grants, ..PolicySet::default() };
+    let claims = facts(&[("aws:SourceArn", &[Value::Text("arn:aws:s3:::bucket")])]);
+    let proves = |source_arn| {
+        let proved = Proved { source_arn, ..Proved::default() };
+        evaluate(&Request { proved, ..request(ALICE, "kms:Encrypt", &claims) }, &set).is_allowed()
+    };
+    assert!(proves(Some(source)));
+    assert!(!proves(Some("arn:aws:s3:::b")));
+    assert!(!proves(None), "what a request claims is no source");
 }
 
 #[test]

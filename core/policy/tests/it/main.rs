@@ -1,6 +1,8 @@
 //! The policy engine through its public interface.
 
 #[cfg(test)]
+mod condition_keys;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod evaluation;
@@ -13,6 +15,12 @@ mod refusals;
 #[cfg(test)]
 mod robustness;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod variables;
+#[cfg(test)]
+mod words;

@@ -1,6 +1,6 @@
 //! What a document is refused for, one case for each refusal, and that it says where.
 
-use strongroom_policy::limits::{DOCUMENT_CHARACTERS, DOCUMENT_CHARACTERS_MAX};
+use strongroom_policy::limits::{DOCUMENT_BYTES, DOCUMENT_BYTES_MAX};
 use strongroom_policy::{Document, Kind, PolicyError};
 
 use Kind::{Guardrail, Identity, Resource};
@@ -33,14 +33,14 @@ fn text_that_is_not_json() {
 
 #[test]
 fn text_that_is_too_long() {
-    let long = " ".repeat(DOCUMENT_CHARACTERS + 1);
-    let error = PolicyError::TooLarge { characters: DOCUMENT_CHARACTERS + 1, limit: DOCUMENT_CHARACTERS };
+    let long = " ".repeat(DOCUMENT_BYTES + 1);
+    let error = PolicyError::TooLarge { bytes: DOCUMENT_BYTES + 1, limit: DOCUMENT_BYTES };
     assert_eq!(refusal(&long, Resource), error);
-    let wide = format!(r#"{{"Id":"{}","Statement":{{{SOUND}}}}}"#, "é".repeat(DOCUMENT_CHARACTERS - 80));
-    assert!(Document::parse(&wide, Identity).is_ok(), "characters are counted, not bytes");
-    let most = " ".repeat(DOCUMENT_CHARACTERS_MAX + 1);
+    let wide = format!(r#"{{"Id":"{}","Statement":{{{SOUND}}}}}"#, "é".repeat(DOCUMENT_BYTES / 2));
+    assert!(matches!(refusal(&wide, Identity), PolicyError::TooLarge { .. }), "bytes are counted, not characters");
+    let most = " ".repeat(DOCUMENT_BYTES_MAX + 1);
     let error = Document::parse_within(&most, Resource, usize::MAX).map(|_| ()).unwrap_err();
-    assert_eq!(error, PolicyError::TooLarge { characters: most.len(), limit: DOCUMENT_CHARACTERS_MAX });
+    assert_eq!(error, PolicyError::TooLarge { bytes: most.len(), limit: DOCUMENT_BYTES_MAX });
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Requests and documents that the tests share.
 
 use strongroom_policy::{
-    Attributes, CompiledPolicy, ConditionKey, Decision, Document, Kind, PolicySet, Principal, Request, Value, evaluate,
+    Attributes, CompiledPolicy, ConditionKey, Decision, Document, Kind, PolicySet, Principal, Proved, Request, Value,
+    evaluate,
 };
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -59,7 +60,15 @@ pub(crate) fn facts(keys: &[(&'static str, &[Value<'static>])]) -> Facts {
 }
 
 pub(crate) fn request<'a>(principal: Principal<'a>, action: &'a str, attributes: &'a Facts) -> Request<'a> {
-    Request { action, resource: KEY, resource_account: ACCOUNT, principal, attributes, grant_constraints_apply: true }
+    Request {
+        action,
+        resource: KEY,
+        resource_account: ACCOUNT,
+        principal,
+        proved: Proved::default(),
+        attributes,
+        grant_constraints_apply: true,
+    }
 }
 
 pub(crate) fn key_policy(statements: &str) -> CompiledPolicy {

@@ -22,26 +22,26 @@ fn a_variable_stands_for_the_value_of_its_key() {
     let none = Facts::default();
     assert!(allows_resource(element, &key("alice-1"), ALICE, &none));
     assert!(!allows_resource(element, &key("bob-1"), ALICE, &none));
-    let tag = facts(&[("aws:PrincipalTag/Team", &[Value::Text("red")])]);
-    assert!(condition_holds(r#"{"StringEquals":{"aws:PrincipalTag/Team":"${aws:principaltag/team}"}}"#, &tag));
+    let tag = facts(&[("aws:RequestTag/Team", &[Value::Text("red")])]);
+    assert!(condition_holds(r#"{"StringEquals":{"aws:RequestTag/Team":"${aws:requesttag/team}"}}"#, &tag));
     assert!(condition_holds(r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/staff/${aws:username}"}}"#, &tag));
 }
 
 #[test]
 fn a_variable_without_a_value_matches_nothing_and_its_negation_everything() {
     let none = Facts::default();
-    let element = r#""Resource":"arn:aws:kms:*:*:key/${aws:PrincipalTag/team}*""#;
+    let element = r#""Resource":"arn:aws:kms:*:*:key/${aws:RequestTag/team}*""#;
     assert!(!allows_resource(element, &key(""), ALICE, &none));
-    assert!(!condition_holds(r#"{"StringLike":{"aws:username":"${aws:PrincipalTag/team}*"}}"#, &none));
-    assert!(condition_holds(r#"{"StringNotLike":{"aws:username":"${aws:PrincipalTag/team}*"}}"#, &none));
-    let two = facts(&[("aws:PrincipalTag/team", &[Value::Text("a"), Value::Text("b")])]);
+    assert!(!condition_holds(r#"{"StringLike":{"aws:username":"${aws:RequestTag/team}*"}}"#, &none));
+    assert!(condition_holds(r#"{"StringNotLike":{"aws:username":"${aws:RequestTag/team}*"}}"#, &none));
+    let two = facts(&[("aws:RequestTag/team", &[Value::Text("a"), Value::Text("b")])]);
     assert!(!allows_resource(element, &key("a"), ALICE, &two), "several values stand for none");
 }
 
 #[test]
 fn not_resource_with_a_variable_without_a_value_never_widens() {
     let none = Facts::default();
-    let element = r#""NotResource":"arn:aws:kms:*:*:key/${aws:PrincipalTag/team}""#;
+    let element = r#""NotResource":"arn:aws:kms:*:*:key/${aws:RequestTag/team}""#;
     assert!(!allows_resource(element, &key("x"), ALICE, &none));
     let policies = [
         identity(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#),
@@ -52,17 +52,17 @@ fn not_resource_with_a_variable_without_a_value_never_widens() {
 
 #[test]
 fn a_default_stands_in_for_a_missing_value() {
-    let element = r#""Resource":"arn:aws:kms:*:*:key/${aws:PrincipalTag/team, 'shared'}""#;
+    let element = r#""Resource":"arn:aws:kms:*:*:key/${aws:RequestTag/team, 'shared'}""#;
     assert!(allows_resource(element, &key("shared"), ALICE, &Facts::default()));
-    let red = facts(&[("aws:PrincipalTag/team", &[Value::Text("red")])]);
+    let red = facts(&[("aws:RequestTag/team", &[Value::Text("red")])]);
     assert!(allows_resource(element, &key("red"), ALICE, &red));
     assert!(!allows_resource(element, &key("shared"), ALICE, &red));
 }
 
 #[test]
 fn wildcards_in_a_value_are_characters() {
-    let star = facts(&[("aws:PrincipalTag/team", &[Value::Text("*")])]);
-    let element = r#""Resource":"arn:aws:kms:*:*:key/${aws:PrincipalTag/team}""#;
+    let star = facts(&[("aws:RequestTag/team", &[Value::Text("*")])]);
+    let element = r#""Resource":"arn:aws:kms:*:*:key/${aws:RequestTag/team}""#;
     assert!(!allows_resource(element, &key("anything"), ALICE, &star));
     assert!(allows_resource(element, &key("*"), ALICE, &star));
 }
