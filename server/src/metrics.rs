@@ -36,6 +36,7 @@ impl Metrics {
         family("http_connections_refused_total", "counter", &|counts| counts.connections_refused);
         family("http_requests_total", "counter", &|counts| counts.requests);
         family("http_requests_refused_total", "counter", &|counts| counts.requests_refused);
+        family("http_requests_overloaded_total", "counter", &|counts| counts.requests_overloaded);
         family("tls_handshakes_incompatible_total", "counter", &|counts| counts.handshakes_incompatible);
         family("tls_handshakes_timed_out_total", "counter", &|counts| counts.handshakes_timed_out);
         family("tls_client_certificates_refused_total", "counter", &|counts| counts.handshakes_certificate_refused);

@@ -34,6 +34,8 @@ pub enum Refusal {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The listener holds as many bytes of bodies as it may; the client may try again: 503.
+    Overloaded,
     /// The body did not arrive in time: 408.
     BodyTimedOut,
     /// The body ended early or was malformed: 400.
@@ -41,12 +43,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status that says it (RFC 9110 section 15.5, RFC 6585 section 5).
+    /// The status that says it (RFC 9110 sections 15.5 and 15.6, RFC 6585 section 5).
     pub fn status(self) -> StatusCode {
         match self {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
         }

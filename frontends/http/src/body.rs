@@ -1,23 +1,33 @@
-//! Receives a request's body whole, within its limits of bytes and time.
+//! Receives a request's body whole, within its limits of bytes and time and the listener's budget.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
-use crate::{Refusal, limits::DISCARD_BYTES};
+use crate::{Refusal, budget::Held, limits::DISCARD_BYTES};
 
 /// Reads the body to its end. A length given in advance is judged before anything is read.
-pub(crate) async fn collect(body: &mut Incoming, limit: usize, patience: Duration) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect(
+    body: &mut Incoming,
+    limit: usize,
+    patience: Duration,
+    held: &mut Held<'_>,
+) -> Result<Bytes, Refusal> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+    let announced = body.size_hint().lower();
+    if announced > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(Refusal::BodyTooLarge { limit });
     }
-    let mut whole = pin!(read(body, limit));
+    if !held.could_take(announced) {
+        return Err(Refusal::Overloaded);
+    }
+    let mut whole = pin!(read(body, limit, held));
     // The common body came in with its head; no timer is set for it.
     if let Some(read) = poll_fn(|cx| Poll::Ready(ready(whole.as_mut().poll(cx)))).await {
         return read;
@@ -41,10 +51,11 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
     }
 }
 
-/// One piece is handed on as it is; several are joined.
-async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
+/// A body in one piece is handed on as it is, a part of hyper's own buffer. Several pieces are joined in a buffer of ours:
+/// a part that was kept while the rest is awaited would keep hyper's whole buffer.
+async fn read(body: &mut Incoming, limit: usize, held: &mut Held<'_>) -> Result<Bytes, Refusal> {
+    let mut only = Bytes::new();
+    let mut joined = Joined::default();
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::BodyBroken)?;
@@ -54,21 +65,52 @@ async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, Refusal> {
         if length > limit {
             return Err(Refusal::BodyTooLarge { limit });
         }
-        if first.is_empty() {
-            first = data;
+        if !held.take(data.len()) {
+            return Err(Refusal::Overloaded);
+        }
+        if length == data.len() && body.is_end_stream() {
+            only = data;
         } else {
-            if joined.is_empty() {
-                joined.reserve(expected(body, length, limit));
-                joined.extend_from_slice(&first);
-            }
-            joined.extend_from_slice(&data);
+            joined.push(&data);
         }
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    Ok(if only.is_empty() { joined.finish() } else { only })
 }
 
-/// Room for what has come and what is announced.
-fn expected(body: &Incoming, length: usize, limit: usize) -> usize {
-    let rest = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    length.saturating_add(rest).min(limit)
+/// A growing buffer that leaves nothing behind, since bodies carry plaintexts: it is erased where it moves from, and
+/// when the last part of it is dropped.
+#[derive(Default)]
+struct Joined(Zeroizing<Vec<u8>>);
+
+impl Joined {
+    fn push(&mut self, data: &[u8]) {
+        let needed = self.0.len().saturating_add(data.len());
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(self.0.capacity().saturating_mul(2))));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(data);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.0.is_empty() { Bytes::new() } else { Bytes::from_owner(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_joined_in_their_order() {
+        let mut joined = Joined::default();
+        let mut expected = Vec::new();
+        for (number, length) in (0..).zip([0, 1, 1, 3, 100, 0, 7, 5000]) {
+            joined.push(&vec![number; length]);
+            expected.extend(vec![number; length]);
+        }
+        assert_eq!(joined.finish(), expected);
+        assert!(Joined::default().finish().is_empty());
+    }
 }

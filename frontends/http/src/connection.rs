@@ -25,6 +25,7 @@ use crate::{
     App, Counters, Limits, Peer, Refusal, Request, Response, Shutdown, TlsHandle,
     activity::{Activity, Verdict, Watch},
     body,
+    budget::{Budget, Held},
     counters::count,
     limits::{CONNECTION_WINDOW, RECHECK_TIME, RESETS, STREAM_WINDOW},
     peer::ApplicationProtocol,
@@ -35,6 +36,7 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) http: auto::Builder<TokioExecutor>,
     pub(crate) limits: Limits,
+    pub(crate) bodies: Budget,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tls: Option<Arc<TlsHandle>>,
 }
@@ -153,9 +155,12 @@ async fn answer<A: App>(
     if head.version == Version::HTTP_2 {
         connection.activity.multiplexed();
     }
-    match connection.receive(&head, &mut body).await {
+    // Until the answer is made.
+    let mut held = connection.shared.bodies.hold();
+    match connection.receive(&head, &mut body, &mut held).await {
         Ok(whole) => Ok(connection.app.call(&connection.peer, Request { head, body: whole }).await),
         Err(refused) => {
+            drop(held);
             count(&connection.shared.counters.requests_refused);
             Ok(connection.dismiss(&head, body, refused).await)
         }
@@ -181,11 +186,14 @@ impl<A: App> Connection<A> {
     }
 
     /// Reads the body of a request that is within the limits and that the app admits, or makes the refusal.
-    async fn receive(&self, head: &Parts, body: &mut Incoming) -> Result<Bytes, Refused> {
+    async fn receive(&self, head: &Parts, body: &mut Incoming, held: &mut Held<'_>) -> Result<Bytes, Refused> {
         let limits = &self.shared.limits;
-        let refuse = |refusal| Refused {
-            response: Box::new(self.app.refuse(&self.peer, head, refusal)),
-            body_follows: !matches!(refusal, Refusal::BodyTimedOut | Refusal::BodyBroken),
+        let refuse = |refusal| {
+            if refusal == Refusal::Overloaded {
+                count(&self.shared.counters.requests_overloaded);
+            }
+            let body_follows = !matches!(refusal, Refusal::BodyTimedOut | Refusal::BodyBroken);
+            Refused { response: Box::new(self.app.refuse(&self.peer, head, refusal)), body_follows }
         };
         if target_length(head) > limits.target_bytes {
             return Err(refuse(Refusal::TargetTooLong));
@@ -194,7 +202,7 @@ impl<A: App> Connection<A> {
             return Err(refuse(Refusal::TooManyHeaders));
         }
         let admitted = self.app.admit(&self.peer, head).map_err(|response| Refused { response, body_follows: true })?;
-        body::collect(body, limits.body_bytes.min(admitted), limits.body_time).await.map_err(refuse)
+        body::collect(body, limits.body_bytes.min(admitted), limits.body_time, held).await.map_err(refuse)
     }
 
     /// Finishes a refusal: where the body stays unread the connection can't go on, and the reply says so.

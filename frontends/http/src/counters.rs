@@ -62,6 +62,8 @@ counters! {
     requests,
     /// Requests refused before the app saw them, by [`crate::Refusal`] or by [`crate::App::admit`].
     requests_refused,
+    /// Those of them that were refused because the listener held as many bytes of bodies as it may.
+    requests_overloaded,
 }
 
 /// Adds one.

@@ -43,6 +43,7 @@ mod activity;
 mod address;
 mod app;
 mod body;
+mod budget;
 mod connection;
 mod counters;
 mod error;

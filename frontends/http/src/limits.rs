@@ -1,7 +1,7 @@
 //! Every limit of a listener, with its default, in one place.
 //!
-//! Absent: limits per remote address, and a budget for all bodies together: what a listener can hold at once is
-//! `connections` times `body_bytes` (times `streams` over HTTP/2).
+//! Absent: limits per remote address, and a budget for all heads together: of these a listener can hold `connections`
+//! times `header_bytes` (times `streams` over HTTP/2).
 
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub const TARGET_BYTES: usize = 4096;
 pub const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's body: four times a key policy of 32 KiB, which is the largest thing that AWS KMS takes.
 pub const BODY_BYTES: usize = 128 * 1024;
+/// Bytes of all bodies together that a listener holds at once: 512 of the longest.
+pub const BODIES_BYTES: usize = 64 * 1024 * 1024;
 /// From a request's head to the end of its body.
 pub const BODY_TIME: Duration = Duration::from_secs(10);
 /// From the last request to the close of an idle connection.
@@ -81,6 +83,8 @@ pub struct Limits {
     pub header_time: Duration,
     /// Bytes of a request's body. Beyond: 413.
     pub body_bytes: usize,
+    /// Bytes of bodies that have arrived and whose requests are not answered, over all connections. Beyond: 503.
+    pub bodies_bytes: usize,
     /// For a request's body to arrive. Beyond: 408.
     pub body_time: Duration,
     /// Without a request before the connection is closed.
@@ -102,6 +106,7 @@ impl Default for Limits {
             target_bytes: TARGET_BYTES,
             header_time: HEADER_TIME,
             body_bytes: BODY_BYTES,
+            bodies_bytes: BODIES_BYTES,
             body_time: BODY_TIME,
             idle_time: IDLE_TIME,
             streams: STREAMS,

@@ -23,6 +23,7 @@ use tokio::{
 use crate::{
     Address, App, Counters, Drained, Error, Limits, Network, Shutdown, TlsHandle, TlsProfile,
     address::SOCKET_MODE,
+    budget::Budget,
     connection::{self, Shared},
     counters::count,
     establish::{Accepted, Established, Gate, establish},
@@ -110,6 +111,7 @@ impl Listener {
             }),
             shared: Arc::new(Shared {
                 http: connection::http(&config.limits),
+                bodies: Budget::new(config.limits.bodies_bytes),
                 limits: config.limits,
                 counters: Arc::default(),
                 tls,

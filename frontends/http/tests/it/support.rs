@@ -210,6 +210,14 @@ impl Requests {
         Ok(Self::Http1(requests))
     }
 
+    /// For another stream of the same connection.
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Http1(_) => panic!("HTTP/1.1 has one"),
+            Self::Http2(requests) => Self::Http2(requests.clone()),
+        }
+    }
+
     pub(crate) async fn send(
         &mut self,
         request: http::Request<Full<Bytes>>,
