@@ -20,7 +20,7 @@ use crate::record::describe_call;
 use crate::{Engine, limits};
 
 /// The number that stands in records for an error of the front end's own. For ever.
-const FRONT_END_ERROR: u16 = 0;
+pub(crate) const FRONT_END_ERROR: u16 = 0;
 
 /// A request whose caller was not proved.
 pub struct FailedAuthentication {

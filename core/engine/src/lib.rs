@@ -17,11 +17,13 @@ mod error;
 mod identity;
 mod keys;
 pub mod limits;
+mod noted;
 mod operation;
 pub mod operations;
 mod outbox;
 mod passage;
 mod perform;
+mod planned;
 mod record;
 mod rollback;
 mod rows;
@@ -56,9 +58,11 @@ pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
 pub use crate::identity::{Identified, SecretAccessKey};
+pub use crate::noted::Noted;
 pub use crate::operation::{
     Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, Target,
 };
+pub use crate::planned::{begin_initialisation, finish_initialisation, plan_root, planned_root};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,

@@ -20,7 +20,9 @@ use strongroom_model::usage::{ProfileError, UsageProfile};
 use crate::error::{EngineError, InternalFault};
 
 pub use self::books::UsageRow;
-pub(crate) use self::books::{ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, OutboxRow, PositionRow};
+pub(crate) use self::books::{
+    ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, OutboxRow, PlannedRootRow, PositionRow,
+};
 
 const VERSION: u8 = 1;
 
@@ -48,6 +50,9 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         Table::Installation if key == b"installation" => decode::<InstallationRow>("the installation", value).map(drop),
         Table::Installation if key == b"clock" => decode::<ClockRow>("the clock", value).map(drop),
         Table::Installation if key.starts_with(b"head/") => decode::<HeadRow>("the saved heads", value).map(drop),
+        Table::Installation if key.starts_with(b"planned-root/") => {
+            decode::<PlannedRootRow>("the planned roots", value).map(drop)
+        }
         Table::Installation => decode::<PositionRow>("the positions", value).map(drop),
         Table::Root => decode::<RootRow>("roots", value).map(drop),
         Table::Tenant => decode::<TenantRow>("tenants", value).map(drop),

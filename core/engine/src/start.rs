@@ -29,7 +29,7 @@ use crate::sweep::Sweeps;
 use crate::usage::Ledger;
 use crate::vault::Vault;
 use crate::workers::{Ground, Workers};
-use crate::{Engine, changes, keys, limits};
+use crate::{Engine, changes, keys, limits, planned};
 
 const INSTALLATION: &[u8] = b"installation";
 
@@ -138,6 +138,7 @@ pub fn recover(parts: &Parts, private: &Secret<32>) -> Result<usize, EngineError
         let row = root_row(&**root, now)?;
         if !known.iter().any(|known| known.id == row.id) {
             batch.insert(Table::Root, row.id.as_bytes().to_vec(), rows::encode(&row));
+            planned::forget(store, row.id, &mut batch)?;
         }
     }
     let ids: Vec<_> = parts.roots.iter().map(|root| root.describe().id).collect();

@@ -1,6 +1,7 @@
 //! The log: opening, appending, reading, pruning, closing.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -143,6 +144,17 @@ impl FileLog {
         let headers = read::headers(&self.shared.disk)?;
         let first = headers.first().map_or(Position(0), |header| header.first);
         Ok(headers.iter().rev().find(|header| header.created <= begun_by).map_or(first, |header| header.first))
+    }
+
+    /// What [`FileLog::prune`] would remove: the first record, and the first that would be kept. Blocks.
+    ///
+    /// # Errors
+    /// When segments can't be read.
+    pub fn prunable(&self, before: Timestamp, keep: Position) -> Result<Option<Range<Position>>, ReadError> {
+        let headers = read::headers(&self.shared.disk)?;
+        let ends = headers.iter().skip(1).take_while(|next| next.created <= before && next.first <= keep);
+        let end = ends.last().map(|next| next.first);
+        Ok(end.zip(headers.first()).map(|(end, first)| first.first..end))
     }
 
     /// Removes the segments, from the first on, that hold only records written before `before` and numbered below

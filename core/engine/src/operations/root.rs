@@ -19,6 +19,7 @@ use crate::Engine;
 use crate::error::{self, EngineError, InputFault, InternalFault, Noun, Unavailable};
 use crate::limits;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
+use crate::planned;
 use crate::rows::{self, DomainKeyRow, RootRow};
 use crate::start::root_row;
 
@@ -56,6 +57,7 @@ impl Operation for AddRoot {
         engine.vault.offer(Arc::clone(&self.root));
         let mut batch = Batch::default();
         batch.insert(Table::Root, id.as_bytes().to_vec(), rows::encode(&row));
+        planned::forget(engine.catalog().store(), id, &mut batch)?;
         Ok(Outcome::Change(batch, row))
     }
 }

@@ -54,6 +54,15 @@ pub(crate) struct PositionRow {
     pub(crate) position: Position,
 }
 
+/// A root that is about to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct PlannedRootRow {
+    /// Where, in the words of whoever makes it.
+    #[n(0)]
+    pub(crate) location: String,
+}
+
 /// What the store has seen of the wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -20,6 +20,7 @@ macro_rules! golden {
         $visit("clock", &ClockRow { latest: Timestamp(1_800_000_000_000), jumped: true });
         $visit("head", &HeadRow { size: 300, chain: [1; 32], root: [2; 32] });
         $visit("position", &PositionRow { position: Position(70_000) });
+        $visit("planned-root", &PlannedRootRow { location: "token \"a\" of module.so".to_owned() });
         $visit("root", &root());
         $visit("tenant", &tenant());
         $visit("domain-key", &domain_key());
