@@ -16,7 +16,7 @@ use strongroom_secret::{Arena, ArenaSecret, Secret, SecretBytes};
 
 use crate::error::CryptoError;
 use crate::lower::LatticeKey;
-use crate::public::{PublicKey, ecdsa_signing, is_one_sequence};
+use crate::public::{PublicKey, ecdsa_signing, sequence};
 use crate::random::Random;
 
 /// The material of one key version.
@@ -123,9 +123,7 @@ impl KeyMaterial {
             let form = Form::Symmetric(SymmetricKey::store(encoded, arena));
             return if encoded.len() == length { Ok(Self { spec, form }) } else { Err(rejected) };
         }
-        if !is_one_sequence(encoded) {
-            return Err(rejected);
-        }
+        sequence(encoded).ok_or(rejected)?;
         match ecdsa_signing(spec) {
             Some(algorithm) => Self::from_ec(spec, EcdsaKeyPair::from_pkcs8(algorithm, encoded).map_err(|_| rejected)?),
             None if spec.is_rsa() => Self::from_rsa(spec, RsaKeyPair::from_pkcs8(encoded).map_err(|_| rejected)?),

@@ -40,9 +40,7 @@ impl PublicKey {
         if spec.is_symmetric() {
             return Err(CryptoError::NoPublicKey(spec));
         }
-        if !is_one_sequence(der) {
-            return Err(rejected);
-        }
+        let info = sequence(der).ok_or(rejected)?;
         let form = match (modulus_bits(spec), ecdsa_verification(spec)) {
             (Some(bits), _) => {
                 let key = PublicEncryptingKey::from_der(der).map_err(|_| rejected)?;
@@ -52,7 +50,11 @@ impl PublicKey {
                 }
                 Form::Rsa(key)
             }
-            (None, Some(algorithm)) => Form::Elliptic(ParsedPublicKey::new(algorithm, der).map_err(|_| rejected)?),
+            // The module would take a curve spelled out in numbers too, which RFC 5480 forbids.
+            (None, Some(algorithm)) if info.starts_with(named_curve(spec)) => {
+                Form::Elliptic(ParsedPublicKey::new(algorithm, der).map_err(|_| rejected)?)
+            }
+            (None, Some(_)) => return Err(rejected),
             (None, None) if spec == KeySpec::Ed25519 => match der.last_chunk() {
                 Some(raw) if der.len() == EDWARDS_DER_BYTES => {
                     Form::Edwards(ParsedPublicKey::new(&ED25519, der).map_err(|_| rejected)?, *raw)
@@ -77,14 +79,25 @@ impl PublicKey {
     }
 }
 
-/// Whether this is one SEQUENCE to its last byte (X.690, section 8.1). The module would take a bare point for a key too, and
-/// ignore what stands behind one.
-pub(crate) fn is_one_sequence(der: &[u8]) -> bool {
-    match der {
-        [0x30, length @ 0..=0x7f, rest @ ..] => rest.len() == usize::from(*length),
-        [0x30, 0x81, length, rest @ ..] => rest.len() == usize::from(*length),
-        [0x30, 0x82, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])),
-        _ => false,
+/// The content of what is one SEQUENCE to its last byte (X.690, section 8.1). The module would take a bare point for a key
+/// too, and ignore what stands behind one.
+pub(crate) fn sequence(der: &[u8]) -> Option<&[u8]> {
+    let (length, content) = match der {
+        [0x30, length @ 0..=0x7f, content @ ..] => (usize::from(*length), content),
+        [0x30, 0x81, length, content @ ..] => (usize::from(*length), content),
+        [0x30, 0x82, high, low, content @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), content),
+        _ => return None,
+    };
+    Some(content).filter(|content| content.len() == length)
+}
+
+/// The `AlgorithmIdentifier` of a named curve in DER (RFC 5480, section 2.1.1).
+const fn named_curve(spec: KeySpec) -> &'static [u8] {
+    match spec {
+        KeySpec::EcP256 => b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
+        KeySpec::EcP384 => b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22",
+        KeySpec::EcP521 => b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23",
+        _ => b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a",
     }
 }
 

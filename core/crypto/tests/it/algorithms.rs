@@ -1,7 +1,9 @@
 //! Each algorithm there and back, and what it refuses.
 
 use strongroom_crypto::{Capability, CryptoError, DataKeyPair, KeyMaterial, PublicKey, SystemRandom, capabilities};
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+};
 use strongroom_model::spec::KeySpec;
 
 fn make(spec: KeySpec) -> KeyMaterial {
@@ -141,5 +143,79 @@ fn the_capability_table_names_every_spec_that_can_be_made() {
     for spec in KeySpec::ALL {
         assert!(capabilities().any(|capability| capability == Capability::Spec(*spec)));
         assert_eq!(make(*spec).spec(), *spec);
+    }
+}
+
+#[test]
+fn both_sides_agree_on_one_secret_as_long_as_the_field() {
+    for (spec, bytes) in [(KeySpec::EcP256, 32), (KeySpec::EcP384, 48), (KeySpec::EcP521, 66)] {
+        let (one, other) = (make(spec), make(spec));
+        let ecdh = AgreementAlgorithm::Ecdh;
+        let secret = one.agree(ecdh, other.public_key().unwrap()).unwrap();
+        assert_eq!((secret.len(), ecdh.secret_bytes(spec)), (bytes, Some(bytes)));
+        assert!(other.agree(ecdh, one.public_key().unwrap()).unwrap().equals(secret.expose()));
+        assert!(!one.agree(ecdh, one.public_key().unwrap()).unwrap().equals(secret.expose()));
+    }
+}
+
+#[test]
+fn no_agreement_across_curves_or_with_other_keys() {
+    let (p256, p384) = (make(KeySpec::EcP256), make(KeySpec::EcP384));
+    let refused = |spec| Some(CryptoError::UnfitAgreement(AgreementAlgorithm::Ecdh, spec));
+    assert_eq!(p256.agree(AgreementAlgorithm::Ecdh, p384.public_key().unwrap()).err(), refused(KeySpec::EcP384));
+    for spec in [KeySpec::EcSecp256k1, KeySpec::Ed25519, KeySpec::MlKem768, KeySpec::Rsa2048] {
+        let other = make(spec);
+        assert_eq!(other.agree(AgreementAlgorithm::Ecdh, p256.public_key().unwrap()).err(), refused(spec));
+        assert_eq!(p256.agree(AgreementAlgorithm::Ecdh, other.public_key().unwrap()).err(), refused(spec));
+    }
+}
+
+#[test]
+fn what_is_encapsulated_comes_out_and_a_changed_ciphertext_yields_another_secret_always_the_same() {
+    for spec in [KeySpec::MlKem512, KeySpec::MlKem768, KeySpec::MlKem1024] {
+        let (key, kem) = (make(spec), KemAlgorithm::MlKem);
+        let made = PublicKey::parse(spec, key.public_key().unwrap().der()).unwrap().encapsulate(kem).unwrap();
+        assert_eq!(Some(made.ciphertext.len()), kem.ciphertext_bytes(spec));
+        assert!(key.decapsulate(kem, &made.ciphertext).unwrap().equals(made.secret.expose()));
+        let mut changed = made.ciphertext.clone();
+        changed[7] ^= 1;
+        let rejected = key.decapsulate(kem, &changed).unwrap();
+        assert!(!rejected.equals(made.secret.expose()));
+        assert!(key.decapsulate(kem, &changed).unwrap().equals(rejected.expose()));
+        assert!(!make(spec).decapsulate(kem, &changed).unwrap().equals(rejected.expose()));
+        for wrong in [&made.ciphertext[1..], &[made.ciphertext.as_slice(), &[0]].concat(), &[]] {
+            assert_eq!(key.decapsulate(kem, wrong).err(), Some(CryptoError::InvalidCiphertext));
+        }
+    }
+}
+
+#[test]
+fn only_ml_kem_keys_encapsulate_and_they_do_nothing_else() {
+    let (kem, signer) = (make(KeySpec::MlKem512), make(KeySpec::MlDsa44));
+    let unfit = Some(CryptoError::UnfitKem(KemAlgorithm::MlKem, KeySpec::MlDsa44));
+    assert_eq!(signer.decapsulate(KemAlgorithm::MlKem, &[0; 768]).err(), unfit);
+    assert_eq!(signer.public_key().unwrap().encapsulate(KemAlgorithm::MlKem).err(), unfit);
+    let unfit = CryptoError::UnfitSigning(SigningAlgorithm::MlDsa, KeySpec::MlKem512);
+    assert_eq!(kem.sign(SigningAlgorithm::MlDsa, MessageKind::Raw, b"message"), Err(unfit));
+    assert_eq!(kem.public_key().unwrap().verify(SigningAlgorithm::MlDsa, MessageKind::Raw, b"", b""), Err(unfit));
+}
+
+#[test]
+fn messages_of_a_kind_or_length_that_an_algorithm_does_not_take_are_refused() {
+    use SigningAlgorithm as A;
+    let unfit = |algorithm, kind| CryptoError::UnfitMessage(algorithm, kind);
+    let length = |actual| CryptoError::DigestLength { expected: 64, actual };
+    for (spec, algorithm, kind, message, refused) in [
+        (KeySpec::Ed25519, A::Ed25519, MessageKind::Digest, 64, unfit(A::Ed25519, MessageKind::Digest)),
+        (KeySpec::Ed25519, A::Ed25519Ph, MessageKind::ExternalMu, 64, unfit(A::Ed25519Ph, MessageKind::ExternalMu)),
+        (KeySpec::Ed25519, A::Ed25519Ph, MessageKind::Digest, 32, length(32)),
+        (KeySpec::MlDsa44, A::MlDsa, MessageKind::Digest, 64, unfit(A::MlDsa, MessageKind::Digest)),
+        (KeySpec::MlDsa44, A::MlDsa, MessageKind::ExternalMu, 63, length(63)),
+        (KeySpec::EcP256, A::EcdsaSha256, MessageKind::ExternalMu, 64, unfit(A::EcdsaSha256, MessageKind::ExternalMu)),
+    ] {
+        let key = make(spec);
+        let message = vec![7; message];
+        assert_eq!(key.sign(algorithm, kind, &message), Err(refused));
+        assert_eq!(key.public_key().unwrap().verify(algorithm, kind, &message, &[0; 64]), Err(refused));
     }
 }

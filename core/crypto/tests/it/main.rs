@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod algorithms;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod wycheproof;
