@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Time;
+
 /// The body of every answer whose status is 400 or more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReply {
@@ -19,6 +21,9 @@ pub struct ErrorBody {
     /// What helps, where something is known to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// When the key was last used, where that is what is wrong (`RecentlyUsed`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_use: Option<Time>,
     /// The request's id, as the audit log has it.
     pub request_id: String,
 }

@@ -57,7 +57,7 @@ pub struct KeyVersion {
 /// A name that leads to a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    /// The kind of name: the front end that knows the key itself by it, e.g. `aws-kms`; a number for any other kind.
+    /// The kind of name, e.g. `aws-kms-alias` (docs/formats/registry.md); a number where no front end of the server owns it.
     pub kind: String,
     /// Region.
     pub region: String,
@@ -69,4 +69,18 @@ pub struct Binding {
     pub created: Time,
     /// When it was bound to its present key.
     pub updated: Time,
+}
+
+/// Binds a free name to a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateBinding {
+    /// The kind of name, e.g. `aws-kms-alias`.
+    pub kind: String,
+    /// The region: the key's own.
+    pub region: String,
+    /// The name.
+    pub name: String,
+    /// The key's internal identity.
+    pub key: String,
 }

@@ -3,6 +3,7 @@
 //! JSON (RFC 8259) over HTTP under `/v1`; docs/protocols/admin-api.md describes it for people. Unknown fields and unknown
 //! query parameters are refused. Absent on purpose: transport, authentication, and anything that touches key material.
 
+mod algorithm;
 mod audit;
 mod error;
 mod installation;
@@ -16,11 +17,13 @@ pub mod roles;
 pub mod routes;
 mod tenant;
 mod time;
+mod usage;
 
+pub use algorithm::{Algorithm, algorithm, key_bits};
 pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
 pub use error::{ErrorBody, ErrorReply};
 pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerification, RotatedDomainKey};
-pub use key::{Binding, Key, KeyVersion};
+pub use key::{Binding, CreateBinding, Key, KeyVersion};
 pub use page::{Page, PageQuery, PageSize};
 pub use policy::{Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};
 pub use principal::{
@@ -29,3 +32,4 @@ pub use principal::{
 pub use routes::{Endpoint, Method, RouteSpec};
 pub use tenant::{CreateTenant, Health, State, Tenant};
 pub use time::{NotATime, Time};
+pub use usage::{Days, InventoryKey, KeyUsage, KeyUsagePage, LastUse, ScheduleKeyDeletion, UsageCount, UsageQuery};

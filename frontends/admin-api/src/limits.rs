@@ -10,5 +10,9 @@ pub const PAGE_SIZE: u32 = 100;
 pub const PAGE_SIZE_MAX: u32 = 500;
 /// Most query parameters of a request.
 pub const QUERY_PARAMETERS: usize = 16;
+/// A key that was used within so many days is in use: its deletion is not scheduled by who does not know that.
+pub const RECENT_USE_DAYS: u32 = 90;
+/// Most days that a question about use goes back: a hundred years.
+pub const DAYS_MAX: u32 = 36_525;
 /// Longest life of an access key that is given one, in seconds: ten years.
 pub const ACCESS_KEY_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;

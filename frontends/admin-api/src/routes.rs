@@ -130,12 +130,26 @@ endpoints! {
     ListKeys = Get "/v1/tenants/{account}/keys" 0;
     /// Lists a tenant's names of keys.
     ListBindings = Get "/v1/tenants/{account}/bindings" 0;
+    /// Binds a name to a key.
+    CreateBinding = Post "/v1/tenants/{account}/bindings" BODY_BYTES;
+    /// Removes a name.
+    DeleteBinding = Delete "/v1/tenants/{account}/bindings/{kind}/{region}/{name}" 0;
+    /// Lists how a tenant's keys are used, or those that are not.
+    ListKeyUsage = Get "/v1/tenants/{account}/usage" 0;
+    /// Lists a tenant's keys with their algorithms and uses.
+    GetInventory = Get "/v1/tenants/{account}/inventory" 0;
     /// Reads a key's metadata.
     GetKey = Get "/v1/keys/{key}" 0;
     /// Suspends a key.
     SuspendKey = Post "/v1/keys/{key}/suspend" BODY_BYTES;
     /// Resumes a key.
     ResumeKey = Post "/v1/keys/{key}/resume" BODY_BYTES;
+    /// Reads how a key is used.
+    GetKeyUsage = Get "/v1/keys/{key}/usage" 0;
+    /// Schedules a key's destruction.
+    ScheduleKeyDeletion = Post "/v1/keys/{key}/schedule-deletion" BODY_BYTES;
+    /// Calls it off.
+    CancelKeyDeletion = Post "/v1/keys/{key}/cancel-deletion" BODY_BYTES;
     /// Suspends one version of a key.
     SuspendKeyVersion = Post "/v1/keys/{key}/versions/{version}/suspend" BODY_BYTES;
     /// Resumes one version of a key.

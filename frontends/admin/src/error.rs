@@ -6,7 +6,7 @@ use http_body_util::Full;
 use strongroom_admin_api::query::QueryError;
 use strongroom_admin_api::{ErrorBody, ErrorReply};
 use strongroom_authentication::{Reason, report};
-use strongroom_engine::{Dialect as _, EngineError, Quota, Unavailable};
+use strongroom_engine::{Dialect as _, EngineError, InputFault, Quota, Unavailable};
 use strongroom_http::Response;
 
 use crate::dialect::AdminDialect;
@@ -68,6 +68,14 @@ pub(crate) enum AdminError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A kind of name that no front end of this build owns.
+    #[error("{asked:?} is no kind of name here; there are {known}")]
+    UnknownKind {
+        /// What was asked for.
+        asked: String,
+        /// The kinds, by name.
+        known: String,
+    },
     /// An action that no front end of this build has.
     #[error("{0:?} is not an action that this server knows")]
     UnknownAction(String),
@@ -104,6 +112,7 @@ impl AdminError {
             | Self::KeyId
             | Self::RootId
             | Self::Ordinal
+            | Self::UnknownKind { .. }
             | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
@@ -140,6 +149,10 @@ impl AdminError {
             code: code.to_owned(),
             message: self.to_string(),
             remedy: self.remedy().map(str::to_owned),
+            last_use: match self {
+                Self::Engine(EngineError::InvalidInput(InputFault::RecentlyUsed { last, .. })) => Some((*last).into()),
+                _ => None,
+            },
             request_id: request_id.to_owned(),
         };
         let body = serde_json::to_vec(&ErrorReply { error }).unwrap_or_default();
@@ -179,6 +192,10 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::IncorrectKey => (StatusCode::BAD_REQUEST, "IncorrectKey"),
         EngineError::InvalidSignature => (StatusCode::BAD_REQUEST, "InvalidSignature"),
         EngineError::InvalidMac => (StatusCode::BAD_REQUEST, "InvalidMac"),
+        EngineError::InvalidInput(InputFault::NameUnfit { .. }) => (StatusCode::CONFLICT, "UsageForbids"),
+        EngineError::InvalidInput(InputFault::LastName) => (StatusCode::CONFLICT, "LastName"),
+        EngineError::InvalidInput(InputFault::NameNeeded) => (StatusCode::CONFLICT, "NameNeeded"),
+        EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => (StatusCode::CONFLICT, "RecentlyUsed"),
         EngineError::InvalidInput(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
         EngineError::InvalidPolicy(_) => (StatusCode::BAD_REQUEST, "InvalidPolicy"),
         EngineError::Lockout => (StatusCode::BAD_REQUEST, "Lockout"),
@@ -201,6 +218,15 @@ const fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
         EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",
+        EngineError::InvalidInput(InputFault::LastName) => {
+            "to end a key's use, suspend it: strongroom key suspend; to end the key: strongroom key schedule-deletion"
+        }
+        EngineError::InvalidInput(InputFault::NameNeeded) => {
+            "bind a front end's own name of the key before any other, and remove it after them"
+        }
+        EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => {
+            "see who uses it: strongroom key usage; then say when it was last used, as acknowledged_last_use"
+        }
         EngineError::InvalidCursor => "begin the listing again, without after",
         EngineError::Unavailable(Unavailable::Sealed) => "unseal the server: strongroom unseal",
         EngineError::Unavailable(Unavailable::Log { .. }) => "make room for the audit log; the server's log says more",

@@ -1,19 +1,19 @@
-//! Keys as an administrator sees them, and the names that lead to them.
+//! Keys as an administrator sees them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use strongroom_admin_api::{Binding, Key, KeyVersion, Page, PageQuery, Time};
+use strongroom_admin_api::{Key, KeyVersion, Page, PageQuery, Time};
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::{Edit, EditKey};
-use strongroom_engine::operations::listing::{ListBindings, ListKeys};
+use strongroom_engine::operations::listing::ListKeys;
 use strongroom_engine::operations::suspend::SuspendVersion;
-use strongroom_engine::{BindingRow, EngineError, KeyEntry, KeyReference, VersionRow};
+use strongroom_engine::{EngineError, KeyEntry, KeyReference, VersionRow};
 use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
-use strongroom_model::name::NameKind;
 use strongroom_model::purpose::KeyState;
 
 use crate::Admin;
+use crate::bindings;
 use crate::context::Context;
 use crate::error::AdminError;
 use crate::reply::Reply;
@@ -24,23 +24,14 @@ pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let tenant = context.tenant().await?;
     let after = open(context, tenant, after.as_deref())?;
     let (keys, next) = context.perform(ListKeys { tenant, after, limit: limit.items() }).await?;
-    let items: Vec<Key> = keys.iter().map(|entry| shown(context.admin, entry)).collect();
-    Reply::ok(&Page { items, next: seal(context, tenant, next.as_deref())? })
-}
-
-pub(crate) async fn bindings(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
-    let after = open(context, tenant, after.as_deref())?;
-    let (names, next) = context.perform(ListBindings { tenant, after, limit: limit.items() }).await?;
-    let items: Vec<Binding> = names.iter().map(|row| binding(context.admin, row)).collect();
+    let items: Vec<Key> = keys.iter().map(|entry| shown(context.admin, entry, entry.row.state)).collect();
     Reply::ok(&Page { items, next: seal(context, tenant, next.as_deref())? })
 }
 
 pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
     let key = KeyReference::Id(context.key()?);
     let entry = context.perform(InspectKey { key, action: Action::DescribeKey }).await?;
-    Reply::ok(&shown(context.admin, &entry))
+    Reply::ok(&shown(context.admin, &entry, entry.row.state))
 }
 
 pub(crate) async fn suspend(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
@@ -48,9 +39,7 @@ pub(crate) async fn suspend(context: &Context<'_>, suspended: bool) -> Result<Re
     let key = KeyReference::Id(context.key()?);
     let edit = if suspended { Edit::Suspend } else { Edit::Resume };
     let (entry, row) = context.perform(EditKey { key, edit }).await?;
-    let mut key = shown(context.admin, &entry);
-    key.state = state(row.state).to_owned();
-    Reply::ok(&key)
+    Reply::ok(&shown(context.admin, &entry, row.state))
 }
 
 pub(crate) async fn suspend_version(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
@@ -63,13 +52,17 @@ pub(crate) async fn suspend_version(context: &Context<'_>, suspended: bool) -> R
 }
 
 /// What an `after` of a listing of names points to.
-fn open(context: &Context<'_>, tenant: TenantId, after: Option<&str>) -> Result<Option<Vec<u8>>, AdminError> {
+pub(crate) fn open(
+    context: &Context<'_>,
+    tenant: TenantId,
+    after: Option<&str>,
+) -> Result<Option<Vec<u8>>, AdminError> {
     let Some(after) = after else { return Ok(None) };
     let cursor = URL_SAFE_NO_PAD.decode(after).map_err(|_| EngineError::InvalidCursor)?;
     Ok(Some(context.admin.engine.open_cursor(&listing(tenant), &cursor)?))
 }
 
-fn seal(context: &Context<'_>, tenant: TenantId, next: Option<&[u8]>) -> Result<Option<String>, AdminError> {
+pub(crate) fn seal(context: &Context<'_>, tenant: TenantId, next: Option<&[u8]>) -> Result<Option<String>, AdminError> {
     let Some(next) = next else { return Ok(None) };
     Ok(Some(URL_SAFE_NO_PAD.encode(context.admin.engine.seal_cursor(&listing(tenant), next)?)))
 }
@@ -78,7 +71,8 @@ fn listing(tenant: TenantId) -> Vec<u8> {
     [b"admin names ".as_slice(), tenant.as_bytes()].concat()
 }
 
-fn shown(admin: &Admin, entry: &KeyEntry) -> Key {
+/// A key in a state that may be newer than what was read of it.
+pub(crate) fn shown(admin: &Admin, entry: &KeyEntry, now: KeyState) -> Key {
     let row = &entry.row;
     Key {
         id: row.id.to_string(),
@@ -86,8 +80,8 @@ fn shown(admin: &Admin, entry: &KeyEntry) -> Key {
         region: row.region.clone(),
         spec: format!("{:?}", row.spec),
         usages: entry.profile.usages().map(|usage| format!("{usage:?}")).collect(),
-        state: state(row.state).to_owned(),
-        destruction: match row.state {
+        state: state(now).to_owned(),
+        destruction: match now {
             KeyState::DestructionScheduled { at } => Some(Time(at)),
             _ => None,
         },
@@ -96,11 +90,11 @@ fn shown(admin: &Admin, entry: &KeyEntry) -> Key {
         rotation_period_days: row.rotation.map(|rotation| rotation.period_days),
         next_rotation: row.rotation.map(|rotation| rotation.next.into()),
         versions: entry.versions.iter().map(|row| version(row, Some(entry.row.current))).collect(),
-        bindings: entry.names.iter().map(|row| binding(admin, row)).collect(),
+        bindings: entry.names.iter().map(|row| bindings::shown(admin, row)).collect(),
     }
 }
 
-const fn state(state: KeyState) -> &'static str {
+pub(crate) const fn state(state: KeyState) -> &'static str {
     match state {
         KeyState::PreActivation => "PreActivation",
         KeyState::Active => "Active",
@@ -119,21 +113,4 @@ fn version(row: &VersionRow, current: Option<u32>) -> KeyVersion {
         created: row.created.into(),
         cause: format!("{:?}", row.cause),
     }
-}
-
-fn binding(admin: &Admin, row: &BindingRow) -> Binding {
-    Binding {
-        kind: kind(admin, row.kind),
-        region: row.region.clone(),
-        name: row.text.clone(),
-        key: row.key.to_string(),
-        created: row.created.into(),
-        updated: row.updated.into(),
-    }
-}
-
-/// The front end whose own name for a key it is; a number for any other kind.
-fn kind(admin: &Admin, kind: NameKind) -> String {
-    let owner = admin.dialects.iter().find(|dialect| dialect.key_kind() == kind);
-    owner.map_or_else(|| kind.0.to_string(), |dialect| dialect.front_end().to_owned())
 }

@@ -9,6 +9,7 @@ mod access_keys;
 mod audit;
 mod authenticate;
 mod backups;
+mod bindings;
 mod context;
 mod dialect;
 mod error;
@@ -20,6 +21,7 @@ mod principals;
 mod reply;
 mod roots;
 mod tenants;
+mod usage;
 
 use std::sync::Arc;
 
@@ -166,10 +168,17 @@ impl Admin {
             Endpoint::ResumeAccessKey => access_keys::change(context, access_keys::RESUME).await,
             Endpoint::DeleteAccessKey => access_keys::change(context, access_keys::DELETE).await,
             Endpoint::ListKeys => keys::list(context).await,
-            Endpoint::ListBindings => keys::bindings(context).await,
+            Endpoint::ListBindings => bindings::list(context).await,
+            Endpoint::CreateBinding => bindings::create(context).await,
+            Endpoint::DeleteBinding => bindings::delete(context).await,
+            Endpoint::ListKeyUsage => usage::of_tenant(context).await,
+            Endpoint::GetInventory => usage::inventory(context).await,
             Endpoint::GetKey => keys::show(context).await,
             Endpoint::SuspendKey => keys::suspend(context, true).await,
             Endpoint::ResumeKey => keys::suspend(context, false).await,
+            Endpoint::GetKeyUsage => usage::of_key(context).await,
+            Endpoint::ScheduleKeyDeletion => usage::schedule_deletion(context).await,
+            Endpoint::CancelKeyDeletion => usage::cancel_deletion(context).await,
             Endpoint::SuspendKeyVersion => keys::suspend_version(context, true).await,
             Endpoint::ResumeKeyVersion => keys::suspend_version(context, false).await,
             Endpoint::QueryAudit => audit::query(context).await,
@@ -214,8 +223,12 @@ const fn action(endpoint: Endpoint) -> Action {
         }
         E::CreateAccessKey | E::SuspendAccessKey | E::ResumeAccessKey | E::DeleteAccessKey => Action::ManageCredentials,
         E::ListAccessKeys => Action::ReadCredentials,
-        E::ListKeys => Action::ListKeys,
+        E::ListKeys | E::ListKeyUsage | E::GetInventory => Action::ListKeys,
         E::ListBindings => Action::ReadBindings,
+        E::CreateBinding | E::DeleteBinding => Action::ManageBindings,
+        E::GetKeyUsage => Action::GetKeyLastUsage,
+        E::ScheduleKeyDeletion => Action::ScheduleKeyDestruction,
+        E::CancelKeyDeletion => Action::CancelKeyDestruction,
         E::GetKey => Action::DescribeKey,
         E::SuspendKey => Action::DisableKey,
         E::ResumeKey => Action::EnableKey,
@@ -236,7 +249,7 @@ mod tests {
     fn the_table_of_routes_is_sound_and_leads_every_endpoint_to_itself() {
         let routes = table().unwrap();
         for spec in routes::ROUTES {
-            let path = spec.endpoint.path(&["1", "2", "3"]);
+            let path = spec.endpoint.path(&["1", "2", "3", "4"]);
             let Found::Route(route, _) = routes.find(&method(spec.method), &path) else { panic!("{path}") };
             assert_eq!(route.handler, spec.endpoint, "{path}");
         }

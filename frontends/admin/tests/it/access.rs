@@ -117,3 +117,73 @@ fn an_explanation_names_the_statements_that_decide_and_why_others_do_not() {
     let root = house.done("POST", &format!("/v1/tenants/{FIRST}/explain"), body);
     assert_eq!(decided(&root), ["account-root"]);
 }
+
+#[test]
+fn an_access_key_of_the_tenant_s_root_is_made_and_changed_by_the_root_and_by_operators_alone() {
+    let house = House::new();
+    let keys = format!("/v1/tenants/{OWN}/access-keys");
+    let chief = house.principal(OWN, "chief", "tenant-administrator");
+    let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let path = format!("/v1/tenants/{OWN}/principals/chief/policies/everything");
+    house.done("PUT", &path, json!({"document": everything}));
+    let root = house.access_key(OWN, json!({}));
+    // No policy permits it, not even one that permits everything.
+    for (method, target) in [
+        ("POST", keys.clone()),
+        ("POST", format!("{keys}/{}/suspend", root.id)),
+        ("POST", format!("{keys}/{}/resume", root.id)),
+        ("DELETE", format!("{keys}/{}", root.id)),
+    ] {
+        let answer = house.signed(&chief, method, &target, Value::Null);
+        assert_eq!(answer.code(), (403, "AccessDenied"), "{method} {target}: {answer:?}");
+        assert!(answer.body["error"]["message"].as_str().unwrap().ends_with(&format!("arn:aws:iam::{OWN}:root")));
+    }
+    let records = house.test.records();
+    let record = records.last().unwrap().record().unwrap();
+    let decision = record.decision.unwrap();
+    assert_eq!(decision.missing.as_full(), Some("only the tenant's root and the installation's operators may"));
+    assert!(!decision.allowed);
+    let second = house.signed(&root, "POST", &keys, json!({}));
+    assert_eq!(second.status, 201, "{second:?}");
+    let second = second.body["access_key_id"].as_str().unwrap();
+    assert_eq!(house.signed(&root, "DELETE", &format!("{keys}/{second}"), Value::Null).status, 204);
+    house.done("POST", &format!("{keys}/{}/suspend", root.id), Value::Null);
+    // Reading them takes no more than a policy that permits it.
+    assert_eq!(house.signed(&chief, "GET", &keys, Value::Null).status, 200);
+}
+
+#[test]
+fn credentials_and_policies_are_decided_on_the_principal_that_they_are_of() {
+    let house = House::new();
+    let anna = house.principal(OWN, "anna", "key-user");
+    let bob = house.principal(OWN, "bob", "tenant-administrator");
+    let document = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Resource":"arn:aws:iam::{OWN}:user/${{aws:username}}",
+        "Action":["strongroom:ManageCredentials","strongroom:ReadCredentials"]}}]}}"#
+    );
+    let path = format!("/v1/tenants/{OWN}/principals/anna/policies/own-keys");
+    house.done("PUT", &path, json!({"document": document}));
+    let keys = format!("/v1/tenants/{OWN}/access-keys");
+    let made = house.signed(&anna, "POST", &keys, json!({"principal": "anna"}));
+    assert_eq!(made.status, 201, "{made:?}");
+    let own = made.body["access_key_id"].as_str().unwrap();
+    assert_eq!(house.signed(&anna, "GET", &format!("{keys}?principal=anna"), Value::Null).status, 200);
+    assert_eq!(house.signed(&anna, "POST", &format!("{keys}/{own}/suspend"), Value::Null).status, 204);
+    for (method, target, body) in [
+        ("POST", keys.clone(), json!({"principal": "bob"})),
+        ("POST", keys.clone(), json!({"principal": "nobody"})),
+        ("POST", keys.clone(), json!({})),
+        ("GET", format!("{keys}?principal=bob"), Value::Null),
+        ("DELETE", format!("{keys}/{}", bob.id), Value::Null),
+        ("DELETE", format!("{keys}/AKIAAAAAAAAAAAAAAAAA"), Value::Null),
+        ("PUT", format!("/v1/tenants/{OWN}/principals/anna/policies/more"), json!({"document": document})),
+        ("POST", format!("/v1/tenants/{OWN}/principals/bob/suspend"), Value::Null),
+        ("DELETE", format!("/v1/tenants/{OWN}/principals/bob"), Value::Null),
+        ("GET", format!("/v1/tenants/{OWN}/principals/bob"), Value::Null),
+    ] {
+        let answer = house.signed(&anna, method, &target, body);
+        assert_eq!(answer.code(), (403, "AccessDenied"), "{method} {target}: {answer:?}");
+    }
+    let answer = house.signed(&bob, "POST", &keys, json!({"principal": "nobody"}));
+    assert_eq!(answer.code(), (404, "NotFound"));
+}

@@ -33,7 +33,10 @@ fn a_key_is_listed_once_under_all_its_names() {
     assert_eq!(found, ids);
     let shown = house.done("GET", &format!("/v1/keys/{}", named.row.id), Value::Null);
     assert_eq!(shown["bindings"].as_array().unwrap().len(), 3);
-    assert_eq!(shown["bindings"][0]["kind"], "test");
+    assert_eq!(
+        (&shown["bindings"][0]["kind"], &shown["bindings"][1]["kind"]),
+        (&json!("test-key"), &json!("test-alias"))
+    );
     let bindings = house.done("GET", &format!("/v1/tenants/{ACCOUNT}/bindings"), Value::Null);
     assert_eq!(bindings["items"].as_array().unwrap().len(), 8);
 }

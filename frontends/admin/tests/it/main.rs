@@ -5,6 +5,8 @@
 mod access;
 mod acts;
 mod audit;
+mod bindings;
 mod house;
 mod keys;
 mod requests;
+mod usage;
