@@ -199,15 +199,18 @@ impl House {
         Key { id: text("access_key_id"), secret: text("secret_access_key") }
     }
 
-    pub(crate) fn client(&self, served: &Served, key: &Key) -> Client {
-        let endpoint = Endpoint {
+    pub(crate) fn endpoint(&self, served: &Served, key: &Key) -> Endpoint {
+        Endpoint {
             address: served.address,
             authority: self.path("chain.pem"),
             access_key_id: key.id.clone(),
             secret_access_key: key.secret.clone(),
             region: "us-east-1".to_owned(),
-        };
-        Client::connect(&endpoint).unwrap()
+        }
+    }
+
+    pub(crate) fn client(&self, served: &Served, key: &Key) -> Client {
+        Client::connect(&self.endpoint(served, key)).unwrap()
     }
 
     /// A new key's id, and a ciphertext under it.

@@ -3,7 +3,10 @@
 
 mod backup;
 mod crash;
+mod crash_disk;
 mod development;
+mod disk;
 mod house;
+mod load;
 mod roots;
 mod serving;
