@@ -68,6 +68,31 @@ fn the_golden_wrapped_material_of_version_1_is_what_the_layout_says_down_to_the_
     assert_eq!(text, GOLDEN[97..]);
 }
 
+/// Opens for ever. Made once by [`make_the_golden_digest`].
+const GOLDEN_DIGEST: &[u8] = include_bytes!("../../../../vectors/wrapped-material/digest-v1.bin");
+
+fn golden_digest() -> MaterialDigest {
+    KeyMaterial::parse(KeySpec::Aes256, &GOLDEN_MATERIAL, None).unwrap().digest(binding().lineage).unwrap()
+}
+
+#[test]
+#[ignore = "writes the golden file, once"]
+fn make_the_golden_digest() {
+    assert!(GOLDEN_DIGEST.is_empty(), "a released golden file is never made again");
+    let sealed = domain_key().seal_digest(&binding(), &golden_digest(), &Counting(0x60)).unwrap();
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/wrapped-material/digest-v1.bin"), sealed)
+        .unwrap();
+}
+
+#[test]
+fn the_golden_digest_of_version_1_tells_its_material_and_opens_for_its_binding_only() {
+    assert_eq!(&GOLDEN_DIGEST[..5], b"SRD\x01\x01");
+    assert!(domain_key().open_digest(&binding(), GOLDEN_DIGEST).unwrap().equals(&golden_digest()));
+    let other = Binding { material: MaterialId::from_bytes([0; 16]), ..binding() };
+    assert_eq!(domain_key().open_digest(&other, GOLDEN_DIGEST).err(), Some(CryptoError::Unwrap));
+    assert_eq!(domain_key().unwrap(&binding(), GOLDEN_DIGEST, None).err(), Some(CryptoError::Unwrap));
+}
+
 #[test]
 fn wrapped_material_moved_to_any_other_binding_does_not_open() {
     let binding = binding();

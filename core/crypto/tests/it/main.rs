@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod algorithms;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod pairs;
 #[cfg(test)]
 mod wycheproof;
