@@ -161,6 +161,7 @@ pub(crate) struct Catalog {
     credentials: Cache<Box<str>, Arc<CredentialEntry>>,
     pub(crate) unknown: Unknown,
     tenants: Cache<TenantId, Arc<TenantRow>>,
+    session_policies: Cache<Arc<str>, CompiledPolicy>,
     pub(crate) doubts: Doubts,
 }
 
@@ -176,6 +177,7 @@ impl Catalog {
             credentials: Cache::new(limits::CACHED_PRINCIPALS),
             unknown: Unknown::default(),
             tenants: Cache::new(limits::CACHED_TENANTS),
+            session_policies: Cache::new(limits::CACHED_SESSION_POLICIES),
             doubts: Doubts::default(),
         }
     }
@@ -276,6 +278,11 @@ impl Catalog {
             let caller = identity::caller_of(&row, &tenant, principal.as_ref().map(|(principal, _)| principal));
             Ok(Arc::new(CredentialEntry { row, caller: Arc::new(caller) }))
         })
+    }
+
+    /// A policy that a session was begun with, compiled. Many sessions are begun with the same.
+    pub(crate) fn session_policy(&self, document: &Arc<str>) -> Result<CompiledPolicy, EngineError> {
+        self.session_policies.get_or_insert_with(document, || compile("session policies", document, Kind::Identity))
     }
 
     /// A tenant.

@@ -92,7 +92,8 @@ impl Engine {
         let principal = self.principal_of(&call.caller, ground)?;
         let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
-        let mut set = self.policy_set(call, subject, principal.as_deref());
+        let session_policies = self.session_policies(&call.caller)?;
+        let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
         let mut decision = strongroom_policy::evaluate(&request, &set);
         let grants;
         if let (Outcome::ImplicitDeny(_), Some(key), true) = (decision.outcome, subject.key, by_grant(subject.action)) {
@@ -129,7 +130,8 @@ impl Engine {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
         let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
-        let mut set = self.policy_set(call, subject, principal.as_deref());
+        let session_policies = self.session_policies(&call.caller)?;
+        let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
         let grants = match subject.key.filter(|_| by_grant(subject.action)) {
             Some(key) => self.grants_for(call, subject.action, key, Ground::Worker)?,
             None => Vec::new(),
@@ -178,14 +180,31 @@ impl Engine {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
         let facts = Attached::new(call, subject, now);
         let request = request(call, subject, &facts);
-        let set = self.policy_set(call, subject, principal.as_deref());
+        let session_policies = self.session_policies(&call.caller)?;
+        let set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
     }
 
-    fn principal_of(&self, caller: &Caller, ground: Ground) -> Result<Option<Arc<PrincipalEntry>>, Halt> {
+    /// The user, or the role of the session, that asks.
+    pub(crate) fn principal_of(&self, caller: &Caller, ground: Ground) -> Result<Option<Arc<PrincipalEntry>>, Halt> {
+        let id = match &caller.principal {
+            Principal::User { id, .. } => *id,
+            Principal::Session(session) => session.role,
+            Principal::TenantRoot | Principal::Operator { .. } | Principal::Service | Principal::Internal { .. } => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(self.catalog.principal(caller.tenant, id, ground)?))
+    }
+
+    /// The policies that the caller's session was begun with, compiled.
+    fn session_policies(&self, caller: &Caller) -> Result<Vec<CompiledPolicy>, Halt> {
         match &caller.principal {
-            Principal::User { id, .. } => Ok(Some(self.catalog.principal(caller.tenant, *id, ground)?)),
-            Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. } => Ok(None),
+            Principal::Session(session) => {
+                let compiled = session.policies.iter().map(|policy| self.catalog.session_policy(policy));
+                Ok(compiled.collect::<Result<_, _>>()?)
+            }
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -194,6 +213,7 @@ impl Engine {
         call: &Call,
         subject: &Subject<'a>,
         principal: Option<&'a PrincipalEntry>,
+        session_policies: &'a [CompiledPolicy],
     ) -> PolicySet<'a> {
         let identity_policies = match (&call.caller.principal, principal) {
             (Principal::Operator { .. }, _) => std::slice::from_ref(&self.operator_policy),
@@ -205,6 +225,7 @@ impl Engine {
         PolicySet {
             resource_policy: subject.key.filter(|_| holds).map(|key| &key.policy),
             identity_policies,
+            session_policies,
             combining: if call.dialect.has_key_policies() { Combining::Aws } else { Combining::IdentityOnly },
             ..PolicySet::default()
         }
@@ -216,7 +237,12 @@ impl Engine {
             return Ok(Vec::new());
         }
         let set = self.catalog.grants(key.row.id, ground)?;
-        let rows = set.of_grantee(&call.caller.policy_name);
+        let role = match &call.caller.principal {
+            Principal::Session(session) => Some(&*session.role_policy_name),
+            _ => None,
+        };
+        let rows =
+            set.of_grantee(&call.caller.policy_name).chain(role.into_iter().flat_map(|role| set.of_grantee(role)));
         let rows = rows.filter(|row| row.actions.contains(&action.code()));
         Ok(rows.filter_map(|row| grant(call, action, row)).collect())
     }
@@ -265,7 +291,10 @@ fn grant(call: &Call, action: Action, row: &GrantRow) -> Option<Grant> {
         context_subset: row.context_subset.clone(),
         source_arn: row.source_resource.clone(),
     };
-    let grantee = Grantee::Principal(&row.grantee);
+    let grantee = match call.caller.principal {
+        Principal::Service => Grantee::Service(&row.grantee),
+        _ => Grantee::Principal(&row.grantee),
+    };
     Grant::new(&row.id.to_string(), grantee, [call.dialect.action(action)], constraints).ok()
 }
 
@@ -275,7 +304,7 @@ fn request<'a>(call: &'a Call, subject: &Subject<'a>, attributes: &'a dyn Attrib
         resource: subject.resource,
         resource_account: subject.account,
         principal: principal(&call.caller, subject.account),
-        proved: Proved::default(),
+        proved: proved(&call.caller),
         attributes,
         grant_constraints_apply: !matches!(subject.action, Action::DescribeKey | Action::RetireGrant),
     }
@@ -290,10 +319,27 @@ fn principal<'a>(caller: &'a Caller, subject_account: &'a str) -> strongroom_pol
         Principal::User { unique_id, name, .. } => {
             strongroom_policy::Principal::User { arn, account, id: unique_id, name }
         }
+        Principal::Session(session) => {
+            let (role_arn, id) = (&*session.role_policy_name, &*session.unique_id);
+            strongroom_policy::Principal::AssumedRole { arn, role_arn, account, id }
+        }
         Principal::Operator { .. } => {
             strongroom_policy::Principal::User { arn, account: subject_account, id: arn, name: arn }
         }
+        Principal::Service => strongroom_policy::Principal::Service { name: arn },
         Principal::Internal { .. } => strongroom_policy::Principal::Internal,
+    }
+}
+
+/// What else was proved: of a session, what it was begun with.
+fn proved(caller: &Caller) -> Proved<'_> {
+    let Principal::Session(session) = &caller.principal else { return Proved::default() };
+    Proved {
+        principal_tags: &session.tags,
+        token_issued: i64::try_from(session.issued.0).ok(),
+        federated_provider: session.federated_provider.as_deref(),
+        source_identity: session.source_identity.as_deref(),
+        ..Proved::default()
     }
 }
 

@@ -34,6 +34,8 @@ pub const MATERIAL_AGE: Duration = Duration::from_secs(3600);
 pub const CACHED_PRINCIPALS: usize = 8_192;
 /// Tenants cached.
 pub const CACHED_TENANTS: usize = 4_096;
+/// Policies of sessions kept compiled.
+pub const CACHED_SESSION_POLICIES: usize = 1_024;
 /// Commits that the store has not told the end of; with so many, no other is begun until it does.
 pub const DOUBTFUL_COMMITS: usize = 256;
 /// How long whatever takes a use away waits for changes that were permitted before: longer than a store takes to commit.

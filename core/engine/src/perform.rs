@@ -306,11 +306,9 @@ impl Engine {
         if call.caller.tenant == TenantId::INSTALLATION {
             return Ok(());
         }
-        if let Principal::User { id, .. } = &call.caller.principal {
-            // A principal that is gone or suspended may do nothing, whatever its credentials say.
-            if self.catalog.principal(call.caller.tenant, *id, ground)?.row.suspended {
-                return Err(EngineError::TenantSuspended.into());
-            }
+        // A principal that is gone or suspended may do nothing, whatever its credentials say.
+        if self.principal_of(&call.caller, ground)?.is_some_and(|principal| principal.row.suspended) {
+            return Err(EngineError::TenantSuspended.into());
         }
         match self.catalog.tenant(call.caller.tenant, ground)?.suspended {
             true => Err(EngineError::TenantSuspended.into()),

@@ -119,7 +119,14 @@ pub(crate) fn describe_call<'a>(record: &mut Record<'a>, call: &'a Call) {
         caller::Principal::User { id, unique_id, name } => {
             Principal::User { id: *id, unique_id: Text::from(&**unique_id), name: Text::from(&**name) }
         }
+        // As its role: the session stands in the unique id and in the policy name.
+        caller::Principal::Session(session) => Principal::User {
+            id: session.role,
+            unique_id: Text::from(&*session.unique_id),
+            name: Text::from(&*session.role_name),
+        },
         caller::Principal::Operator { uid } => Principal::Operator { uid: *uid },
+        caller::Principal::Service => Principal::Internal { service: Text::from(&*caller.policy_name) },
         caller::Principal::Internal { service } => Principal::Internal { service: Text::from(*service) },
     };
     if let Some(credential) = &caller.credential {

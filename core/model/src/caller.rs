@@ -46,16 +46,45 @@ pub enum Principal {
         /// The name within the tenant.
         name: Arc<str>,
     },
+    /// A session of a role of the tenant; [`Caller::policy_name`] is the session's own.
+    Session(Box<Session>),
     /// An operator of the installation, proved by the operating system.
     Operator {
         /// User id at the far end of the Unix socket.
         uid: u32,
     },
+    /// A service of this installation that asks for itself, by the name that [`Caller::policy_name`] gives: what it may do is
+    /// for policies to say.
+    Service,
     /// A part of the product acting by itself.
     Internal {
         /// Which part, e.g. `scheduler`.
         service: &'static str,
     },
+}
+
+/// What was proved of a session of a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The role.
+    pub role: PrincipalId,
+    /// The role's name within the tenant.
+    pub role_name: Arc<str>,
+    /// The name that policies know the role by.
+    pub role_policy_name: Arc<str>,
+    /// Identity as policies and answers show it: the role's, a colon, and the session's name.
+    pub unique_id: Arc<str>,
+    /// When its credentials were given out.
+    pub issued: Timestamp,
+    /// The tags that it was begun with, then the role's own others.
+    pub tags: Vec<(String, String)>,
+    /// The identity provider that it was begun with, as policies name it.
+    pub federated_provider: Option<Arc<str>>,
+    /// The source identity that it was begun with.
+    pub source_identity: Option<Arc<str>>,
+    /// The policies that it was begun with, as they came: each was found sound then. Where there are any, one must allow
+    /// what it does.
+    pub policies: Vec<Arc<str>>,
 }
 
 /// Where a request came from, for the record. Proved by the listener, never taken from the request's own words.

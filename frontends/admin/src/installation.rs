@@ -27,7 +27,8 @@ pub(crate) async fn who_am_i(context: &Context<'_>) -> Result<Reply, AdminError>
         Principal::Operator { .. } => "operator",
         Principal::TenantRoot => "root",
         Principal::User { .. } => "user",
-        Principal::Internal { .. } => "internal",
+        Principal::Session(_) => "session",
+        Principal::Service | Principal::Internal { .. } => "internal",
     };
     Reply::ok(&WhoAmI {
         arn: caller.policy_name.to_string(),

@@ -172,7 +172,10 @@ fn operation(request: &Request) -> Result<(), Answer> {
 fn user_id(caller: &Caller) -> &str {
     match &caller.principal {
         Principal::User { unique_id, .. } => unique_id,
-        Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. } => &caller.account,
+        Principal::Session(session) => &session.unique_id,
+        Principal::TenantRoot | Principal::Operator { .. } | Principal::Service | Principal::Internal { .. } => {
+            &caller.account
+        }
     }
 }
 
