@@ -126,7 +126,9 @@ impl KeyState {
             (Self::Destroyed, P::Inspect) | (_, P::Inspect) => Ok(()),
             (Self::Destroyed, _) => Err(Forbidden::Destroyed),
             (_, P::Govern) => Ok(()),
-            (Self::DestructionScheduled { .. } | Self::DestructionAwaitsReplicas { .. }, P::CancelDestruction) => Ok(()),
+            (Self::DestructionScheduled { .. } | Self::DestructionAwaitsReplicas { .. }, P::CancelDestruction) => {
+                Ok(())
+            }
             (Self::DestructionScheduled { .. }, _) => Err(Forbidden::DestructionScheduled),
             (Self::DestructionAwaitsReplicas { .. }, _) => Err(Forbidden::DestructionAwaitsReplicas),
             (_, P::CancelDestruction) => Err(Forbidden::DestructionNotScheduled),
