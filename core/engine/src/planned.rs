@@ -64,7 +64,9 @@ pub fn finish_initialisation(store: &dyn Store) -> Result<(), EngineError> {
     for (id, _) in planned(store)? {
         batch.delete(Table::Installation, planned_key(id));
     }
-    store.commit(batch)?;
+    if !batch.changes.is_empty() {
+        store.commit(batch)?;
+    }
     Ok(())
 }
 
