@@ -342,6 +342,17 @@ impl From<StoreError> for EngineError {
     }
 }
 
+impl EngineError {
+    /// Whether what is stored is at fault, so that trying again is of no use.
+    pub(crate) const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Internal(InternalFault::Row { .. } | InternalFault::Material { .. })
+                | Self::Unavailable(Unavailable::Root(RootError::Refused))
+        )
+    }
+}
+
 impl From<RootError> for EngineError {
     fn from(error: RootError) -> Self {
         match error {

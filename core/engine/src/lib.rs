@@ -120,6 +120,7 @@ impl Engine {
         tell("kill_switch_epoch_total", self.epoch.load(Ordering::Relaxed));
         tell("outbox_settled", self.outbox.settled() as u64);
         tell("audit_log_owed", u64::from(self.outbox.owes()));
+        tell("sweep_damaged", self.found_damaged() as u64);
         tell("doubtful_commits", self.catalog.doubts.open() as u64);
         tell("roots", self.vault.roots().len() as u64);
     }

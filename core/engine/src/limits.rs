@@ -105,6 +105,8 @@ pub const SWEPT_DOMAIN_KEYS: usize = 64;
 pub const SWEPT_KEYS: usize = 64;
 /// How long a sweep that failed is left alone.
 pub const SWEEP_HOLD_BACK: Duration = Duration::from_secs(30);
+/// When a sweep begins anew that found something damaged.
+pub const SWEEP_DAMAGED_HOLD: Duration = Duration::from_secs(3600);
 /// Domain keys that the answer to the verification of a root names one by one.
 pub const NAMED_DOMAIN_KEYS: usize = 100;
 /// Steps of the sweep over what a tenant's domain keys have wrapped, at one time.

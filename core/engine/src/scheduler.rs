@@ -81,6 +81,7 @@ impl Engine {
             tracing::warn!(%error, "the log could not be counted for the usage ledger; it is counted later");
         }
         self.sweep_if_due(dialect);
+        self.vault.catch_up();
         self.vault.expire();
         self.checkpoint_if_due()?;
         Ok(ticked)

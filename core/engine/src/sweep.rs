@@ -2,9 +2,10 @@
 //!
 //! Each tick does one bounded step and remembers only where it is, so that a restart begins anew and finds done what is
 //! done. An old domain key is destroyed after a whole pass that found nothing under it: nothing can get there again, since
-//! whatever wraps anything commits only while its tenant's row is as it was read.
+//! whatever wraps anything commits only while its tenant's row is as it was read. What is damaged is passed over, reported
+//! and tried again later; as long as there is any, no former domain key of its tenant is destroyed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -36,10 +37,23 @@ struct Progress {
     /// Something changed, or was changed, since the pass over the domain keys began.
     disturbed: bool,
     after: Option<Vec<u8>>,
+    /// Domain keys that this pass could not bring under every root.
+    damaged: usize,
     /// Tenants that have former domain keys.
-    pending: BTreeSet<TenantId>,
+    pending: BTreeMap<TenantId, Pending>,
     rewrap: Option<Rewrap>,
     held_until: Duration,
+    /// When the next pass over the domain keys may begin, after one that found some damaged.
+    domain_keys_held_until: Duration,
+}
+
+/// What is known of a tenant that has former domain keys.
+#[derive(Clone, Copy, Default)]
+struct Pending {
+    /// Keys and credentials that the last whole pass found damaged.
+    damaged: usize,
+    /// When the next pass may begin.
+    not_before: Duration,
 }
 
 /// A pass over what a tenant's domain keys have wrapped.
@@ -50,6 +64,7 @@ struct Rewrap {
     table: Table,
     after: Option<Vec<u8>>,
     found: bool,
+    damaged: usize,
 }
 
 impl Engine {
@@ -81,6 +96,12 @@ impl Engine {
     pub fn swept(&self) -> bool {
         let progress = self.sweeps.0.lock();
         progress.settled && progress.pending.is_empty()
+    }
+
+    /// How many domain keys, keys and credentials the sweeps found damaged.
+    pub(crate) fn found_damaged(&self) -> usize {
+        let progress = self.sweeps.0.lock();
+        progress.damaged + progress.pending.values().map(|pending| pending.damaged).sum::<usize>()
     }
 
     /// A few steps of each sweep. What fails is left alone for a while.
@@ -115,7 +136,7 @@ impl Engine {
     fn sweep_domain_keys(&self, dialect: &'static dyn Dialect) -> Result<(), EngineError> {
         let after = {
             let progress = self.sweeps.0.lock();
-            if progress.settled {
+            if progress.settled || progress.domain_keys_held_until > self.clock.since_boot() {
                 return Ok(());
             }
             progress.after.clone()
@@ -124,33 +145,45 @@ impl Engine {
         self.introduce_roots(dialect, &known)?;
         let roots: Vec<RootId> = known.iter().map(|(row, _)| row.id).collect();
         let page = self.catalog.snapshot()?.scan(Table::DomainKey, &[], after.as_deref(), SCAN_ROWS)?;
-        let mut places = Vec::new();
+        let (mut places, mut damaged) = (Vec::new(), 0);
         let mut last = None;
         for row in &page {
             if places.len() >= limits::SWEPT_DOMAIN_KEYS {
                 break;
             }
             last = Some(row.key.clone());
-            let domain_key: DomainKeyRow = rows::decode("domain keys", &row.value)?;
+            let domain_key: DomainKeyRow = match rows::decode("domain keys", &row.value) {
+                Ok(row) => row,
+                Err(error) => {
+                    damaged += 1;
+                    tracing::error!(%error, cause = ?error, "a domain key's row can't be read");
+                    continue;
+                }
+            };
             let known_wraps = domain_key.wraps.iter().filter(|wrap| roots.contains(&wrap.root)).count();
             let excess = known_wraps > 0 && known_wraps < domain_key.wraps.len();
             if excess || !self.vault.missing(&domain_key, &roots).is_empty() {
                 places.push(row.key.clone());
             }
             if self.catalog.load_tenant(domain_key.tenant)?.0.domain_key != domain_key.id {
-                self.sweeps.0.lock().pending.insert(domain_key.tenant);
+                self.sweeps.0.lock().pending.entry(domain_key.tenant).or_default();
             }
         }
         let ended = page.len() < SCAN_ROWS && last == page.last().map(|row| row.key.clone());
         if !places.is_empty() {
-            self.act(dialect, "WrapDomainKeys", WrapDomainKeys { places, roots })?;
+            damaged += self.act(dialect, "WrapDomainKeys", WrapDomainKeys { places, roots })?;
         }
         let settled = {
             let mut progress = self.sweeps.0.lock();
+            // Those of the pass before count no more when a pass begins.
+            progress.damaged = if after.is_none() { damaged } else { progress.damaged + damaged };
             progress.after = if ended { None } else { last };
             if ended {
-                progress.settled = !progress.disturbed;
+                progress.settled = !progress.disturbed && progress.damaged == 0;
                 progress.disturbed = false;
+            }
+            if ended && progress.damaged > 0 {
+                progress.domain_keys_held_until = self.clock.since_boot() + limits::SWEEP_DAMAGED_HOLD;
             }
             progress.settled
         };
@@ -195,30 +228,41 @@ impl Engine {
 
     /// One step for a tenant that has former domain keys.
     fn sweep_tenant(&self, dialect: &'static dyn Dialect) -> Result<(), EngineError> {
-        let Some(tenant) = self.sweeps.0.lock().pending.first().copied() else { return Ok(()) };
+        let now = self.clock.since_boot();
+        let due = |(tenant, pending): (&TenantId, &Pending)| (pending.not_before <= now).then_some(*tenant);
+        let Some(tenant) = self.sweeps.0.lock().pending.iter().find_map(due) else { return Ok(()) };
         let current = self.catalog.load_tenant(tenant)?.0.domain_key;
-        let begin = Rewrap { tenant, current, table: Table::Key, after: None, found: false };
+        let begin = Rewrap { tenant, current, table: Table::Key, after: None, found: false, damaged: 0 };
         let kept = self.sweeps.0.lock().rewrap.clone();
         // A pass that began under another domain key proves nothing.
         let mut pass =
             kept.filter(|kept| kept.tenant == tenant && kept.current == current).unwrap_or_else(|| begin.clone());
         let page = self.catalog.snapshot()?.scan(pass.table, &[], pass.after.as_deref(), SCAN_ROWS)?;
-        let (places, looked_at) = self.wrapped_before(&pass, &page)?;
-        pass.found |= !places.is_empty();
-        match (pass.table, places.is_empty()) {
-            (_, true) => {}
-            (Table::Key, false) => {
+        let Looked { places, looked_at, unreadable } = self.wrapped_before(&pass, &page)?;
+        let (count, table) = (places.len(), pass.table);
+        let damaged = match (table, count) {
+            (_, 0) => 0,
+            (Table::Key, _) => {
                 let keys = places.iter().filter_map(|place| KeyId::from_slice(place)).collect();
-                self.act(dialect, "RewrapKeys", RewrapKeys { tenant, keys })?;
+                self.act(dialect, "RewrapKeys", RewrapKeys { tenant, keys })?
             }
-            (_, false) => self.act(dialect, "ResealCredentials", ResealCredentials { tenant, places })?,
-        }
+            _ => self.act(dialect, "ResealCredentials", ResealCredentials { tenant, places })?,
+        };
+        pass.found |= damaged < count;
+        pass.damaged += damaged + unreadable;
         let ended = page.len() < SCAN_ROWS && looked_at == page.len();
         pass.after = looked_at.checked_sub(1).and_then(|last| page.get(last)).map(|row| row.key.clone());
         let next = match (ended, pass.table, pass.found) {
             (false, ..) => Some(pass),
-            (true, Table::Key, found) => Some(Rewrap { table: Table::Credential, after: None, found, ..pass }),
+            (true, Table::Key, _) => Some(Rewrap { table: Table::Credential, after: None, ..pass }),
             (true, _, true) => Some(begin),
+            (true, _, false) if pass.damaged > 0 => {
+                let Rewrap { damaged, .. } = pass;
+                tracing::error!(%tenant, damaged, "a tenant's former domain keys are kept, because what they wrap is damaged; restore it from a backup");
+                let pending = Pending { damaged, not_before: now + limits::SWEEP_DAMAGED_HOLD };
+                self.sweeps.0.lock().pending.insert(tenant, pending);
+                None
+            }
             (true, _, false) => {
                 self.act(dialect, "DestroyDomainKeys", DestroyDomainKeys { tenant, current })?;
                 self.sweeps.0.lock().pending.remove(&tenant);
@@ -229,29 +273,40 @@ impl Engine {
         Ok(())
     }
 
-    /// The rows of a page that a former domain key of the tenant has wrapped, and how many rows were looked at.
-    fn wrapped_before(&self, pass: &Rewrap, page: &[Row]) -> Result<(Vec<Vec<u8>>, usize), EngineError> {
-        let mut places = Vec::new();
+    /// Looks through a page for what a former domain key of the tenant has wrapped.
+    fn wrapped_before(&self, pass: &Rewrap, page: &[Row]) -> Result<Looked, EngineError> {
+        let mut looked = Looked { places: Vec::new(), looked_at: page.len(), unreadable: 0 };
         for (looked_at, row) in page.iter().enumerate() {
-            if places.len() >= limits::SWEPT_KEYS {
-                return Ok((places, looked_at));
+            if looked.places.len() >= limits::SWEPT_KEYS {
+                looked.looked_at = looked_at;
+                return Ok(looked);
             }
-            let old = match pass.table {
-                Table::Key => {
-                    let key: KeyRow = rows::decode("keys", &row.value)?;
-                    key.tenant == pass.tenant && self.any_version_before(&key, pass.current)?
+            match self.is_wrapped_before(pass, row) {
+                Ok(true) => looked.places.push(row.key.clone()),
+                Ok(false) => {}
+                // Whose it is and what has wrapped it can't be told.
+                Err(error) if error.is_damage() => {
+                    looked.unreadable += 1;
+                    tracing::error!(table = ?pass.table, %error, cause = ?error, "a row can't be read");
                 }
-                _ => {
-                    let credential: CredentialRow = rows::decode("credentials", &row.value)?;
-                    let by = wrapped::domain_key_id(Kind::Credential, &credential.sealed);
-                    credential.tenant == pass.tenant && by.is_some_and(|by| by != pass.current)
-                }
-            };
-            if old {
-                places.push(row.key.clone());
+                Err(error) => return Err(error),
             }
         }
-        Ok((places, page.len()))
+        Ok(looked)
+    }
+
+    fn is_wrapped_before(&self, pass: &Rewrap, row: &Row) -> Result<bool, EngineError> {
+        match pass.table {
+            Table::Key => {
+                let key: KeyRow = rows::decode("keys", &row.value)?;
+                Ok(key.tenant == pass.tenant && self.any_version_before(&key, pass.current)?)
+            }
+            _ => {
+                let credential: CredentialRow = rows::decode("credentials", &row.value)?;
+                let by = wrapped::domain_key_id(Kind::Credential, &credential.sealed);
+                Ok(credential.tenant == pass.tenant && by.is_some_and(|by| by != pass.current))
+            }
+        }
     }
 
     fn any_version_before(&self, key: &KeyRow, current: DomainKeyId) -> Result<bool, EngineError> {
@@ -264,4 +319,14 @@ impl Engine {
         }
         Ok(false)
     }
+}
+
+/// What there is on a page.
+struct Looked {
+    /// Keys of the rows that a former domain key has wrapped.
+    places: Vec<Vec<u8>>,
+    /// How many rows were looked at.
+    looked_at: usize,
+    /// How many of them can't be read.
+    unreadable: usize,
 }

@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,7 +16,7 @@ use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::id::{DomainKeyId, InstallationId, MaterialId, RootId, TenantId};
 use strongroom_model::root::{RootError, RootOfTrust};
-use strongroom_model::store::{Batch, Change, Store, Table};
+use strongroom_model::store::{Batch, Change, Store, StoreError, Table};
 use strongroom_secret::{Arena, Secret, SecretBytes};
 
 use crate::catalog::KeyEntry;
@@ -35,6 +36,8 @@ pub(crate) struct Vault {
     roots: ArcSwap<Roots>,
     /// Roots that are about to be added.
     offered: Mutex<Roots>,
+    /// Whether rows of roots were written since they were read.
+    roots_changed: AtomicBool,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -64,6 +67,7 @@ impl Vault {
             backup_public: installation.backup_public.as_slice().try_into().ok().map(BackupPublicKey),
             roots: ArcSwap::from_pointee(roots),
             offered: Mutex::new(Vec::new()),
+            roots_changed: AtomicBool::new(false),
             store,
             clock,
             random,
@@ -95,22 +99,22 @@ impl Vault {
         offered.push(root);
     }
 
-    /// A root's row was written: an offered root counts from now on.
-    fn adopt(&self, id: RootId) {
+    /// Rows of roots were written or removed: those that have a row count, the offered ones among them. What counts is
+    /// read from the store, by one at a time, so that it doesn't matter in which order changes come to be followed.
+    fn follow_roots(&self) -> Result<(), StoreError> {
         let mut offered = self.offered.lock();
-        let Some(at) = offered.iter().position(|root| root.describe().id == id) else { return };
-        let root = offered.remove(at);
+        let rows = self.store.snapshot()?.scan(Table::Root, &[], None, limits::ROOTS + 1)?;
+        let counts = |id: RootId| rows.iter().any(|row| row.key == id.as_bytes());
+        let adopted: Roots = offered.extract_if(.., |root| counts(root.describe().id)).collect();
         let mut roots = Roots::clone(&self.roots());
-        roots.retain(|other| other.describe().id != id);
-        roots.push(root);
+        roots.retain(|root| counts(root.describe().id));
+        for root in adopted {
+            let id = root.describe().id;
+            roots.retain(|other| other.describe().id != id);
+            roots.push(root);
+        }
         self.roots.store(Arc::new(roots));
-    }
-
-    /// A root's row was removed: the root counts no more.
-    fn dismiss(&self, id: RootId) {
-        let mut roots = Roots::clone(&self.roots());
-        roots.retain(|root| root.describe().id != id);
-        self.roots.store(Arc::new(roots));
+        Ok(())
     }
 
     /// The material of a key's version, ready to use.
@@ -171,14 +175,13 @@ impl Vault {
 
     /// Follows a committed batch: drops what it has destroyed, and takes roots in or lets them go.
     pub(crate) fn follow(&self, batch: &Batch) {
+        let is_root = |change: &Change| matches!(change, Change::Put(Table::Root, ..) | Change::Delete(Table::Root, _));
+        if batch.changes.iter().any(is_root) {
+            self.roots_changed.store(true, Ordering::Release);
+            self.catch_up();
+        }
         for change in &batch.changes {
             match change {
-                Change::Put(Table::Root, key, _) => {
-                    RootId::from_slice(key).into_iter().for_each(|id| self.adopt(id));
-                }
-                Change::Delete(Table::Root, key) => {
-                    RootId::from_slice(key).into_iter().for_each(|id| self.dismiss(id));
-                }
                 Change::Delete(Table::VersionByMaterial, key) => {
                     let id = key.get(16..32).and_then(MaterialId::from_slice);
                     id.map(|id| self.materials.remove(&id));
@@ -189,6 +192,16 @@ impl Vault {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Follows changes of roots that could not be followed when they happened.
+    pub(crate) fn catch_up(&self) {
+        if self.roots_changed.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.follow_roots()
+        {
+            tracing::warn!(%error, "a change of the roots could not be read back; the next tick tries again");
+            self.roots_changed.store(true, Ordering::Release);
         }
     }
 
@@ -211,15 +224,26 @@ impl Vault {
         if ground == Ground::Here {
             return Err(Halt::Move(Ground::Worker));
         }
+        // Refused when it was destroyed meanwhile: what is destroyed must not stay in the cache.
+        match self.domain_keys.get_value_or_guard(&id, None) {
+            GuardResult::Value(key) => Ok(key),
+            GuardResult::Guard(guard) => {
+                let key = self.open_domain_key(tenant, id)?;
+                let _ = guard.insert(Arc::clone(&key));
+                Ok(key)
+            }
+            GuardResult::Timeout => Ok(self.open_domain_key(tenant, id)?),
+        }
+    }
+
+    fn open_domain_key(&self, tenant: TenantId, id: DomainKeyId) -> Result<Arc<WrappingKey>, EngineError> {
         let row = self.store.snapshot()?.get(Table::DomainKey, &keys::domain_key(tenant, id))?;
         let row = row.ok_or_else(|| {
             EngineError::Internal(InternalFault::Row { table: "domain keys", cause: format!("{id} is missing") })
         })?;
         let row: DomainKeyRow = rows::decode("domain keys", &row.value)?;
         let secret = self.unwrap_by_any_root(&row)?;
-        let key = Arc::new(WrappingKey::new(*id.as_bytes(), &secret, self.arena.as_ref()));
-        self.domain_keys.insert(id, Arc::clone(&key));
-        Ok(key)
+        Ok(Arc::new(WrappingKey::new(*id.as_bytes(), &secret, self.arena.as_ref())))
     }
 
     /// Makes a domain key, wrapped by every root.

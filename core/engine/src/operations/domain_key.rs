@@ -3,13 +3,14 @@
 use strongroom_model::action::Action;
 use strongroom_model::id::{DomainKeyId, KeyId, RootId, TenantId};
 use strongroom_model::purpose::Purpose;
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, Row, Table};
 
 use super::key::unchanged;
+use crate::Engine;
 use crate::error::EngineError;
 use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
-use crate::rows::{self, CredentialRow, DomainKeyRow, TenantRow, VersionRow};
+use crate::rows::{self, CredentialRow, DomainKeyRow, KeyRow, TenantRow, VersionRow};
 
 /// Gives a tenant a new domain key. Whatever the former one wraps is wrapped anew by the sweep, and then that is destroyed.
 pub struct RotateDomainKey {
@@ -49,24 +50,31 @@ pub(crate) struct WrapDomainKeys {
 }
 
 impl Operation for WrapDomainKeys {
-    type Output = ();
+    /// How many are damaged, and were left as they are.
+    type Output = usize;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(scheduled())
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<usize>, Halt> {
         let engine = authorized.engine();
         let snapshot = engine.catalog().snapshot()?;
-        let mut batch = Batch::default();
+        let (mut batch, mut damaged) = (Batch::default(), 0);
         for place in &self.places {
             let Some(read) = snapshot.get(Table::DomainKey, place)? else { continue };
             let row: DomainKeyRow = rows::decode("domain keys", &read.value)?;
-            if let Some(row) = engine.vault.rewrapped(&row, &self.roots)? {
-                batch.replace(Table::DomainKey, &read, rows::encode(&row));
+            match engine.vault.rewrapped(&row, &self.roots) {
+                Ok(Some(row)) => batch.replace(Table::DomainKey, &read, rows::encode(&row)),
+                Ok(None) => {}
+                Err(error) if error.is_damage() => {
+                    damaged += 1;
+                    tracing::error!(tenant = %row.tenant, domain_key = %row.id, %error, cause = ?error, "a domain key can't be wrapped by every root");
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(changed(batch))
+        Ok(changed(batch, damaged))
     }
 }
 
@@ -77,34 +85,59 @@ pub(crate) struct RewrapKeys {
 }
 
 impl Operation for RewrapKeys {
-    type Output = ();
+    /// How many keys are damaged, and were left as they are.
+    type Output = usize;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(scheduled())
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<usize>, Halt> {
         let engine = authorized.engine();
         let (tenant, read) = engine.catalog().load_tenant(self.tenant)?;
-        let mut batch = Batch::default();
+        let (mut batch, mut damaged) = (Batch::default(), 0);
         batch.preconditions.push(unchanged(Table::Tenant, &read));
         for key in &self.keys {
-            let entry = engine.catalog().load_key(*key)?;
-            let mut touched = false;
-            for read in engine.catalog().scan_all(Table::KeyVersion, key.as_bytes(), usize::MAX)? {
-                let version: VersionRow = rows::decode("key versions", &read.value)?;
-                if let Some(wrapped) = engine.vault.rewrap_version(&entry.row, &version, tenant.domain_key)? {
-                    batch.replace(Table::KeyVersion, &read, rows::encode(&VersionRow { wrapped, ..version }));
-                    touched = true;
+            match rewrap_key(engine, *key, tenant.domain_key, &mut batch) {
+                Ok(()) => {}
+                Err(Halt::Fail(error)) if error.is_damage() => {
+                    damaged += 1;
+                    tracing::error!(%key, %error, cause = ?error, "a key can't be wrapped anew; the former domain keys of its tenant are kept");
                 }
-            }
-            if touched {
-                // Whoever writes a version writes its key, too, so that nobody who read the key before overwrites it.
-                batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+                Err(other) => return Err(other),
             }
         }
-        Ok(changed(batch))
+        Ok(changed(batch, damaged))
     }
+}
+
+/// Adds the wrapping anew of a key's versions to a batch: of all that are not damaged, even when others are.
+fn rewrap_key(engine: &Engine, id: KeyId, current: DomainKeyId, batch: &mut Batch) -> Result<(), Halt> {
+    let Some(read) = engine.catalog().snapshot()?.get(Table::Key, id.as_bytes())? else { return Ok(()) };
+    let key: KeyRow = rows::decode("keys", &read.value)?;
+    let (mut touched, mut damage) = (false, None);
+    for read in engine.catalog().scan_all(Table::KeyVersion, id.as_bytes(), usize::MAX)? {
+        match rewrapped(engine, &key, &read, current) {
+            Ok(None) => {}
+            Ok(Some(version)) => {
+                batch.replace(Table::KeyVersion, &read, rows::encode(&version));
+                touched = true;
+            }
+            Err(Halt::Fail(error)) if error.is_damage() => damage = Some(error),
+            Err(other) => return Err(other),
+        }
+    }
+    if touched {
+        // Whoever writes a version writes its key, too, so that nobody who read the key before overwrites it.
+        batch.replace(Table::Key, &read, rows::encode(&key));
+    }
+    damage.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn rewrapped(engine: &Engine, key: &KeyRow, read: &Row, current: DomainKeyId) -> Result<Option<VersionRow>, Halt> {
+    let version: VersionRow = rows::decode("key versions", &read.value)?;
+    let wrapped = engine.vault.rewrap_version(key, &version, current)?;
+    Ok(wrapped.map(|wrapped| VersionRow { wrapped, ..version }))
 }
 
 /// Seals credentials anew that former domain keys have sealed.
@@ -114,26 +147,35 @@ pub(crate) struct ResealCredentials {
 }
 
 impl Operation for ResealCredentials {
-    type Output = ();
+    /// How many are damaged, and were left as they are.
+    type Output = usize;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(scheduled())
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<usize>, Halt> {
         let engine = authorized.engine();
         let (tenant, read) = engine.catalog().load_tenant(self.tenant)?;
         let snapshot = engine.catalog().snapshot()?;
-        let mut batch = Batch::default();
+        let (mut batch, mut damaged) = (Batch::default(), 0);
         batch.preconditions.push(unchanged(Table::Tenant, &read));
         for place in &self.places {
             let Some(read) = snapshot.get(Table::Credential, place)? else { continue };
             let row: CredentialRow = rows::decode("credentials", &read.value)?;
-            if let Some(sealed) = engine.vault.reseal_credential(&row, tenant.domain_key)? {
-                batch.replace(Table::Credential, &read, rows::encode(&CredentialRow { sealed, ..row }));
+            match engine.vault.reseal_credential(&row, tenant.domain_key) {
+                Ok(Some(sealed)) => {
+                    batch.replace(Table::Credential, &read, rows::encode(&CredentialRow { sealed, ..row }));
+                }
+                Ok(None) => {}
+                Err(Halt::Fail(error)) if error.is_damage() => {
+                    damaged += 1;
+                    tracing::error!(credential = row.shown, %error, cause = ?error, "a credential can't be sealed anew; the former domain keys of its tenant are kept");
+                }
+                Err(other) => return Err(other),
             }
         }
-        Ok(changed(batch))
+        Ok(changed(batch, damaged))
     }
 }
 
@@ -156,7 +198,7 @@ impl Operation for DestroyDomainKeys {
         let (tenant, read) = engine.catalog().load_tenant(self.tenant)?;
         let mut batch = Batch::default();
         if tenant.domain_key != self.current {
-            return Ok(changed(batch));
+            return Ok(changed(batch, ()));
         }
         batch.preconditions.push(unchanged(Table::Tenant, &read));
         let current = keys::domain_key(self.tenant, self.current);
@@ -165,7 +207,7 @@ impl Operation for DestroyDomainKeys {
                 batch.delete(Table::DomainKey, row.key);
             }
         }
-        Ok(changed(batch))
+        Ok(changed(batch, ()))
     }
 }
 
@@ -188,14 +230,14 @@ impl Operation for MarkIntroduced {
                 batch.replace(Table::Root, &read, rows::encode(&rows::RootRow { introduced: true, ..row }));
             }
         }
-        Ok(changed(batch))
+        Ok(changed(batch, ()))
     }
 }
 
-fn changed(batch: Batch) -> Outcome<()> {
+fn changed<T>(batch: Batch, answer: T) -> Outcome<T> {
     match batch.changes.is_empty() {
-        true => Outcome::Answer(()),
-        false => Outcome::Change(batch, ()),
+        true => Outcome::Answer(answer),
+        false => Outcome::Change(batch, answer),
     }
 }
 

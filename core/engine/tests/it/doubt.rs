@@ -15,7 +15,7 @@ use strongroom_testkit::late_store::LateStore;
 use crate::tools::encrypt;
 
 /// Another engine over the test's store, which does not tell it everything.
-fn over_late_store(test: &TestEngine) -> (Arc<Engine>, Arc<LateStore>) {
+pub(crate) fn over_late_store(test: &TestEngine) -> (Arc<Engine>, Arc<LateStore>) {
     let parts = test.parts();
     let store = Arc::new(LateStore::new(Arc::clone(&parts.store)));
     let parts = Parts { store: Arc::<LateStore>::clone(&store), ..parts };

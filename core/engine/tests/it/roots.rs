@@ -7,13 +7,14 @@ use strongroom_engine::operations::domain_key::RotateDomainKey;
 use strongroom_engine::operations::principal::CreateCredential;
 use strongroom_engine::operations::root::{AddRoot, RemoveRoot, RootVerified, VerifyRoot};
 use strongroom_engine::operations::tenant::CreateTenant;
-use strongroom_engine::{DomainKeyRow, Engine, EngineError, InputFault, Unavailable};
+use strongroom_engine::{DomainKeyRow, Engine, EngineError, InputFault, KeyEntry, Mode, Unavailable, limits};
 use strongroom_model::id::{RootId, TenantId};
 use strongroom_model::root::RootOfTrust;
-use strongroom_model::store::{Store as _, Table};
+use strongroom_model::store::{Batch, Row, Store as _, Table};
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{TestEngine, block_on, by_name, operator, options, software_root};
+use strongroom_testkit::engine::{TestDialect, TestEngine, block_on, by_name, call, operator, options, software_root};
 
+use crate::doubt::over_late_store;
 use crate::tools::{encrypt, opened, sealed};
 
 /// Adds the root in the file `root-NUMBER`.
@@ -232,4 +233,75 @@ fn the_backup_key_alone_brings_the_domain_keys_back_under_a_new_root() {
     drop(parts);
     let test = test.restarted_with(vec![new]);
     assert_eq!(opened(&test, &ciphertext).unwrap(), "text");
+}
+
+#[test]
+fn a_root_that_was_removed_before_its_adding_was_told_of_does_not_count() {
+    let test = TestEngine::new();
+    let (engine, store) = over_late_store(&test);
+    let run = |root| engine.perform_blocking(call(&operator()), VerifyRoot { root }, Mode::Run);
+    store.hold();
+    let root = software_root(test.directory.path(), 1);
+    let id = root.describe().id;
+    let added = engine.perform_blocking(call(&operator()), AddRoot { root, replaces: None }, Mode::Run);
+    assert!(added.is_err());
+    assert_eq!(store.land(), 1);
+    test.run(&operator(), RemoveRoot::new(id)).unwrap();
+    store.release();
+    engine.tick(&TestDialect).unwrap();
+    assert!(matches!(run(id), Err(EngineError::NotFound(_))));
+    run(test.roots[0].describe().id).unwrap();
+}
+
+fn damaged(test: &TestEngine) -> u64 {
+    let mut found = 0;
+    test.engine.measure(&mut |name, value| found += if name == "sweep_damaged" { value } else { 0 });
+    found
+}
+
+/// Ticks often enough for several whole passes of the sweeps.
+fn passes(test: &TestEngine) {
+    for _ in 0..8 {
+        test.clock.pass(Duration::from_secs(1));
+        test.tick();
+    }
+}
+
+#[test]
+fn a_damaged_key_stops_no_other_from_being_wrapped_anew_and_keeps_the_former_domain_key() {
+    let test = TestEngine::new();
+    let keys = [test.create_key(), test.create_key(), test.create_key()];
+    sweep(&test);
+    let before = domain_keys(&test);
+    let first = |key: &KeyEntry| {
+        let rows = test.store.snapshot().unwrap().scan(Table::KeyVersion, key.row.id.as_bytes(), None, 1).unwrap();
+        rows.into_iter().next().unwrap()
+    };
+    let write = |row: &Row, value: Vec<u8>| {
+        let mut batch = Batch::default();
+        batch.put(Table::KeyVersion, row.key.clone(), value);
+        test.store.commit(batch).unwrap();
+    };
+    let whole = first(&keys[1]);
+    // A byte near the end of what is wrapped, so that the row can be read and the material can't.
+    let wrapped = keys[1].versions[0].wrapped.as_slice();
+    let at = whole.value.windows(wrapped.len()).position(|part| part == wrapped).unwrap();
+    let mut broken = whole.value.clone();
+    broken[at + wrapped.len() - 1] ^= 1;
+    write(&whole, broken.clone());
+    let [other, another] = [&keys[0], &keys[2]].map(|key| first(key));
+    test.run(&operator(), RotateDomainKey { tenant: test.tenant.id }).unwrap();
+    passes(&test);
+    assert_ne!([first(&keys[0]).value, first(&keys[2]).value], [other.value, another.value]);
+    assert_eq!((first(&keys[1]).value, domain_keys(&test), damaged(&test)), (broken, before + 1, 1));
+    assert!(!test.engine.swept());
+    write(&whole, whole.value.clone());
+    test.clock.pass(limits::SWEEP_DAMAGED_HOLD);
+    passes(&test);
+    assert_eq!((domain_keys(&test), damaged(&test)), (before, 0));
+    assert!(test.engine.swept());
+    for key in &keys {
+        let ciphertext = sealed(&test, key, "text");
+        assert_eq!(opened(&test, &ciphertext).unwrap(), "text");
+    }
 }
