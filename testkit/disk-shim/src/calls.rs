@@ -33,7 +33,9 @@ fn written(fd: RawFd, offset: Option<off_t>, length: size_t, write: impl Fn(size
     if let Some(Effect::Fail(errno)) = effect {
         return fail(errno);
     }
-    if let Some(offset) = offset.and_then(|offset| u64::try_from(offset).ok()) {
+    // SAFETY: no memory is involved.
+    let offset = offset.unwrap_or_else(|| unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) });
+    if let Ok(offset) = u64::try_from(offset) {
         journal::keep(&borrowed(fd), &path, offset, length);
     }
     match effect {
@@ -120,10 +122,15 @@ pub unsafe extern "C" fn pwrite64(fd: c_int, bytes: *const c_void, length: size_
 /// As of `writev(2)`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
-    written(fd, None, usize::try_from(count).unwrap_or(0), |count| {
-        // SAFETY: the caller's parts, or fewer of them.
-        unsafe { libc::syscall(libc::SYS_writev, fd, parts, count) as ssize_t }
-    })
+    // SAFETY: the caller's parts, as many as are told.
+    let each = (0..usize::try_from(count).unwrap_or(0)).map(|part| unsafe { *parts.add(part) });
+    match each.into_iter().find(|part| part.iov_len > 0).filter(|_| rules::concerned(fd).is_some()) {
+        // A part is written alone: callers write on from wherever a write ends.
+        // SAFETY: the caller's bytes.
+        Some(part) => unsafe { write(fd, part.iov_base, part.iov_len) },
+        // SAFETY: the caller's parts.
+        None => unsafe { libc::syscall(libc::SYS_writev, fd, parts, count) as ssize_t },
+    }
 }
 
 /// # Safety

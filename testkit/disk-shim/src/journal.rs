@@ -11,7 +11,8 @@ type Written = Vec<(u64, Vec<u8>)>;
 
 static WRITTEN: LazyLock<Mutex<HashMap<PathBuf, Written>>> = LazyLock::new(Mutex::default);
 
-/// Before `length` bytes are written at `offset`: remembers what stands there.
+/// Before `length` bytes are written at `offset`: remembers what stands there. The file must be open for reading, too: opening
+/// it once more, and closing that, would take away the locks that the process holds on it.
 pub(crate) fn keep(file: &File, path: &Path, offset: u64, length: usize) {
     let mut before = vec![0; length];
     let mut read = 0;

@@ -36,7 +36,8 @@ pub fn library() -> Option<PathBuf> {
 /// - `eio` or `enospc`: the call fails so, and does nothing;
 /// - `short`: a write writes half, and says so;
 /// - `torn`: a write writes half, and fails with EIO;
-/// - `lose`: a sync fails with EIO, and what was written to the file since the last good one is gone, as a kernel drops it.
+/// - `lose`: a sync fails with EIO, and what was written to the file since the last good one is gone, as a kernel drops
+///   it (files that are open for reading, too).
 ///
 /// A line `seed N` sets what chance follows from.
 pub struct Faults {
