@@ -2,8 +2,8 @@
 
 use strongroom_admin::AdminDialect;
 use strongroom_engine::operations::principal::{CreateCredential, CreatePrincipal, PutIdentityPolicy};
-use strongroom_engine::operations::tenant::CreateTenant;
-use strongroom_engine::{Call, Engine, Mode, Operation};
+use strongroom_engine::operations::tenant::{CreateTenant, FindTenant};
+use strongroom_engine::{Call, Engine, EngineError, Mode, Operation};
 use strongroom_model::id::TenantId;
 use strongroom_secret::SecretBytes;
 
@@ -34,10 +34,11 @@ pub(crate) struct AccessKey {
 }
 
 impl First<'_> {
-    /// Makes the tenant, the administrator and an access key.
-    pub(crate) fn make(&self, engine: &Engine) -> Result<(TenantId, AccessKey), Failure> {
+    /// Makes the tenant, the administrator and an access key, this one if it is given. What an interrupted run has made
+    /// is left as it is.
+    pub(crate) fn make(&self, engine: &Engine, key: Option<AccessKey>) -> Result<(TenantId, AccessKey), Failure> {
         let Self { partition, account, principal, .. } = self;
-        let tenant = self.act(
+        let made = self.act(
             engine,
             CreateTenant {
                 account: (*account).to_owned(),
@@ -45,6 +46,13 @@ impl First<'_> {
                 root_name: format!("arn:{partition}:iam::{account}:root"),
             },
         )?;
+        let tenant = match made {
+            Some(tenant) => tenant,
+            None => {
+                let find = FindTenant { account: (*account).to_owned() };
+                engine.perform_blocking(self.call(), find, Mode::Run).map_err(WiringError::from)?
+            }
+        };
         self.act(
             engine,
             CreatePrincipal {
@@ -64,7 +72,10 @@ impl First<'_> {
                 document: Some(document.to_owned()),
             },
         )?;
-        let key = AccessKey { id: identifiers::unique("AKIA")?, secret: identifiers::secret_access_key()? };
+        let key = match key {
+            Some(key) => key,
+            None => AccessKey::draw()?,
+        };
         self.act(
             engine,
             CreateCredential {
@@ -78,7 +89,23 @@ impl First<'_> {
         Ok((tenant.id, key))
     }
 
-    fn act<O: Operation>(&self, engine: &Engine, operation: O) -> Result<O::Output, WiringError> {
-        Ok(engine.perform_blocking(Call::internal(self.service, "Setup", &ADMIN), operation, Mode::Run)?)
+    /// Does a step; `None` where what it makes is there already.
+    fn act<O: Operation>(&self, engine: &Engine, operation: O) -> Result<Option<O::Output>, WiringError> {
+        match engine.perform_blocking(self.call(), operation, Mode::Run) {
+            // Nobody else is at work yet, so a conflict is with what is there.
+            Err(EngineError::AlreadyExists(_) | EngineError::Conflict) => Ok(None),
+            done => Ok(Some(done?)),
+        }
+    }
+
+    fn call(&self) -> Call {
+        Call::internal(self.service, "Setup", &ADMIN)
+    }
+}
+
+impl AccessKey {
+    /// A new access key, which nothing knows yet.
+    pub(crate) fn draw() -> Result<Self, Failure> {
+        Ok(Self { id: identifiers::unique("AKIA")?, secret: identifiers::secret_access_key()? })
     }
 }

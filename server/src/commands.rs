@@ -11,11 +11,11 @@ use strongroom_cli::{AdminCommand, GlobalOptions};
 use strongroom_engine::BackupReport;
 
 use crate::administrator::AccessKey;
-use crate::config::{RootConfig, SecretSource};
+use crate::config::{self, RootConfig, SecretSource};
 use crate::dev::Dev;
 use crate::init::Init;
 use crate::unseal::With;
-use crate::{Failure, dev, init, restore, serve, unseal, wiring};
+use crate::{Failure, check, dev, init, manual, restore, serve, unseal, wiring};
 
 /// A key management service that you run yourself.
 #[derive(Parser)]
@@ -60,6 +60,12 @@ enum Command {
         #[arg(long)]
         accept_rollback: bool,
     },
+    /// Look for mistakes in a configuration file and in the certificates that it names; all are told, each with its line.
+    Check {
+        /// The configuration file.
+        #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
+        config: PathBuf,
+    },
     /// Make the store from a backup, while no server runs; asks for recovery shares, or reads them from standard input,
     /// one a line.
     #[command(after_help = "Examples:\n  strongroom restore --backup FILE --check\n  \
@@ -100,8 +106,17 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print a manual page, or write all of them.
+    #[command(after_help = "Examples:\n  strongroom man | man -l -\n  strongroom man root add | man -l -\n  \
+                            strongroom man --out /usr/share/man/man1")]
+    Man {
+        /// The subcommand; the program as a whole if none is named.
+        #[arg(conflicts_with = "out")]
+        subcommand: Vec<String>,
+        /// Write a page for each subcommand into this directory.
+        #[arg(long, value_name = "DIRECTORY")]
+        out: Option<PathBuf>,
+    },
     /// Runs a PKCS#11 module; started by the server itself.
     #[command(name = wiring::MODULE_COMMAND, hide = true)]
     Pkcs11Module,
@@ -141,6 +156,9 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Dev(arguments) => dev::dev(&arguments.into()),
         Command::Serve { config, accept_rollback } => serve::serve(&config, accept_rollback),
+        Command::Check { config } => {
+            check::check(&config).and_then(|()| writeln!(std::io::stdout(), "{}: OK", config.display()).map_err(output))
+        }
         Command::Restore { config, backup, check, key_file } => {
             restore::restore(&config, &backup, check, key_file.as_deref()).and_then(|report| tell(&report, check))
         }
@@ -150,13 +168,16 @@ pub(crate) fn run() -> ExitCode {
         Command::Init { config, shares, threshold, account, administrator } => {
             let asked =
                 Init { shares: (threshold, shares), account: account.as_deref(), administrator: &administrator };
-            init::init(&config, &asked).and_then(show)
+            init::init(&config, &asked).and_then(|(made, unfinished)| {
+                made.map_or_else(shown_before, show)?;
+                unfinished.finish()
+            })
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "strongroom", &mut std::io::stdout());
             Ok(())
         }
-        Command::Man => clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout()).map_err(output),
+        Command::Man { subcommand, out } => manual::manual(Arguments::command(), &subcommand, out.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -179,8 +200,8 @@ impl From<DevArguments> for Dev {
             token_label: arguments.token_label,
             token_serial: None,
             pin: Some(pin),
-            sessions: 4,
-            deadline_milliseconds: 5_000,
+            sessions: config::SESSIONS,
+            deadline: config::DEADLINE,
         });
         Self { data: arguments.data, listen: arguments.listen, region: arguments.region, token }
     }
@@ -203,7 +224,7 @@ fn show(made: init::Made) -> Result<(), Failure> {
         writeln!(out)
     };
     lines().map_err(output)?;
-    let Some(AccessKey { id, secret }) = made.access_key? else {
+    let Some(AccessKey { id, secret }) = made.access_key else {
         let next = "Next: strongroom serve, then strongroom tenant create over the admin socket.";
         return writeln!(out, "{next}").map_err(output);
     };
@@ -215,6 +236,12 @@ fn show(made: init::Made) -> Result<(), Failure> {
         writeln!(out, "\n\nNext: strongroom serve.")
     };
     lines().map_err(output)
+}
+
+/// Tells that an interrupted run has shown everything.
+fn shown_before() -> Result<(), Failure> {
+    let line = "The installation is made. Its recovery shares were shown by the run that was interrupted.";
+    writeln!(std::io::stdout(), "{line}").map_err(output)
 }
 
 /// Tells what a backup holds.
@@ -236,6 +263,6 @@ fn account(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn output(source: std::io::Error) -> Failure {
+pub(crate) fn output(source: std::io::Error) -> Failure {
     Failure::File { doing: "write to", path: "standard output".into(), source }
 }

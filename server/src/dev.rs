@@ -6,7 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +15,15 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustix::system::uname;
 use strongroom_aws_kms::{ALIAS, KEY_ID, KmsDialect};
 use strongroom_crypto::{SystemRandom, random};
+use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::name::CreateName;
-use strongroom_engine::{Call, Engine, KeyReference, Mode};
+use strongroom_engine::operations::tenant::FindTenant;
+use strongroom_engine::{Call, Engine, EngineError, KeyReference, Mode};
+use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
 use strongroom_model::root::RootOfTrust;
@@ -27,13 +31,14 @@ use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
 use strongroom_root_software::{SoftwareRoot, Unlocker};
 use strongroom_secret::{Secret, SecretBytes};
-use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
+use strongroom_store_embedded::EmbeddedStore;
 use time::{Duration, OffsetDateTime};
 
 use crate::administrator::{AccessKey, First};
 use crate::config::{AuditConfig, FrontEnd, ListenerConfig, LogConfig, RootConfig, SecretSource, TlsConfig};
 use crate::gateway::Shared;
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::run::{self, Bound};
 use crate::wiring::{self, Places, WiringError};
 use crate::{Failure, hardening, keeper, telemetry};
@@ -60,16 +65,10 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.data);
     made.map_err(|error| failure("make the data directory", &options.data, error))?;
     let data = fs::canonicalize(&options.data).map_err(|error| failure("find", &options.data, error))?;
-    let tls = certificates(&data)?;
     let places = Places::in_directory(&data);
-    let first = !places.store.exists();
-    let store = match first {
-        true => {
-            EmbeddedStore::create(&places.store, strongroom_model::store::Revision::default(), StoreOptions::default())
-        }
-        false => EmbeddedStore::open(&places.store, StoreOptions::default()),
-    };
-    let store = Arc::new(store.map_err(WiringError::from)?);
+    // Its lock keeps a second server from what follows.
+    let store = Arc::new(wiring::open_or_create(&places.store)?);
+    let tls = certificates(&data, options.listen.ip())?;
     let root = open_root(&data, options, &store)?;
     let (log, _) = wiring::open_log(&*store, &places, NODE, &AuditConfig::default())?;
     let parts = wiring::parts(Arc::clone(&store), Arc::clone(&log), vec![root]);
@@ -78,10 +77,12 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         write_secret(&data.join("backup.key"), private.expose())?;
         strongroom_engine::initialise(&parts, public.0.to_vec(), (1, 1)).map_err(WiringError::from)?;
     }
+    strongroom_engine::finish_initialisation(&*store).map_err(WiringError::from)?;
     let engine = wiring::start(parts, false)?;
     let serving = run::serving(engine, log, PARTITION, None);
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
-    let shared = Arc::new(Shared::new(Metrics::default(), Box::new(|_| Err("not sealed".to_owned()))));
+    let shared =
+        Arc::new(Shared::new(Metrics::default(), Arc::default(), Box::new(|_, _| Err("not sealed".to_owned()))));
     shared.begin(serving);
     let authority = tls.authority.clone();
     let listeners = [
@@ -112,7 +113,8 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         let bound = Bound::open(&listeners, None, &shared).await?;
         let address = bound.address().unwrap_or(options.listen);
         introduce(address, &authority, &data, &credential, &options.region)?;
-        Ok(bound.serve(&shared).await?)
+        let certificates = Reloader::of_certificates(bound.tls(), Arc::clone(&shared));
+        Ok(bound.serve(&shared, certificates).await?)
     })
 }
 
@@ -121,7 +123,7 @@ fn open_root(data: &Path, options: &Dev, store: &EmbeddedStore) -> Result<Arc<dy
     let known = strongroom_engine::roots(store).map_err(WiringError::from)?;
     if let Some(token) = &options.token {
         if known.is_empty() {
-            return keeper::make(token, None, &crate::init::ask);
+            return keeper::make(token, None, store, &crate::init::ask);
         }
         let root = wiring::open_root(token, &known, None)?;
         return root.ok_or(Failure::Usage("the token needs a PIN: --pin-file or STRONGROOM_PIN".to_owned()));
@@ -142,47 +144,73 @@ fn open_root(data: &Path, options: &Dev, store: &EmbeddedStore) -> Result<Arc<dy
     root.ok_or(Failure::Usage("the root cannot be unsealed".to_owned()))
 }
 
-/// The administrator's credential: as kept, or made with the tenant.
+/// The administrator's credential: as kept, or made with the tenant. It is kept before anything knows it, under another
+/// name until all is made, so that whoever is interrupted goes on where it was.
 fn administrator(
     engine: &Arc<Engine>,
     dialect: &'static KmsDialect,
     data: &Path,
     region: &str,
 ) -> Result<AccessKey, Failure> {
-    let file = data.join("credential");
-    if let Ok(kept) = fs::read_to_string(&file) {
-        let mut lines = kept.lines();
-        if let (Some(id), Some(secret)) = (lines.next(), lines.next()) {
-            return Ok(AccessKey { id: id.to_owned(), secret: SecretBytes::copy_from(secret.as_bytes()) });
+    let (file, begun) = (data.join("credential"), data.join("credential.unfinished"));
+    let kept = read_credential(&file);
+    let (tenant, credential) = match kept {
+        Some(credential) => {
+            let find = FindTenant { account: ACCOUNT.to_owned() };
+            let call = Call::internal("dev", "Setup", dialect);
+            let tenant = engine.perform_blocking(call, find, Mode::Run).map_err(WiringError::from)?;
+            (tenant.id, credential)
         }
-    }
-    let (tenant, credential) = First {
-        service: "dev",
-        partition: PARTITION,
-        account: ACCOUNT,
-        tenant: "dev",
-        principal: "admin",
-        policy: ("administrator", ADMINISTRATOR),
-    }
-    .make(engine)?;
+        None => {
+            let credential = match read_credential(&begun) {
+                Some(credential) => credential,
+                None => AccessKey::draw()?,
+            };
+            let mut text = credential.id.clone().into_bytes();
+            text.push(b'\n');
+            text.extend_from_slice(credential.secret.expose());
+            text.push(b'\n');
+            write_secret(&begun, SecretBytes::take(text).expose())?;
+            let first = First {
+                service: "dev",
+                partition: PARTITION,
+                account: ACCOUNT,
+                tenant: "dev",
+                principal: "admin",
+                policy: ("administrator", ADMINISTRATOR),
+            };
+            first.make(engine, Some(credential))?
+        }
+    };
     first_key(engine, dialect, tenant, region)?;
-    let mut text = credential.id.clone().into_bytes();
-    text.push(b'\n');
-    text.extend_from_slice(credential.secret.expose());
-    text.push(b'\n');
-    write_secret(&file, SecretBytes::take(text).expose())?;
+    if begun.exists() {
+        fs::rename(&begun, &file).map_err(|error| failure("move into place", &file, error))?;
+    }
     Ok(credential)
 }
 
-/// A key to begin with, under the name `alias/dev`.
+fn read_credential(file: &Path) -> Option<AccessKey> {
+    let kept = SecretBytes::take(fs::read(file).ok()?);
+    let mut lines = str::from_utf8(kept.expose()).ok()?.lines();
+    let (id, secret) = (lines.next()?, lines.next()?);
+    Some(AccessKey { id: id.to_owned(), secret: SecretBytes::copy_from(secret.as_bytes()) })
+}
+
+/// A key to begin with, under the name `alias/dev`, in each region that the server was ever started for.
 fn first_key(
     engine: &Arc<Engine>,
     dialect: &'static KmsDialect,
     tenant: TenantId,
     region: &str,
 ) -> Result<(), Failure> {
-    let named = |kind, text: &str| Name { tenant, region: region.into(), kind, text: text.into() };
+    let alias = Name { tenant, region: region.into(), kind: ALIAS, text: "alias/dev".into() };
+    let inspect = InspectKey { key: KeyReference::Name(alias.clone()), action: Action::DescribeKey };
     let call = |operation| Call { region: region.into(), ..Call::internal("dev", operation, dialect) };
+    match engine.perform_blocking(call("DescribeKey"), inspect, Mode::Run) {
+        Err(EngineError::NotFound(_)) => {}
+        found => return found.map(drop).map_err(|error| WiringError::from(error).into()),
+    }
+    let named = |kind, text: &str| Name { tenant, region: region.into(), kind, text: text.into() };
     let id = strongroom_authentication::random_id(engine).map_err(WiringError::from)?;
     let key = CreateKey {
         tenant,
@@ -195,9 +223,13 @@ fn first_key(
         tags: Vec::new(),
     };
     engine.perform_blocking(call("CreateKey"), key, Mode::Run).map_err(WiringError::from)?;
-    let alias = CreateName { name: named(ALIAS, "alias/dev"), key: KeyReference::Name(named(KEY_ID, &id)) };
+    let alias = CreateName { name: alias, key: KeyReference::Name(named(KEY_ID, &id)) };
     engine.perform_blocking(call("CreateAlias"), alias, Mode::Run).map_err(WiringError::from)?;
     Ok(())
+}
+
+fn is_host(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
 struct DevTls {
@@ -205,8 +237,8 @@ struct DevTls {
     listener: TlsConfig,
 }
 
-/// A development authority, kept, and a fresh certificate of it for this start.
-fn certificates(data: &Path) -> Result<DevTls, Failure> {
+/// A development authority, kept, and a fresh certificate of it for this start, which names where the server listens.
+fn certificates(data: &Path, listen: IpAddr) -> Result<DevTls, Failure> {
     let directory = data.join("tls");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
     made.map_err(|error| failure("make", &directory, error))?;
@@ -223,7 +255,11 @@ fn certificates(data: &Path) -> Result<DevTls, Failure> {
     let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| failure("read", path, error));
     let issuer = Issuer::new(authority_params(now), KeyPair::from_pem(&read(&authority_key)?)?);
     let pair = KeyPair::generate()?;
-    let mut params = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(String::from))?;
+    let mut names = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
+    names.extend((!listen.is_unspecified() && !listen.is_loopback()).then(|| listen.to_string()));
+    names.extend(uname().nodename().to_str().ok().filter(|name| is_host(name)).map(str::to_owned));
+    names.dedup();
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.use_authority_key_identifier_extension = true;
@@ -278,24 +314,45 @@ fn introduce(
         text.extend_from_slice(value);
         text.push(b'\n');
     }
+    let reached = reached(address);
     text.extend_from_slice(
         format!(
-            "export AWS_ENDPOINT_URL=https://{address}\n\
+            "export AWS_ENDPOINT_URL=https://{reached}\n\
              export AWS_CA_BUNDLE={}\n\
              export STRONGROOM_TENANT={ACCOUNT}\n\
              export STRONGROOM_SOCKET={}\n\n\
              # then, in another terminal (the aws command line: pip install awscli):\n\
              # aws kms encrypt --key-id alias/dev --plaintext fileb://<(printf hello) --query CiphertextBlob --output text\n\
              # development only: data, keys and this credential are kept in {}\n",
-            authority.display(),
-            data.join("admin.sock").display(),
-            data.display(),
+            quoted(authority),
+            quoted(&data.join("admin.sock")),
+            quoted(data),
         )
         .as_bytes(),
     );
     let text = SecretBytes::take(text);
     let written = out.write_all(text.expose()).and_then(|()| out.flush());
     written.map_err(|error| failure("write to", Path::new("standard output"), error))
+}
+
+/// Where a client on this machine reaches what listens at `address`.
+fn reached(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
+/// A path as a POSIX shell takes it: in quotes where it needs them.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&byte);
+    match text.bytes().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 fn write_secret(path: &Path, content: &[u8]) -> Result<(), Failure> {
@@ -307,9 +364,13 @@ fn write_public(path: &Path, content: &[u8]) -> Result<(), Failure> {
 }
 
 fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path);
+    // Whole or not at all: what is half written would be taken for what it is not.
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = PathBuf::from(unfinished);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&unfinished);
     let written = file.and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
-    written.map_err(|error| failure("write", path, error))
+    written.and_then(|()| fs::rename(&unfinished, path)).map_err(|error| failure("write", path, error))
 }
 
 fn failure(doing: &'static str, path: &Path, source: std::io::Error) -> Failure {

@@ -3,12 +3,13 @@
 //! Several AWS front ends may share a listener; a request goes to the one that owns its target. A sealed server answers
 //! health and `unseal` and nothing else.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
 use http::{Method, StatusCode};
+use parking_lot::Mutex;
 use strongroom_admin::Admin;
 use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
@@ -19,7 +20,8 @@ use strongroom_secret::SecretBytes;
 
 use crate::config::FrontEnd;
 use crate::metrics::Metrics;
-use crate::secrets::Given;
+use crate::secrets;
+use crate::unsealing::{By, Tries};
 
 /// Longest body that a sealed server takes: recovery shares.
 const SEALED_BODY_BYTES: usize = 16 * 1024;
@@ -31,22 +33,33 @@ pub(crate) struct Serving {
     pub(crate) sts: Sts,
     pub(crate) admin: Admin,
     pub(crate) log: Arc<FileLog>,
-    pub(crate) retention: Option<Duration>,
 }
 
-/// Opens the roots with what an operator gives, and makes the front ends; or says why not.
-pub(crate) type Unsealer = Box<dyn Fn(&Given) -> Result<Serving, String> + Send + Sync>;
+/// Opens the roots with what an operator gives in the body of an unseal request, and makes the front ends; or says why not.
+pub(crate) type Unsealer = Box<dyn Fn(&SecretBytes, By) -> Result<Serving, String> + Send + Sync>;
 
 /// What all listeners share.
 pub(crate) struct Shared {
     serving: OnceLock<Serving>,
     unsealer: Unsealer,
+    unsealing: Mutex<()>,
+    /// Days that the audit log is kept; 0 for ever.
+    pub(crate) retention_days: AtomicU64,
     pub(crate) metrics: Metrics,
+    /// Who unsealed the server, as far as it is not recorded yet.
+    pub(crate) tries: Arc<Tries>,
 }
 
 impl Shared {
-    pub(crate) fn new(metrics: Metrics, unsealer: Unsealer) -> Self {
-        Self { serving: OnceLock::new(), unsealer, metrics }
+    pub(crate) fn new(metrics: Metrics, tries: Arc<Tries>, unsealer: Unsealer) -> Self {
+        Self {
+            serving: OnceLock::new(),
+            unsealer,
+            unsealing: Mutex::new(()),
+            retention_days: AtomicU64::new(0),
+            metrics,
+            tries,
+        }
     }
 
     pub(crate) fn serving(&self) -> Option<&Serving> {
@@ -61,6 +74,8 @@ impl Shared {
 
 /// One listener's app.
 pub(crate) struct Gateway {
+    /// The listener's name.
+    pub(crate) name: String,
     pub(crate) shared: Arc<Shared>,
     pub(crate) front_ends: Vec<FrontEnd>,
     pub(crate) regions: Vec<Arc<str>>,
@@ -121,18 +136,23 @@ impl Gateway {
     /// A passphrase or PIN in the body of `POST /v1/unseal`, over the Unix socket only.
     async fn sealed(&self, peer: &Arc<Peer>, request: Request) -> Response {
         let unseal = request.head.method == Method::POST && request.head.uri.path() == "/v1/unseal";
-        if !unseal || !matches!(peer.remote, Remote::Unix { .. }) || !self.front_ends.contains(&FrontEnd::Admin) {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the server is sealed; run: strongroom unseal\n");
+        let Remote::Unix { uid, .. } = peer.remote else { return closed() };
+        if !unseal || !self.front_ends.contains(&FrontEnd::Admin) {
+            return closed();
         }
-        let operator = peer.remote;
         let shared = Arc::clone(&self.shared);
-        let secret = SecretBytes::copy_from(&request.body);
+        let by = By::Operator { uid, listener: Arc::clone(&peer.listener) };
+        let secret = secrets::of_body(request.body);
         let opened = tokio::task::spawn_blocking(move || {
-            let given = Given::parse(secret.expose()).map_err(|error| crate::chain(&error));
-            let opened = given.and_then(|given| (shared.unsealer)(&given));
+            // One after the other: two would open the log twice.
+            let _one = shared.unsealing.lock();
+            if shared.serving().is_some() {
+                return Err("the server is not sealed any more".to_owned());
+            }
+            let opened = (shared.unsealer)(&secret, by);
             match &opened {
-                Ok(_) => tracing::info!(?operator, "unsealed"),
-                Err(problem) => tracing::warn!(?operator, problem, "not unsealed"),
+                Ok(_) => tracing::info!(uid, "unsealed"),
+                Err(problem) => tracing::warn!(uid, problem, "not unsealed"),
             }
             shared.begin(opened?);
             Ok::<(), String>(())
@@ -143,6 +163,10 @@ impl Gateway {
             Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
+}
+
+fn closed() -> Response {
+    text(StatusCode::SERVICE_UNAVAILABLE, "the server is sealed; run: strongroom unseal\n")
 }
 
 fn is_admin(head: &Head) -> bool {

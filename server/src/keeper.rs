@@ -11,6 +11,7 @@ use strongroom_crypto::{SystemRandom, random};
 use strongroom_engine::RootRow;
 use strongroom_model::id::RootId;
 use strongroom_model::root::RootOfTrust;
+use strongroom_model::store::Store;
 use strongroom_root_pkcs11::Pkcs11Root;
 use strongroom_root_software::{Argon2Cost, SoftwareRoot, SoftwareRootError, Unlocker};
 use strongroom_secret::{Secret, SecretBytes};
@@ -18,7 +19,7 @@ use strongroom_store_embedded::EmbeddedStore;
 
 use crate::config::{self, RootConfig, SecretSource};
 use crate::wiring::{self, WiringError};
-use crate::{Failure, secrets};
+use crate::{Failure, secrets, unsealing};
 
 /// What recovery shares restore, for the slot of a new software root.
 pub(crate) struct Recovery<'a> {
@@ -45,8 +46,8 @@ impl Keeper {
         let config = config::read(&self.configuration)?;
         let known = strongroom_engine::roots(&*self.store).map_err(WiringError::from)?;
         let (mut new, mut failure) = (Vec::new(), None);
-        for root in config.root.iter().map(toml::Spanned::get_ref).filter(|root| !is_known(root, &known)) {
-            match open_or_make(root, &known, None, &nobody_to_ask) {
+        for root in config.root.iter().filter(|root| !is_known(root, &known)) {
+            match open_or_make(root, &known, None, &*self.store, &nobody_to_ask) {
                 Ok(root) if known.iter().any(|known| known.id == root.describe().id) => {}
                 Ok(root) => new.push(root),
                 // A root that is lost must not keep another from taking its place.
@@ -91,17 +92,18 @@ pub(crate) fn open_or_make(
     config: &RootConfig,
     known: &[RootRow],
     recovery: Option<&Recovery<'_>>,
+    store: &dyn Store,
     ask: Asking<'_>,
 ) -> Result<Arc<dyn RootOfTrust>, Failure> {
     match config {
-        RootConfig::Software { file, .. } if !file.exists() => make(config, recovery, ask),
+        RootConfig::Software { file, .. } if !file.exists() => make(config, recovery, store, ask),
         RootConfig::Software { .. } => {
             let opened = wiring::open_root(config, known, None)?;
             opened.ok_or_else(|| Failure::Usage("a root that exists has no `unseal` in the configuration".to_owned()))
         }
         RootConfig::Pkcs11 { .. } => match wiring::open_root(config, known, None) {
             Ok(Some(root)) => Ok(root),
-            Ok(None) | Err(WiringError::UnknownToken) => make(config, recovery, ask),
+            Ok(None) | Err(WiringError::UnknownToken) => make(config, recovery, store, ask),
             Err(error) => Err(error.into()),
         },
     }
@@ -111,10 +113,12 @@ pub(crate) fn open_or_make(
 pub(crate) fn make(
     config: &RootConfig,
     recovery: Option<&Recovery<'_>>,
+    store: &dyn Store,
     ask: Asking<'_>,
 ) -> Result<Arc<dyn RootOfTrust>, Failure> {
     let RootConfig::Software { file, unseal } = config else {
-        return Ok(provision_token(config, &pin_of(config, ask)?)?);
+        let pin = pin_of(config, ask)?;
+        return provision_token(config, store, &pin);
     };
     let key;
     let passphrase;
@@ -149,10 +153,20 @@ pub(crate) fn pin_of(config: &RootConfig, ask: Asking<'_>) -> Result<SecretBytes
     }
 }
 
-/// Makes a root's keys inside a token.
-pub(crate) fn provision_token(config: &RootConfig, pin: &SecretBytes) -> Result<Arc<dyn RootOfTrust>, WiringError> {
-    let id = RootId::from_bytes(random::bytes(&SystemRandom).map_err(|_| WiringError::UnknownToken)?);
+/// Makes a root's keys inside a token, or finds those that were begun. The store has the id first.
+pub(crate) fn provision_token(
+    config: &RootConfig,
+    store: &dyn Store,
+    pin: &SecretBytes,
+) -> Result<Arc<dyn RootOfTrust>, Failure> {
+    let id = plan(&unsealing::place(config), store)?;
     let pin = SecretBytes::copy_from(pin.expose());
-    let root = Pkcs11Root::provision(wiring::token_config(config, id)?, wiring::launcher(), pin, None)?;
-    Ok(Arc::new(root))
+    let root = Pkcs11Root::provision(wiring::token_config(config, id)?, wiring::launcher(), pin, None);
+    Ok(Arc::new(root.map_err(WiringError::from)?))
+}
+
+/// Has the store say that a root is about to be made.
+pub(crate) fn plan(location: &str, store: &dyn Store) -> Result<RootId, Failure> {
+    let fresh = RootId::from_bytes(random::bytes(&SystemRandom).map_err(|_| Failure::Randomness)?);
+    Ok(strongroom_engine::plan_root(store, location, fresh).map_err(WiringError::from)?)
 }

@@ -4,6 +4,7 @@
 //! that another room could hold.
 
 mod administrator;
+mod check;
 mod clock;
 mod commands;
 mod config;
@@ -13,13 +14,17 @@ mod hardening;
 mod identifiers;
 mod init;
 mod keeper;
+mod manual;
 mod metrics;
+mod reload;
 mod restore;
+mod retention;
 mod run;
 mod secrets;
 mod serve;
 mod telemetry;
 mod unseal;
+mod unsealing;
 mod wiring;
 
 use std::path::PathBuf;

@@ -79,9 +79,9 @@ pub(crate) fn recover(path: &Path, key_file: Option<&Path>) -> Result<usize, Fai
     let recovery = (threshold > 1).then_some(Recovery { secret: &private, threshold, shares: count });
     let mut roots: Vec<Arc<dyn RootOfTrust>> = Vec::new();
     for root in &config.root {
-        roots.push(keeper::open_or_make(root.get_ref(), &known, recovery.as_ref(), &init::ask_twice)?);
+        roots.push(keeper::open_or_make(root, &known, recovery.as_ref(), &*store, &init::ask_twice)?);
     }
-    let (log, _) = wiring::open_log(&*store, &places, config.node.get_ref(), &config.audit)?;
+    let (log, _) = wiring::open_log(&*store, &places, &config.node, &config.audit)?;
     let parts = wiring::parts(store, log, roots);
     Ok(strongroom_engine::recover(&parts, &private).map_err(WiringError::from)?)
 }

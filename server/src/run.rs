@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,18 +13,20 @@ use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_engine::Engine;
 use strongroom_http::{
-    Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, Network, ShutdownTrigger, TlsHandle,
+    Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, ShutdownTrigger, TlsHandle,
     TlsProfile, shutdown,
 };
-use strongroom_model::clock::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{ListenerConfig, MetricsConfig, TlsConfig};
+use crate::config::{self, ListenerConfig, MetricsConfig, TlsConfig};
 use crate::gateway::{Gateway, Serving, Shared};
+use crate::reload::Reloader;
+use crate::retention;
 
 static ADMIN: AdminDialect = AdminDialect;
 /// Time between two rounds of what falls due.
 const TICK: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// An hour.
 const TICKS_BETWEEN_PRUNINGS: u64 = 3600;
 
@@ -37,14 +40,6 @@ pub(crate) enum RunError {
         name: String,
         /// Why.
         source: strongroom_http::Error,
-    },
-    /// A network that can't be read.
-    #[error("listener {name:?}: {text:?} is not a network such as 10.0.0.0/8")]
-    Network {
-        /// Which listener.
-        name: String,
-        /// What was given.
-        text: String,
     },
     /// The operating system.
     #[error("cannot {doing}")]
@@ -69,7 +64,7 @@ pub(crate) fn serving(
         Some(roots) => admin.with_roots(roots),
         None => admin,
     };
-    Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine, log, retention: None }
+    Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine, log }
 }
 
 /// Listeners that are bound and not yet served.
@@ -95,13 +90,19 @@ impl Signals {
         })
     }
 
-    /// Begins to drain when it is time to end; reads certificates again until then.
-    async fn follow(mut self, trigger: ShutdownTrigger, certificates: &[Arc<TlsHandle>]) {
+    /// Begins to drain when it is time to end; reloads until then.
+    async fn follow(mut self, trigger: ShutdownTrigger, reloader: Reloader) {
+        let reloader = Arc::new(reloader);
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hangup.recv() => reload(certificates).await,
+                _ = self.hangup.recv() => {
+                    let reloader = Arc::clone(&reloader);
+                    if let Err(error) = tokio::task::spawn_blocking(move || reloader.reload()).await {
+                        tracing::error!(%error, "reloading ended badly");
+                    }
+                }
             }
         }
         tracing::info!("draining");
@@ -122,6 +123,7 @@ impl Bound {
             let listener = open(http_listener(config)?).await?;
             shared.metrics.watch(&config.name, listener.counters());
             let gateway = Gateway {
+                name: config.name.clone(),
                 shared: Arc::clone(shared),
                 front_ends: config.front_ends.clone(),
                 regions: config.regions.iter().map(|region| Arc::from(region.as_str())).collect(),
@@ -130,9 +132,10 @@ impl Bound {
             bound.push((listener, gateway));
         }
         if let Some(metrics) = metrics {
-            let listener = open(HttpListener::tcp("metrics", metrics.address)).await?;
-            let shared = Arc::clone(shared);
-            bound.push((listener, Gateway { shared, front_ends: Vec::new(), regions: Vec::new(), metrics: true }));
+            let listener = open(HttpListener::tcp(config::METRICS, metrics.address)).await?;
+            let (name, shared) = (config::METRICS.to_owned(), Arc::clone(shared));
+            let gateway = Gateway { name, shared, front_ends: Vec::new(), regions: Vec::new(), metrics: true };
+            bound.push((listener, gateway));
         }
         Ok(Self { listeners: bound, signals })
     }
@@ -142,17 +145,21 @@ impl Bound {
         self.listeners.iter().find_map(|(listener, _)| listener.local_address())
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets requests under way finish. SIGHUP reads certificates again.
-    pub(crate) async fn serve(self, shared: &Arc<Shared>) -> Result<(), RunError> {
+    /// How the listeners speak TLS, by name.
+    pub(crate) fn tls(&self) -> Vec<(String, Arc<TlsHandle>)> {
+        let named = self.listeners.iter().map(|(listener, gateway)| Some((gateway.name.clone(), listener.tls()?)));
+        named.flatten().collect()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets requests under way finish. SIGHUP reloads.
+    pub(crate) async fn serve(self, shared: &Arc<Shared>, reloader: Reloader) -> Result<(), RunError> {
         let (trigger, signalled) = shutdown();
-        let certificates: Vec<Arc<TlsHandle>> =
-            self.listeners.iter().filter_map(|(listener, _)| listener.tls()).collect();
         let mut tasks = Vec::new();
         for (listener, gateway) in self.listeners {
             tasks.push(tokio::spawn(listener.serve(Arc::new(gateway), signalled.clone())));
         }
         let scheduler = Scheduler::start(Arc::clone(shared))?;
-        self.signals.follow(trigger, &certificates).await;
+        self.signals.follow(trigger, reloader).await;
         for task in tasks {
             match task.await {
                 Ok(drained) if drained.cut_off > 0 => tracing::warn!(?drained, "connections were cut off"),
@@ -174,30 +181,16 @@ async fn open(config: HttpListener) -> Result<Listener, RunError> {
     Listener::bind(config).await.map_err(|source| RunError::Listener { name, source })
 }
 
-/// What does not parse leaves the last good certificate in place.
-async fn reload(certificates: &[Arc<TlsHandle>]) {
-    for handle in certificates {
-        let handle = Arc::clone(handle);
-        match tokio::task::spawn_blocking(move || handle.reload()).await {
-            Ok(Ok(())) => tracing::info!("certificates read again"),
-            Ok(Err(error)) => tracing::error!(%error, "certificates not taken; the last good ones stay"),
-            Err(error) => tracing::error!(%error, "reading certificates ended badly"),
-        }
-    }
-}
-
 fn http_listener(config: &ListenerConfig) -> Result<HttpListener, RunError> {
     let mut listener = match (&config.address, &config.socket) {
         (Some(address), _) => HttpListener::tcp(config.name.clone(), *address),
         (None, socket) => HttpListener::unix(config.name.clone(), socket.clone().unwrap_or_default()),
     };
     listener.tls = config.tls.as_ref().map(profile);
-    if let Some(networks) = &config.proxy_protocol_from {
-        listener.proxy_sources = Some(parse_networks(config, networks)?);
-    }
-    listener.trusted_proxies = parse_networks(config, &config.trusted_proxies)?;
+    listener.proxy_sources.clone_from(&config.proxy_protocol_from);
+    listener.trusted_proxies.clone_from(&config.trusted_proxies);
     if let Some(connections) = config.max_connections {
-        listener.limits = Limits { connections, ..listener.limits };
+        listener.limits = Limits { connections: connections.get(), ..listener.limits };
     }
     if let (Some(path), Address::Unix { .. }) = (&config.socket, &listener.address)
         && let Some(directory) = path.parent()
@@ -208,13 +201,7 @@ fn http_listener(config: &ListenerConfig) -> Result<HttpListener, RunError> {
     Ok(listener)
 }
 
-fn parse_networks(config: &ListenerConfig, networks: &[String]) -> Result<Vec<Network>, RunError> {
-    let parse =
-        |text: &String| text.parse().map_err(|_| RunError::Network { name: config.name.clone(), text: text.clone() });
-    networks.iter().map(parse).collect()
-}
-
-fn profile(tls: &TlsConfig) -> TlsProfile {
+pub(crate) fn profile(tls: &TlsConfig) -> TlsProfile {
     let mut profile = TlsProfile::new(&tls.certificate_chain, &tls.private_key);
     profile.clients = tls.client_ca.as_ref().map(|roots| ClientCertificates {
         roots: roots.clone(),
@@ -224,17 +211,12 @@ fn profile(tls: &TlsConfig) -> TlsProfile {
     profile
 }
 
-/// Removes whole segments that are older than they have to be kept, as far as nothing needs them any more.
-fn prune(serving: &Serving, days: Duration) {
-    let before = Timestamp(serving.engine.clock().now().0.saturating_sub(u64::try_from(days.as_millis()).unwrap_or(0)));
-    let pruned = serving.engine.log_needed_from().map(|keep| serving.log.prune(before, keep));
-    match pruned {
-        Ok(Ok(pruned)) if pruned.segments > 0 => {
-            tracing::info!(segments = pruned.segments, first = pruned.first.0, "pruned the audit log");
-        }
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(error = crate::chain(&error), "the audit log could not be pruned"),
-        Err(error) => tracing::warn!(%error, "the audit log is not pruned now"),
+/// Prunes the audit log, and tells operators.
+fn prune(serving: &Serving, days: u64) {
+    match retention::prune(&serving.engine, &serving.log, DAY * u32::try_from(days).unwrap_or(u32::MAX)) {
+        Ok(0) => {}
+        Ok(segments) => tracing::info!(segments, "pruned the audit log"),
+        Err(error) => tracing::error!(error = crate::chain(&error), "the audit log could not be pruned"),
     }
 }
 
@@ -252,7 +234,11 @@ impl Scheduler {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 let Some(serving) = shared.serving() else { continue };
                 ticks += 1;
-                if let (Some(days), 0) = (serving.retention, ticks % TICKS_BETWEEN_PRUNINGS) {
+                if let Err(error) = shared.tries.record(&serving.engine) {
+                    tracing::warn!(%error, "that roots were unsealed is not recorded yet");
+                }
+                let days = shared.retention_days.load(Ordering::Relaxed);
+                if days > 0 && ticks % TICKS_BETWEEN_PRUNINGS == 0 {
                     prune(serving, days);
                 }
                 // Rotation, checkpoints and the saved head must not end with one fault.

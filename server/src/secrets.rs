@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use strongroom_crypto::shares::{self, Share, ShareError};
 use strongroom_secret::{Secret, SecretBytes};
 
@@ -29,6 +30,15 @@ pub(crate) enum Given {
 }
 
 impl Given {
+    /// What it is, for records.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Passphrase(_) => "passphrase",
+            Self::Pin(_) => "pin",
+            Self::Recovery(_) => "shares",
+        }
+    }
+
     /// Reads the body of an unseal request: `passphrase`, `pin` or `shares` on the first line, then the secret, or a share a
     /// line.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, SecretError> {
@@ -76,6 +86,15 @@ pub(crate) enum SecretError {
     /// A key file where a text is wanted, or the other way round.
     #[error("{0} cannot be used here")]
     Kind(&'static str),
+}
+
+/// The secret in a body. Where nothing else holds the body's buffer, it becomes the secret, and is erased with it.
+pub(crate) fn of_body(body: Bytes) -> SecretBytes {
+    match body.try_into_mut() {
+        Ok(buffer) => SecretBytes::take(buffer.into()),
+        // It is erased by its owner, or is a part of what the connection has read, which can't be reached from here.
+        Err(body) => SecretBytes::copy_from(&body),
+    }
 }
 
 /// A passphrase or PIN.
@@ -156,6 +175,16 @@ mod tests {
     fn a_file_that_others_can_read_is_refused() {
         let (_directory, path) = file(0o640, b"x");
         assert!(matches!(text(&SecretSource::File(path)), Err(SecretError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_body_in_a_buffer_of_its_own_becomes_the_secret_and_no_copy_is_left() {
+        let body = b"passphrase\nsecret\n".to_vec();
+        let place = body.as_ptr();
+        let secret = of_body(Bytes::from(body));
+        assert_eq!((secret.expose().as_ptr(), secret.expose()), (place, b"passphrase\nsecret\n".as_slice()));
+        let shared = Bytes::from(b"passphrase".to_vec());
+        assert_eq!(of_body(shared.clone()).expose(), &*shared);
     }
 
     #[test]

@@ -2,53 +2,49 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use strongroom_admin::ConfiguredRoots;
 use strongroom_engine::RootRow;
+use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 
 use crate::config::{self, Config};
 use crate::gateway::{Serving, Shared};
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::run::{self, Bound};
 use crate::secrets::Given;
+use crate::unsealing::{self, By, Tries, Try};
 use crate::wiring::{self, Places, WiringError};
 use crate::{Failure, hardening, telemetry};
 
 /// Reads the configuration, opens everything, serves until told to stop.
 pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
     let config = config::read(path)?;
-    telemetry::begin(&config.log);
+    let filter = telemetry::begin(&config.log);
     hardening::forbid_dumps();
     let places = Places::in_directory(&config.data_directory);
     let store = Arc::new(EmbeddedStore::open(&places.store, StoreOptions::default()).map_err(WiringError::from)?);
     let known = strongroom_engine::roots(&*store).map_err(WiringError::from)?;
+    let tries = Arc::new(Tries::default());
     let keeper = Arc::new(Keeper::new(path, Arc::clone(&store)));
-    let opener = Opener { config: config.clone(), places, store, known, keeper, accept_rollback };
+    let opener =
+        Opener { config: config.clone(), places, store, known, keeper, accept_rollback, tries: Arc::clone(&tries) };
     let begun = opener.open(None)?;
-    let shared = Arc::new(Shared::new(
-        Metrics::default(),
-        Box::new(move |secret| match opener.open(Some(secret)) {
-            Ok(Some(serving)) => Ok(serving),
-            Ok(None) => Err("another root has to be unsealed".to_owned()),
-            Err(error) => Err(crate::chain(&error)),
-        }),
-    ));
+    let shared =
+        Arc::new(Shared::new(Metrics::default(), tries, Box::new(move |secret, by| opener.unseal(secret, by))));
     match begun {
         Some(serving) => shared.begin(serving),
         None => tracing::warn!("sealed: no root can be opened without an operator; run: strongroom unseal"),
     }
     crate::runtime()?.block_on(async {
-        let listeners: Vec<_> = config.listener.iter().map(|listener| listener.get_ref().clone()).collect();
-        let bound = Bound::open(&listeners, config.metrics.as_ref(), &shared).await?;
+        let bound = Bound::open(&config.listener, config.metrics.as_ref(), &shared).await?;
+        let reloader = Reloader::new(path, config, filter, bound.tls(), Arc::clone(&shared));
         tracing::info!(address = ?bound.address(), "serving");
-        Ok(bound.serve(&shared).await?)
+        Ok(bound.serve(&shared, reloader).await?)
     })
 }
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 struct Opener {
     config: Config,
@@ -57,20 +53,49 @@ struct Opener {
     known: Vec<RootRow>,
     keeper: Arc<Keeper>,
     accept_rollback: bool,
+    tries: Arc<Tries>,
 }
 
 impl Opener {
+    /// Opens the roots with what an operator hands over.
+    fn unseal(&self, secret: &SecretBytes, by: By) -> Result<Serving, String> {
+        let keep = |problem: String, with: &str| {
+            let failed = Some(problem.clone());
+            self.tries.keep(Try { by: by.clone(), with: with.to_owned(), root: String::new(), failed });
+            problem
+        };
+        let given = Given::parse(secret.expose()).map_err(|error| keep(crate::chain(&error), ""))?;
+        match self.open(Some((&given, by.clone()))) {
+            Ok(Some(serving)) => Ok(serving),
+            Ok(None) => Err(keep("another root has to be unsealed".to_owned(), given.kind())),
+            // What failed was kept root by root.
+            Err(error) => Err(crate::chain(&error)),
+        }
+    }
+
     /// Opens the roots that can be opened; nothing while there is none. What is given opens the roots that have no way
     /// of their own.
-    fn open(&self, given: Option<&Given>) -> Result<Option<Serving>, WiringError> {
+    fn open(&self, given: Option<(&Given, By)>) -> Result<Option<Serving>, WiringError> {
         let mut roots = Vec::new();
         let (mut failure, mut sealed) = (None, 0_usize);
+        let mut opened = Vec::new();
         for config in &self.config.root {
-            match wiring::open_root(config.get_ref(), &self.known, given) {
-                Ok(Some(root)) => roots.push(root),
+            let unattended = unsealing::source(config).map(|with| (By::Unattended, with));
+            let (by, with) = unattended.unwrap_or_else(|| match &given {
+                Some((given, by)) => (by.clone(), given.kind().to_owned()),
+                None => (By::Unattended, String::new()),
+            });
+            let tried = Try { by, with, root: unsealing::place(config), failed: None };
+            match wiring::open_root(config, &self.known, given.as_ref().map(|(given, _)| *given)) {
+                Ok(Some(root)) => {
+                    roots.push(root);
+                    opened.push(tried);
+                }
                 Ok(None) => sealed += 1,
                 Err(error) => {
-                    tracing::error!(error = crate::chain(&error), "a root cannot serve");
+                    let problem = crate::chain(&error);
+                    tracing::error!(error = problem, "a root cannot serve");
+                    self.tries.keep(Try { failed: Some(problem), ..tried });
                     failure = Some(error);
                 }
             }
@@ -85,13 +110,19 @@ impl Opener {
         if sealed > 0 {
             tracing::warn!(sealed, "roots stay sealed; the others serve");
         }
-        let node = self.config.node.get_ref();
+        let node = &self.config.node;
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
         let parts = wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots);
         let engine = wiring::start(parts, self.accept_rollback)?;
+        opened.into_iter().for_each(|tried| self.tries.keep(tried));
+        match (self.tries.record(&engine), given) {
+            (Ok(()), _) => {}
+            // An operator is not answered before it is recorded who made it possible.
+            (Err(error), Some(_)) => return Err(error.into()),
+            // A log that heals gets it from the scheduler, before any request is answered.
+            (Err(error), None) => tracing::error!(%error, "that roots were unsealed is not recorded yet"),
+        }
         let keeper: Arc<dyn ConfiguredRoots> = Arc::<Keeper>::clone(&self.keeper);
-        let mut serving = run::serving(engine, log, &self.config.partition, Some(keeper));
-        serving.retention = self.config.audit.retention_days.map(|days| DAY * days);
-        Ok(Some(serving))
+        Ok(Some(run::serving(engine, log, &self.config.partition, Some(keeper))))
     }
 }

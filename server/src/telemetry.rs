@@ -1,21 +1,26 @@
 //! What operators see on standard error: structured lines, never a secret.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Begins logging. A filter that can't be read falls back to `info` and says so.
-pub(crate) fn begin(config: &LogConfig) {
-    let (filter, mistake) = match EnvFilter::try_new(&config.level) {
-        Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
-    };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+/// What is let through, to be exchanged while lines are written.
+pub(crate) type Filter = reload::Handle<EnvFilter, Registry>;
+
+/// Begins logging. A filter that can't be read falls back to `info`; configurations are checked for that before.
+pub(crate) fn begin(config: &LogConfig) -> Filter {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let begun = match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => {
+            tracing_subscriber::registry().with(filter).with(lines.json().flatten_event(true)).try_init()
+        }
+        LogFormat::Text => tracing_subscriber::registry().with(filter).with(lines).try_init(),
     };
-    if let (Ok(()), Some(error)) = (begun, mistake) {
-        tracing::warn!(%error, level = config.level, "the log level cannot be read; using info");
-    }
+    // Begun before: those lines go on.
+    drop(begun);
+    handle
 }

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use strongroom_admin::AdminDialect;
 use strongroom_audit_log::{FileLog, Recovery};
@@ -12,11 +11,11 @@ use strongroom_engine::{Engine, EngineError, InternalFault, Options, Parts, Root
 use strongroom_model::clock::Clock;
 use strongroom_model::id::RootId;
 use strongroom_model::root::RootOfTrust;
-use strongroom_model::store::Store;
+use strongroom_model::store::{Revision, Store};
 use strongroom_root_pkcs11::{Config as TokenConfig, Launcher, Pkcs11Error, Pkcs11Root, TokenSelector};
 use strongroom_root_software::{Credential, SoftwareRoot, SoftwareRootError};
 use strongroom_secret::SecretBytes;
-use strongroom_store_embedded::EmbeddedStore;
+use strongroom_store_embedded::{EmbeddedStore, OpenError, Options as StoreOptions};
 
 use crate::clock::SystemClock;
 use crate::config::{AuditConfig, RootConfig, SecretSource};
@@ -34,7 +33,7 @@ const OPERATOR_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Op
 pub(crate) enum WiringError {
     /// The store.
     #[error("the store cannot be opened")]
-    Store(#[from] strongroom_store_embedded::OpenError),
+    Store(#[from] OpenError),
     /// The audit log.
     #[error("the audit log cannot be opened")]
     Log(#[from] strongroom_audit_log::OpenError),
@@ -96,6 +95,14 @@ impl Places {
     }
 }
 
+/// Opens a store, or makes it where there is none; one that was not made to its end is made to it.
+pub(crate) fn open_or_create(directory: &Path) -> Result<EmbeddedStore, WiringError> {
+    match EmbeddedStore::create(directory, Revision::default(), StoreOptions::default()) {
+        Err(OpenError::Exists { .. }) => Ok(EmbeddedStore::open(directory, StoreOptions::default())?),
+        created => Ok(created?),
+    }
+}
+
 /// Opens a root that the configuration tells how to unseal.
 pub(crate) fn open_root(
     config: &RootConfig,
@@ -146,7 +153,7 @@ fn open_token(config: &RootConfig, known: &[RootRow], pin: &SecretBytes) -> Resu
 
 /// What the PKCS#11 room needs to know of a token.
 pub(crate) fn token_config(config: &RootConfig, root: RootId) -> Result<TokenConfig, WiringError> {
-    let RootConfig::Pkcs11 { module, token_label, token_serial, sessions, deadline_milliseconds, .. } = config else {
+    let RootConfig::Pkcs11 { module, token_label, token_serial, sessions, deadline, .. } = config else {
         return Err(WiringError::UnknownToken);
     };
     let token = match (token_label, token_serial) {
@@ -155,7 +162,7 @@ pub(crate) fn token_config(config: &RootConfig, root: RootId) -> Result<TokenCon
     };
     let mut token = TokenConfig::new(module.clone(), token, root);
     token.sessions = *sessions;
-    token.deadline = Duration::from_millis(*deadline_milliseconds);
+    token.deadline = *deadline;
     Ok(token)
 }
 

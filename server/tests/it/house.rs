@@ -173,6 +173,14 @@ impl House {
         text(&ran.stderr)
     }
 
+    /// The newest records of an operation, as `audit show` has them.
+    pub(crate) fn records(&self, operation: &str) -> Vec<Value> {
+        let ran = self.admin(&format!("audit show --action {operation} --limit 1000 --output json"));
+        assert!(ran.status.success(), "{}", text(&ran.stderr));
+        let records = serde_json::Deserializer::from_slice(&ran.stdout).into_iter::<Value>();
+        records.map(|record| record.unwrap()).collect()
+    }
+
     /// The installation's roots, by what `root list` says.
     pub(crate) fn roots(&self) -> Vec<Value> {
         self.done("root list")["items"].as_array().unwrap().clone()

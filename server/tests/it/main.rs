@@ -10,3 +10,4 @@ mod house;
 mod load;
 mod roots;
 mod serving;
+mod setting_up;

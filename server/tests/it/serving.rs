@@ -129,3 +129,92 @@ fn a_development_server_says_that_it_has_no_configuration_to_take_roots_from() {
     let said = crate::house::text(&refused.unwrap().stderr);
     assert!(said.contains("no configuration file") && said.contains("strongroom init"), "{said}");
 }
+
+#[test]
+fn whoever_unseals_the_server_is_recorded_and_so_are_the_tries_that_failed_before() {
+    let mut house = House::new();
+    house.environment = vec![("ROOT_PASSPHRASE".into(), PASSPHRASE.into())];
+    let file = house.path("root");
+    let root = format!("[[root]]\nkind = \"software\"\nfile = \"{}\"\n", file.display());
+    house.configure(&format!("{root}unseal = {{ environment = \"ROOT_PASSPHRASE\" }}\n"));
+    house.init();
+    let served = house.serve();
+    let unattended = house.records("Unseal");
+    assert_eq!(unattended.len(), 1, "{unattended:?}");
+    let text = unattended[0].to_string();
+    assert!(text.contains("environment ROOT_PASSPHRASE") && text.contains("unattended"), "{text}");
+    served.stop();
+
+    house.configure(&root);
+    let served = house.serve();
+    for _ in 0..70 {
+        assert_eq!(house.raw("POST", "/v1/unseal", "shares\nnot a share\n").0, 403);
+    }
+    assert_eq!(house.raw("POST", "/v1/unseal", &format!("passphrase\n{PASSPHRASE}\n")).0, 200);
+    let uid = std::fs::metadata(house.path("strongroom.toml"))
+        .map(|file| std::os::unix::fs::MetadataExt::uid(&file))
+        .unwrap();
+    let records = house.records("Unseal");
+    let (failed, done): (Vec<_>, Vec<_>) =
+        records.iter().partition(|record| record.to_string().contains("UnsealFailed"));
+    assert_eq!((failed.len(), done.len()), (65, 2), "64 one by one, the rest together");
+    assert!(failed.iter().any(|record| record["count"] == 6), "{failed:?}");
+    let by = format!("operator/{uid}");
+    assert_eq!(failed.iter().filter(|record| record.to_string().contains(&by)).count(), 64);
+    let by_hand = done.iter().filter(|record| record.to_string().contains(&by)).collect::<Vec<_>>();
+    assert!(by_hand.len() == 1 && by_hand[0].to_string().contains("passphrase"), "{done:?}");
+    assert!(!records.iter().any(|record| record.to_string().contains(PASSPHRASE)));
+    served.stop();
+}
+
+#[test]
+fn sighup_takes_other_certificates_the_log_level_and_the_retention_and_names_what_needs_a_restart() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let served = house.serve();
+    let key = house.root_key();
+    let file = house.path("strongroom.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    // The certificate's files move, and the old ones are gone.
+    house.certify();
+    for name in ["chain", "key"] {
+        std::fs::rename(house.path(&format!("{name}.pem")), house.path(&format!("{name}2.pem"))).unwrap();
+    }
+    let changed = good
+        .replace("/chain.pem", "/chain2.pem")
+        .replace("/key.pem", "/key2.pem")
+        .replace("regions = [\"us-east-1\"]", "regions = [\"us-east-1\", \"eu-west-1\"]\nmax_connections = 7")
+        .replace("node = \"node\"", "node = \"another\"")
+        .replace("name = \"operators\"", "name = \"people\"");
+    std::fs::write(&file, format!("{changed}level = \"debug\"\n[audit]\nretention_days = 40\n")).unwrap();
+    served.hang_up();
+    for word in [
+        "certificates read again",
+        "\"level\":\"debug\"",
+        "Some(40)",
+        "\"change\":\"node\"",
+        "listener \\\"kms\\\": regions",
+        "listener \\\"kms\\\": max_connections",
+        "listener \\\"operators\\\": removed",
+        "listener \\\"people\\\": added",
+    ] {
+        served.await_word(word);
+    }
+    std::fs::copy(house.path("chain2.pem"), house.path("chain.pem")).unwrap();
+    house.encrypt(&served, &key);
+
+    // A file with mistakes changes nothing, and every mistake is told.
+    std::fs::write(&file, format!("{changed}level = \"=loud=\"\n[audit]\nretention_days = 0\n")).unwrap();
+    served.hang_up();
+    served.await_word("the last good one stays");
+    served.await_word("nonzero");
+    served.await_word("`level`");
+    house.encrypt(&served, &key);
+    std::fs::write(&file, &good).unwrap();
+    std::fs::rename(house.path("key2.pem"), house.path("key.pem")).unwrap();
+    served.hang_up();
+    served.await_word("\"level\":\"info\"");
+    house.encrypt(&served, &key);
+    served.stop();
+}

@@ -1,0 +1,226 @@
+//! What a configuration must be besides readable. Every mistake is found, each with its place in the file.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::read::Found;
+use super::read::Step::{self, Index, Key};
+use super::{Config, FrontEnd, ListenerConfig, RootConfig, SecretSource};
+
+/// Longest node name, in bytes.
+const NODE: usize = 128;
+/// Longest name of a listener or region, in bytes.
+const NAME: usize = 64;
+/// Longest path of a Unix socket, in bytes (`sun_path` of unix(7) without its end).
+const SOCKET: usize = 107;
+/// Longest deadline of a token's call: no client waits that long.
+const DEADLINE_MOST: Duration = Duration::from_secs(120);
+/// The name of the listener of `[metrics]`.
+pub(crate) const METRICS: &str = "metrics";
+
+/// Notes every mistake in `config`.
+pub(super) fn check(config: &Config, found: &mut Found<'_>) {
+    if config.data_directory.as_os_str().is_empty() {
+        found.problem(&[Key("data_directory")], "`data_directory` is missing: say where store and audit log lie");
+    }
+    if config.node.is_empty()
+        || config.node.len() > NODE
+        || config.node.bytes().any(|byte| byte <= b' ' || byte == b'+')
+    {
+        found.problem(&[Key("node")], "`node` must be 1 to 128 bytes without spaces or `+`");
+    }
+    if !is_plain(&config.partition) {
+        let problem = "`partition` must be 1 to 64 lower-case letters, digits and hyphens, such as \"aws\"";
+        found.problem(&[Key("partition")], problem);
+    }
+    if config.root.is_empty() {
+        found.problem(&[Key("root")], "no [[root]]: name at least one root of trust");
+    }
+    if config.listener.is_empty() {
+        found.problem(&[Key("listener")], "no [[listener]]: nothing would be served");
+    }
+    if let Err(error) = EnvFilter::try_new(&config.log.level) {
+        found.problem(&[Key("log"), Key("level")], format!("`level` cannot be read: {error}"));
+    }
+    let segments = strongroom_audit_log::limits::SHORTEST_SEGMENT..=strongroom_audit_log::limits::LONGEST_SEGMENT;
+    if !segments.contains(&config.audit.segment_bytes) {
+        let problem = format!("`segment_bytes` must lie between {} and {}", segments.start(), segments.end());
+        found.problem(&[Key("audit"), Key("segment_bytes")], problem);
+    }
+    check_roots(config, found);
+    check_listeners(config, found);
+}
+
+fn check_roots(config: &Config, found: &mut Found<'_>) {
+    let (mut files, mut tokens) = (HashSet::new(), HashSet::new());
+    for (index, root) in config.root.iter().enumerate() {
+        let place = |field| [Key("root"), Index(index), Key(field)];
+        match root {
+            RootConfig::Software { file, unseal } => {
+                if file.as_os_str().is_empty() {
+                    found.problem(&place("file"), "a software root needs `file`");
+                } else if !files.insert(file) {
+                    found.problem(&place("file"), "another root has this file, too");
+                }
+                check_secret(unseal.as_ref(), &place("unseal"), found);
+            }
+            RootConfig::Pkcs11 { module, token_label, token_serial, pin, sessions, deadline } => {
+                if module.as_os_str().is_empty() {
+                    found.problem(&place("module"), "a PKCS#11 root needs `module`");
+                }
+                if token_label.is_some() == token_serial.is_some() {
+                    let problem = "a PKCS#11 root needs either `token_label` or `token_serial`";
+                    found.problem(&place("token_label"), problem);
+                } else if !tokens.insert((module, token_label, token_serial)) {
+                    found.problem(&place("token_label"), "another root is in this token, too");
+                }
+                let most = strongroom_root_pkcs11::limits::SESSIONS_MOST;
+                if !(1..=most).contains(sessions) {
+                    found.problem(&place("sessions"), format!("`sessions` must lie between 1 and {most}"));
+                }
+                if *deadline > DEADLINE_MOST {
+                    let problem = format!("`deadline_milliseconds` must be {} at most", DEADLINE_MOST.as_millis());
+                    found.problem(&place("deadline_milliseconds"), problem);
+                }
+                if matches!(pin, Some(SecretSource::KeyFile(_))) {
+                    let problem = "a PIN is a text: `pin` takes `file`, `environment` or `credential`, not `key_file`";
+                    found.problem(&place("pin"), problem);
+                }
+                check_secret(pin.as_ref(), &place("pin"), found);
+            }
+        }
+    }
+}
+
+fn check_secret(source: Option<&SecretSource>, place: &[Step<'_>], found: &mut Found<'_>) {
+    let problem = match source {
+        Some(SecretSource::KeyFile(path) | SecretSource::File(path)) if path.as_os_str().is_empty() => {
+            "no file is named"
+        }
+        Some(SecretSource::Environment(name)) if name.is_empty() || name.contains(['=', '\0']) => {
+            "this is not the name of an environment variable"
+        }
+        Some(SecretSource::Credential(name)) if name.is_empty() || name.contains('/') => {
+            "a credential is a name, as LoadCredential= has it, not a path"
+        }
+        _ => return,
+    };
+    found.problem(place, problem);
+}
+
+fn check_listeners(config: &Config, found: &mut Found<'_>) {
+    let (mut names, mut sockets, mut addresses) = (HashSet::new(), HashSet::new(), Vec::new());
+    if let Some(metrics) = &config.metrics {
+        names.insert(METRICS);
+        addresses.push(metrics.address);
+    }
+    for (index, listener) in config.listener.iter().enumerate() {
+        let mut mistake = |field: &str, problem: &str| {
+            let named = format!("listener {:?}: {problem}", listener.name);
+            found.problem(&[Key("listener"), Index(index), Key(field)], named);
+        };
+        if !is_name(&listener.name) {
+            mistake("name", "`name` must be 1 to 64 letters, digits, hyphens, dots and underscores");
+        } else if !names.insert(&listener.name) {
+            mistake("name", "another listener has this name, too");
+        }
+        if listener.address.is_some_and(|address| addresses.iter().any(|taken| overlap(*taken, address))) {
+            mistake("address", "another listener has this address, too");
+        }
+        addresses.extend(listener.address);
+        if listener.socket.as_ref().is_some_and(|socket| !sockets.insert(socket)) {
+            mistake("socket", "another listener has this socket, too");
+        }
+        check_place(listener, &mut mistake);
+        check_front_ends(listener, &mut mistake);
+        check_tls(listener, &mut mistake);
+    }
+}
+
+fn check_place(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
+    match (&listener.address, &listener.socket, &listener.tls) {
+        (Some(_), None, None) => mistake("tls", "TCP needs `tls`: nothing is served in the clear"),
+        (None, Some(_), Some(_)) => mistake("tls", "a Unix socket takes no `tls`"),
+        (Some(_), None, Some(_)) | (None, Some(_), None) => {}
+        (Some(_), Some(_), _) => mistake("socket", "needs either `address` or `socket`, not both"),
+        (None, None, _) => mistake("address", "needs either `address` or `socket`"),
+    }
+    if let Some(socket) = &listener.socket {
+        let length = socket.as_os_str().len();
+        if length == 0 || length > SOCKET {
+            mistake("socket", "the path of a Unix socket has 1 to 107 bytes");
+        }
+        if listener.proxy_protocol_from.is_some() {
+            mistake("proxy_protocol_from", "a Unix socket takes no `proxy_protocol_from`");
+        }
+    }
+    if listener.proxy_protocol_from.as_ref().is_some_and(Vec::is_empty) {
+        mistake("proxy_protocol_from", "`proxy_protocol_from` names no network: every connection would be refused");
+    }
+}
+
+fn check_front_ends(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
+    if listener.front_ends.is_empty() {
+        mistake("front_ends", "`front_ends` is empty: nothing would be served");
+    }
+    if repeats(listener.front_ends.iter()) {
+        mistake("front_ends", "`front_ends` names one twice");
+    }
+    let signed = listener.front_ends.iter().any(|front_end| *front_end != FrontEnd::Admin);
+    if signed && listener.regions.is_empty() {
+        mistake("regions", "`regions` is empty: no AWS request could be signed for it");
+    }
+    if !listener.regions.iter().all(|region| is_plain(region)) {
+        mistake("regions", "a region is 1 to 64 lower-case letters, digits and hyphens");
+    }
+    if repeats(listener.regions.iter()) {
+        mistake("regions", "`regions` names one twice");
+    }
+}
+
+fn check_tls(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
+    let Some(tls) = &listener.tls else { return };
+    let empty = |path: &Path| path.as_os_str().is_empty();
+    if empty(&tls.certificate_chain) {
+        mistake("tls", "`tls` needs `certificate_chain`");
+    }
+    if empty(&tls.private_key) {
+        mistake("tls", "`tls` needs `private_key`");
+    }
+    if tls.client_ca.is_none() && !tls.client_crls.is_empty() {
+        mistake("tls", "`client_crls` without `client_ca`: clients are not asked for certificates");
+    }
+    if tls.client_ca.is_none() && tls.client_optional {
+        mistake("tls", "`client_optional` without `client_ca`: clients are not asked for certificates");
+    }
+}
+
+/// Whether a second listener at `other` could not be bound beside the first.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let same = one.ip() == other.ip() || (everywhere && one.is_ipv4() == other.is_ipv4());
+    same && one.port() == other.port() && one.port() != 0
+}
+
+fn repeats<T: Eq + Hash>(mut items: impl Iterator<Item = T>) -> bool {
+    let mut seen = HashSet::new();
+    items.any(|item| !seen.insert(item))
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (1..=NAME).contains(&text.len()) && text.bytes().all(fits)
+}
+
+fn is_plain(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=NAME).contains(&text.len()) && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests;

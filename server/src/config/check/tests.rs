@@ -1,0 +1,201 @@
+use std::path::Path;
+
+use crate::config::read::parse;
+
+const GOOD: &str = r#"
+data_directory = "/var/lib/strongroom"
+[[root]]
+kind = "software"
+file = "/var/lib/strongroom/root"
+unseal = { credential = "root" }
+[[listener]]
+name = "kms"
+address = "127.0.0.1:8443"
+front_ends = ["aws-kms", "aws-sts"]
+regions = ["us-east-1"]
+tls = { certificate_chain = "chain.pem", private_key = "key.pem" }
+"#;
+
+fn problems(text: &str) -> Vec<String> {
+    let error = parse(Path::new("strongroom.toml"), text).unwrap_err();
+    error.to_string().lines().map(|line| line.trim_start_matches("strongroom.toml:").to_owned()).collect()
+}
+
+/// What is said of the good configuration with `from` replaced by `to`.
+fn with(from: &str, to: &str) -> Vec<String> {
+    assert!(GOOD.contains(from));
+    problems(&GOOD.replace(from, to))
+}
+
+/// Asserts that exactly one thing is said, of this line, with this in it.
+fn only(said: &[String], line: usize, word: &str) {
+    assert!(said.len() == 1 && said[0].starts_with(&format!("{line}: ")) && said[0].contains(word), "{said:#?}");
+}
+
+#[test]
+fn a_plain_configuration_is_taken_with_its_defaults() {
+    let config = parse(Path::new("strongroom.toml"), GOOD).unwrap();
+    assert_eq!(config.partition, "aws");
+    assert_eq!(config.audit.segment_bytes, 64 * 1024 * 1024);
+}
+
+#[test]
+fn an_unknown_field_is_named_with_its_line() {
+    only(&with("name = \"kms\"", "name = \"kms\"\ncolour = \"red\""), 9, "colour");
+    only(&with("unseal = { credential", "unseal = { password"), 6, "password");
+    only(&with("unseal =", "unsael ="), 6, "unsael");
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_named_with_their_line() {
+    only(&with("\"aws-sts\"", "\"aws-stx\""), 10, "aws-stx");
+    only(&with("127.0.0.1:8443", "localhost"), 9, "");
+    only(&with("name = \"kms\"", "name = \"kms\"\nmax_connections = 0"), 9, "nonzero");
+    only(
+        &with("name = \"kms\"", "name = \"kms\"\nproxy_protocol_from = [\"10.0.0.0/8\",\n\"10.0.0.0/33\"]"),
+        10,
+        "not a network",
+    );
+    only(&with("name = \"kms\"", "name = \"kms\"\ntrusted_proxies = [\"here\"]"), 9, "not a network");
+}
+
+#[test]
+fn every_mistake_is_told_at_once_in_the_order_of_lines() {
+    let text = r#"
+data_directory = 7
+node = "a b"
+partition = "AWS"
+colour = "red"
+[[root]]
+kind = "pkcs11"
+module = "/lib/module.so"
+token_label = "a"
+pin = { key_file = "/pin" }
+deadline_milliseconds = 0
+[[root]]
+kind = "pkcs11"
+module = "/lib/module.so"
+token_label = "a"
+sessions = 65
+[[listener]]
+name = "kms"
+address = "127.0.0.1:8443"
+front_ends = ["aws-kms"]
+max_connections = 0
+trusted_proxies = ["here", "10.0.0.0/8", "there"]
+tls = { certificate_chain = "c", private_key = "k", client_crls = ["crl"] }
+[[listener]]
+name = "kms"
+address = "127.0.0.1:8443"
+front_ends = ["admin"]
+[log]
+level = "loud=loudest=7"
+[audit]
+segment_bytes = 1
+retention_days = 0
+"#;
+    let said = problems(text);
+    let expected = [
+        (2, "path string"),
+        (3, "`node`"),
+        (4, "`partition`"),
+        (5, "colour"),
+        (10, "`pin`"),
+        (11, "nonzero"),
+        (15, "in this token"),
+        (16, "`sessions`"),
+        (17, "`regions` is empty"),
+        (21, "nonzero"),
+        (22, "not a network"),
+        (22, "not a network"),
+        (23, "`client_crls`"),
+        (24, "in the clear"),
+        (25, "this name"),
+        (26, "this address"),
+        (29, "`level`"),
+        (31, "`segment_bytes`"),
+        (32, "nonzero"),
+    ];
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for (line, word) in expected {
+        assert!(
+            said.iter().any(|said| said.starts_with(&format!("{line}: ")) && said.contains(word)),
+            "{line} {word}: {said:#?}"
+        );
+    }
+    let lines: Vec<usize> = said.iter().map(|said| said.split(':').next().unwrap().parse().unwrap()).collect();
+    assert!(lines.is_sorted(), "{lines:?}");
+}
+
+#[test]
+fn every_fault_of_syntax_is_named_with_its_line() {
+    let said = problems("data_directory = \nnode = \"x\ny = 1\n");
+    assert!(said[0].starts_with("1: ") && said.iter().any(|said| said.starts_with("2: ")), "{said:#?}");
+}
+
+#[test]
+fn a_server_without_roots_listeners_or_a_place_is_refused() {
+    let said = problems("");
+    assert!(said.len() == 3, "{said:#?}");
+    for word in ["`data_directory`", "no [[root]]", "no [[listener]]"] {
+        assert!(said.iter().any(|said| said.contains(word)), "{said:#?}");
+    }
+}
+
+#[test]
+fn a_root_must_be_told_where_it_is_in_one_way() {
+    only(&with("file =", "# file ="), 3, "needs `file`");
+    only(&with("unseal = { credential = \"root\" }", "pin = { file = \"x\" }"), 3, "takes no `pin`");
+    only(&with("credential = \"root\"", "credential = \"/etc/root\""), 6, "not a path");
+    let token = |more: &str| problems(&format!("{GOOD}[[root]]\nkind = \"pkcs11\"\n{more}"));
+    only(&token("module = \"m.so\"\n"), 13, "token_label");
+    only(&token("token_label = \"t\"\n"), 13, "`module`");
+    only(&token("module = \"m\"\ntoken_serial = \"t\"\nsessions = 0\n"), 17, "`sessions`");
+    only(&token("module = \"m\"\ntoken_serial = \"t\"\ndeadline_milliseconds = 999999\n"), 17, "120000");
+    only(
+        &problems(&format!("{GOOD}[[root]]\nkind = \"software\"\nfile = \"/var/lib/strongroom/root\"\n")),
+        15,
+        "this file",
+    );
+}
+
+#[test]
+fn a_listener_is_on_tcp_with_tls_or_on_a_socket_without() {
+    only(&with("tls =", "# tls ="), 7, "in the clear");
+    only(&with("address = \"127.0.0.1:8443\"", "socket = \"/run/s\""), 12, "takes no `tls`");
+    only(&with("address =", "# address ="), 7, "either `address` or `socket`");
+    only(&with("address =", "socket = \"/run/s\"\naddress ="), 9, "not both");
+    let socket = |more: &str| problems(&format!("{GOOD}[[listener]]\nname = \"s\"\nfront_ends = [\"admin\"]\n{more}"));
+    only(&socket(&format!("socket = \"/{}\"", "x".repeat(107))), 16, "107");
+    only(&socket("socket = \"/s\"\nproxy_protocol_from = [\"::/0\"]"), 17, "takes no");
+}
+
+#[test]
+fn what_a_listener_serves_is_told_once_and_makes_sense() {
+    only(&with("front_ends = [\"aws-kms\", \"aws-sts\"]", ""), 7, "nothing would be served");
+    only(&with("\"aws-sts\"", "\"aws-kms\""), 10, "twice");
+    only(&with("[\"us-east-1\"]", "[]"), 11, "`regions` is empty");
+    only(&with("us-east-1", "US"), 11, "lower-case");
+    only(&with("name = \"kms\"", "name = \"k m\""), 8, "`name`");
+    only(&with("name = \"kms\"", "name = \"kms\"\nproxy_protocol_from = []"), 9, "every connection");
+}
+
+#[test]
+fn addresses_and_sockets_and_names_are_for_one_listener_each() {
+    let metrics = |address: &str| problems(&format!("{GOOD}[metrics]\naddress = \"{address}\"\n"));
+    only(&metrics("0.0.0.0:8443"), 9, "this address");
+    only(
+        &problems(&format!("{}[metrics]\naddress = \"[::1]:1\"\n", GOOD.replace("\"kms\"", "\"metrics\""))),
+        8,
+        "this name",
+    );
+    let socket = "front_ends = [\"admin\"]\nsocket = \"/s\"\n";
+    let said = problems(&format!("{GOOD}[[listener]]\nname = \"a\"\n{socket}[[listener]]\nname = \"b\"\n{socket}"));
+    only(&said, 20, "this socket");
+}
+
+#[test]
+fn settings_for_client_certificates_need_an_authority() {
+    only(&with("\"key.pem\"", "\"key.pem\", client_optional = true"), 12, "`client_optional`");
+    only(&with("private_key = \"key.pem\"", "client_ca = \"ca.pem\""), 12, "`private_key`");
+}
