@@ -10,18 +10,25 @@ pub struct LateStore {
     inner: Arc<dyn Store>,
     /// Commits that were called for and that nobody was told the end of; `None` while commits are answered.
     held: Mutex<Option<Vec<Batch>>>,
+    /// How many commits are answered before they are held.
+    left: Mutex<Option<usize>>,
 }
 
 impl LateStore {
     /// Over a store; answers.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, held: Mutex::new(None) }
+        Self { inner, held: Mutex::new(None), left: Mutex::new(None) }
     }
 
     /// From now on commits are kept and their callers told that they are too late.
     pub fn hold(&self) {
         self.held.lock().unwrap().get_or_insert_default();
+    }
+
+    /// As [`LateStore::hold`], after so many further commits.
+    pub fn hold_after(&self, commits: usize) {
+        *self.left.lock().unwrap() = Some(commits);
     }
 
     /// Commits what is kept, and tells nobody. How many were not refused.
@@ -49,6 +56,11 @@ impl Store for LateStore {
     }
 
     fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        match &mut *self.left.lock().unwrap() {
+            Some(0) => self.hold(),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         if let Some(held) = &mut *self.held.lock().unwrap() {
             held.push(batch);
             return Err(StoreError::Unavailable { cause: "no answer in time, by the test".to_owned() });

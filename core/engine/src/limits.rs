@@ -99,6 +99,8 @@ pub const USAGE_ROWS_PER_KEY: u32 = 1_000;
 pub const LISTED_USAGE_ROWS: usize = 4_000;
 /// Roots of trust of an installation.
 pub const ROOTS: usize = 8;
+/// Suspensions, destructions and removals that one commit applies again after a rollback of the store.
+pub const REAPPLIED_AT_ONCE: usize = 256;
 /// Domain keys that one commit of a sweep wraps anew: each is a call to a root.
 pub const SWEPT_DOMAIN_KEYS: usize = 64;
 /// Keys or credentials that one commit of a sweep wraps anew.

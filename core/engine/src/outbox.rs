@@ -111,6 +111,18 @@ impl Engine {
         removed
     }
 
+    /// Until this is dropped no commit notes by itself what the store has of what the log tells.
+    pub(crate) fn note_nothing(&self) -> impl Drop + '_ {
+        struct Unnoted<'a>(&'a Outbox);
+        impl Drop for Unnoted<'_> {
+            fn drop(&mut self) {
+                self.0.rows.lock().removing = false;
+            }
+        }
+        self.outbox.rows.lock().removing = true;
+        Unnoted(&self.outbox)
+    }
+
     /// Notes that the store has every change that the log tells of until now.
     pub(crate) fn note_known_changes(&self, batch: &mut Batch) {
         let head = self.log.head();

@@ -4,7 +4,7 @@
 //! destructions, and the removal of grants, credentials, principals and identity policies. Absent on purpose: making again
 //! what was made since, for which the log has not enough; and giving back what was suspended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use strongroom_audit::record::Outcome as Told;
 use strongroom_model::action::Action;
@@ -13,7 +13,6 @@ use strongroom_model::id::{KeyId, RecordId, TenantId};
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
 use strongroom_model::store::{Batch, Snapshot, Table};
 
-use crate::Engine;
 use crate::call::{Call, Dialect, Mode};
 use crate::changes::{self, StateChange};
 use crate::error::EngineError;
@@ -21,24 +20,33 @@ use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
 use crate::outbox::unreadable;
 use crate::rows::{self, CredentialRow, Due, GrantRow, KeyRow, PrincipalRow, TenantRow, VersionRow};
+use crate::{Engine, limits};
 
-/// Changes that the log tells of and the store does not have.
+/// Changes that the log tells of and the store does not have. Kept of them is what took a use away and was not undone.
 #[derive(Default)]
 pub(crate) struct LostChanges {
     /// How many records tell of such changes.
     pub(crate) count: u64,
-    keys: HashMap<KeyId, KeyState>,
-    versions: HashMap<(KeyId, u32), VersionState>,
-    tenants: HashMap<TenantId, bool>,
-    rows: HashMap<(Table, Vec<u8>), Fate>,
+    keys: BTreeMap<KeyId, KeyState>,
+    versions: BTreeSet<(KeyId, u32)>,
+    tenants: BTreeSet<TenantId>,
+    rows: BTreeMap<(Table, Vec<u8>), Fate>,
 }
 
 /// What became of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Kept,
     Suspended,
     Removed,
+}
+
+/// One thing that is to be unusable again.
+#[derive(Clone)]
+enum Lost {
+    Tenant(TenantId),
+    Version(KeyId, u32),
+    Key(KeyId, KeyState),
+    Row(Table, Vec<u8>, Fate),
 }
 
 /// What came of accepting an older store.
@@ -82,8 +90,20 @@ impl Engine {
             changes = lost.count,
             "an older store is accepted; suspensions and destructions are applied again"
         );
-        let call = Call::internal("rollback", "AcceptRollback", dialect);
-        self.perform_blocking(call, AcceptRollback { lost }, Mode::Run)
+        // What the log tells of until now is not noted as known before all of it is applied: if this ends half way, the
+        // next start finds the same again.
+        let _unnoted = self.note_nothing();
+        let mut rolled_back = RolledBack { lost: lost.count, reapplied: 0 };
+        let mut rest = lost.into_list();
+        loop {
+            let stretch: Vec<Lost> = rest.by_ref().take(limits::REAPPLIED_AT_ONCE).collect();
+            let last = stretch.len() < limits::REAPPLIED_AT_ONCE;
+            let call = Call::internal("rollback", "AcceptRollback", dialect);
+            rolled_back.reapplied += self.perform_blocking(call, AcceptRollback { lost: stretch, last }, Mode::Run)?;
+            if last {
+                return Ok(rolled_back);
+            }
+        }
     }
 }
 
@@ -91,83 +111,124 @@ impl LostChanges {
     /// The last word on each thing is what counts.
     fn note(&mut self, told: StateChange) {
         match told {
+            StateChange::Key(key, KeyState::Active | KeyState::PreActivation) => {
+                self.keys.remove(&key);
+            }
             StateChange::Key(key, state) => {
                 self.keys.insert(key, state);
             }
-            StateChange::Version(key, ordinal, state) => {
-                self.versions.insert((key, ordinal), state);
+            StateChange::Version(key, ordinal, VersionState::Suspended) => {
+                self.versions.insert((key, ordinal));
             }
-            StateChange::Tenant(tenant, suspended) => {
-                self.tenants.insert(tenant, suspended);
+            StateChange::Version(key, ordinal, _) => {
+                self.versions.remove(&(key, ordinal));
             }
-            StateChange::Row(table, key, suspended) => {
-                self.rows.insert((table, key), if suspended { Fate::Suspended } else { Fate::Kept });
+            StateChange::Tenant(tenant, true) => {
+                self.tenants.insert(tenant);
             }
-            StateChange::Written(table, key) => {
-                self.rows.insert((table, key), Fate::Kept);
+            StateChange::Tenant(tenant, false) => {
+                self.tenants.remove(&tenant);
+            }
+            StateChange::Row(table, key, true) => {
+                self.rows.insert((table, key), Fate::Suspended);
+            }
+            StateChange::Row(table, key, false) | StateChange::Written(table, key) => {
+                self.rows.remove(&(table, key));
             }
             StateChange::Removed(table, key) => {
                 self.rows.insert((table, key), Fate::Removed);
             }
         }
     }
+
+    fn into_list(self) -> impl Iterator<Item = Lost> {
+        let tenants = self.tenants.into_iter().map(Lost::Tenant);
+        let versions = self.versions.into_iter().map(|(key, ordinal)| Lost::Version(key, ordinal));
+        let keys = self.keys.into_iter().map(|(key, state)| Lost::Key(key, state));
+        let rows = self.rows.into_iter().map(|((table, place), fate)| Lost::Row(table, place, fate));
+        tenants.chain(versions).chain(keys).chain(rows)
+    }
 }
 
-/// Applies again what was lost, in one commit.
+/// Applies again a stretch of what was lost.
 struct AcceptRollback {
-    lost: LostChanges,
+    lost: Vec<Lost>,
+    /// Whether nothing is left after it.
+    last: bool,
 }
 
 impl Operation for AcceptRollback {
-    type Output = RolledBack;
+    /// How much of it was to be applied.
+    type Output = u64;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let (action, target) = (Action::Installation, Target::Installation);
         Ok(vec![Demand { action, target, purpose: Purpose::Inspect }])
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<RolledBack>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<u64>, Halt> {
         let engine = authorized.engine();
         let snapshot = engine.catalog().snapshot()?;
         let mut batch = Batch::default();
         let mut reapplied: u64 = 0;
-        for (tenant, _) in self.lost.tenants.iter().filter(|(_, suspended)| **suspended) {
-            let Some(read) = snapshot.get(Table::Tenant, tenant.as_bytes())? else { continue };
-            let row: TenantRow = rows::decode("tenants", &read.value)?;
-            if !row.suspended {
-                batch.replace(Table::Tenant, &read, rows::encode(&TenantRow { suspended: true, ..row }));
-                reapplied += 1;
-            }
+        for lost in &self.lost {
+            reapplied += u64::from(match lost {
+                Lost::Tenant(tenant) => suspend_tenant(&*snapshot, *tenant, &mut batch)?,
+                Lost::Version(key, ordinal) => suspend_version(&*snapshot, *key, *ordinal, &mut batch)?,
+                Lost::Key(key, state) => restrict_key(&*snapshot, *key, *state, authorized.now(), &mut batch)?,
+                Lost::Row(table, place, fate) => end_row(&*snapshot, *table, place, *fate, &mut batch)?,
+            });
         }
-        for ((key, ordinal), _) in self.lost.versions.iter().filter(|(_, state)| **state == VersionState::Suspended) {
-            let Some(read) = snapshot.get(Table::KeyVersion, &keys::version(*key, *ordinal))? else { continue };
-            let row: VersionRow = rows::decode("key versions", &read.value)?;
-            if matches!(row.state, VersionState::Active | VersionState::Deactivated) {
-                let row = VersionRow { state: VersionState::Suspended, ..row };
-                batch.replace(Table::KeyVersion, &read, rows::encode(&row));
-                reapplied += 1;
-            }
+        if self.last {
+            // From here on the store has all that it will ever have of what the log tells until now.
+            engine.note_known_changes(&mut batch);
         }
-        for (key, state) in &self.lost.keys {
-            let Some(read) = snapshot.get(Table::Key, key.as_bytes())? else { continue };
-            let row: KeyRow = rows::decode("keys", &read.value)?;
-            let Some(state) = stricter(row.state, *state, authorized.now()) else { continue };
-            if let KeyState::DestructionScheduled { at } = row.state {
-                batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, *key));
-            }
-            if let KeyState::DestructionScheduled { at } = state {
-                batch.put(Table::Schedule, keys::schedule(at, Due::Destruction, *key), Vec::new());
-            }
-            batch.replace(Table::Key, &read, rows::encode(&KeyRow { state, ..row }));
-            reapplied += 1;
-        }
-        for ((table, place), fate) in &self.lost.rows {
-            reapplied += u64::from(end_row(&*snapshot, *table, place, *fate, &mut batch)?);
-        }
-        // From here on the store has all that it will ever have of what the log tells until now.
-        engine.note_known_changes(&mut batch);
-        Ok(Outcome::Change(batch, RolledBack { lost: self.lost.count, reapplied }))
+        Ok(match batch.changes.is_empty() {
+            true => Outcome::Answer(reapplied),
+            false => Outcome::Change(batch, reapplied),
+        })
     }
+}
+
+fn suspend_tenant(snapshot: &dyn Snapshot, tenant: TenantId, batch: &mut Batch) -> Result<bool, EngineError> {
+    let Some(read) = snapshot.get(Table::Tenant, tenant.as_bytes())? else { return Ok(false) };
+    let row: TenantRow = rows::decode("tenants", &read.value)?;
+    let due = !row.suspended;
+    if due {
+        batch.replace(Table::Tenant, &read, rows::encode(&TenantRow { suspended: true, ..row }));
+    }
+    Ok(due)
+}
+
+fn suspend_version(snapshot: &dyn Snapshot, key: KeyId, ordinal: u32, batch: &mut Batch) -> Result<bool, EngineError> {
+    let Some(read) = snapshot.get(Table::KeyVersion, &keys::version(key, ordinal))? else { return Ok(false) };
+    let row: VersionRow = rows::decode("key versions", &read.value)?;
+    let due = matches!(row.state, VersionState::Active | VersionState::Deactivated);
+    if due {
+        let row = VersionRow { state: VersionState::Suspended, ..row };
+        batch.replace(Table::KeyVersion, &read, rows::encode(&row));
+    }
+    Ok(due)
+}
+
+fn restrict_key(
+    snapshot: &dyn Snapshot,
+    key: KeyId,
+    told: KeyState,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> Result<bool, EngineError> {
+    let Some(read) = snapshot.get(Table::Key, key.as_bytes())? else { return Ok(false) };
+    let row: KeyRow = rows::decode("keys", &read.value)?;
+    let Some(state) = stricter(row.state, told, now) else { return Ok(false) };
+    if let KeyState::DestructionScheduled { at } = row.state {
+        batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, key));
+    }
+    if let KeyState::DestructionScheduled { at } = state {
+        batch.put(Table::Schedule, keys::schedule(at, Due::Destruction, key), Vec::new());
+    }
+    batch.replace(Table::Key, &read, rows::encode(&KeyRow { state, ..row }));
+    Ok(true)
 }
 
 /// The state that a key must have instead of `now`, when the log says that it had come to `told`. What was destroyed is

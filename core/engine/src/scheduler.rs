@@ -19,8 +19,8 @@ use strongroom_model::store::{Batch, StoreError, Table};
 use crate::call::{Call, Dialect, Mode};
 use crate::error::{EngineError, Unavailable};
 use crate::operation::KeyReference;
-use crate::operations::rotation::{DestroyKey, RotateKey, SkipRotation};
-use crate::rows::{self, ClockRow, Due, HeadRow, RotationCause};
+use crate::operations::rotation::{DestroyKey, RotateDue, SkipRotation};
+use crate::rows::{self, ClockRow, Due, HeadRow};
 use crate::start::head_key;
 use crate::{Engine, limits};
 
@@ -56,6 +56,8 @@ struct Marks {
 pub struct Ticked {
     /// Keys rotated.
     pub rotated: usize,
+    /// Rotations that were passed over, because the key's state or its tenant's forbids them.
+    pub skipped: usize,
     /// Keys destroyed.
     pub destroyed: usize,
     /// Acts that failed and stay due.
@@ -76,7 +78,11 @@ impl Engine {
         self.save_head()?;
         let (now, clock_jumped) = self.watch_clock()?;
         let mut ticked = Ticked { clock_jumped, ..Ticked::default() };
-        self.do_due(dialect, now, &mut ticked)?;
+        if let Err(error) = self.do_due(dialect, now, &mut ticked) {
+            // What was done before is counted all the same.
+            tracing::warn!(%error, "what is due could not be read; the next tick goes on");
+            ticked.failed += 1;
+        }
         if let Err(error) = self.fold_usage_if_due() {
             tracing::warn!(%error, "the log could not be counted for the usage ledger; it is counted later");
         }
@@ -106,8 +112,8 @@ impl Engine {
                 }
                 acts += 1;
                 let done = match due {
-                    Due::Rotation => self.rotate_due(dialect, key).map(|()| ticked.rotated += 1),
-                    Due::Destruction => self.destroy_due(dialect, key, at, now).map(|()| ticked.destroyed += 1),
+                    Due::Rotation => self.rotate_due(dialect, key, ticked),
+                    Due::Destruction => self.destroy_due(dialect, key, at, now, ticked),
                 };
                 if let Err(error) = done {
                     tracing::warn!(%key, ?due, %error, "what was due could not be done; it stays due");
@@ -122,18 +128,21 @@ impl Engine {
         }
     }
 
-    fn rotate_due(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
+    fn rotate_due(&self, dialect: &'static dyn Dialect, key: KeyId, ticked: &mut Ticked) -> Result<(), EngineError> {
         let call = Call::internal("scheduler", "RotateKey", dialect);
-        let rotate = RotateKey { key: KeyReference::Id(key), cause: RotationCause::Automatic };
-        match self.perform_blocking(call, rotate, Mode::Run) {
+        match self.perform_blocking(call, RotateDue { key: KeyReference::Id(key) }, Mode::Run) {
+            Ok(rotated) => ticked.rotated += usize::from(rotated),
             // A key that is suspended or about to be destroyed is not rotated; the date passes without an act.
-            Err(EngineError::StateForbids { .. } | EngineError::TenantSuspended) => self.skip_rotation(dialect, key),
-            other => other.map(|_| ()),
+            Err(EngineError::StateForbids { .. } | EngineError::TenantSuspended) => {
+                ticked.skipped += usize::from(self.skip_rotation(dialect, key)?);
+            }
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// Moves the due date of a rotation that its key's state forbids by one period.
-    fn skip_rotation(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<(), EngineError> {
+    fn skip_rotation(&self, dialect: &'static dyn Dialect, key: KeyId) -> Result<bool, EngineError> {
         let call = Call::internal("scheduler", "SkipRotation", dialect);
         self.perform_blocking(call, SkipRotation { key: KeyReference::Id(key) }, Mode::Run)
     }
@@ -145,11 +154,14 @@ impl Engine {
         key: KeyId,
         due: Timestamp,
         now: Timestamp,
+        ticked: &mut Ticked,
     ) -> Result<(), EngineError> {
         loop {
             let call = Call::internal("scheduler", "DestroyKey", dialect);
             let destroy = DestroyKey { key: KeyReference::Id(key), due, now };
-            if !self.perform_blocking(call, destroy, Mode::Run)? {
+            let done = self.perform_blocking(call, destroy, Mode::Run)?;
+            ticked.destroyed += usize::from(done.destroyed);
+            if !done.more {
                 return Ok(());
             }
         }

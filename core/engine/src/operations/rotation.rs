@@ -34,36 +34,64 @@ impl Operation for RotateKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        let entry = authorized.key(0)?.entry();
-        let mut row = entry.row.clone();
-        check_rotatable(&row)?;
-        let mut batch = Batch::default();
-        match (self.cause, row.rotation) {
-            (RotationCause::OnDemand, _) => {
-                if row.on_demand_rotations >= limits::ON_DEMAND_ROTATIONS {
-                    return Err(EngineError::LimitExceeded(Quota::OnDemandRotations).into());
-                }
-                row.on_demand_rotations += 1;
-            }
-            (_, Some(due)) if due.next <= authorized.now() => {
-                batch.delete(Table::Schedule, keys::schedule(due.next, Due::Rotation, row.id));
-                let next = authorized.now().after(DAY * due.period_days);
-                row.rotation = Some(RotationRow { next, ..due });
-                batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
-            }
-            // Another node was first, or rotation was turned off: nothing is due any more.
-            _ => return Ok(Outcome::Answer(Arc::clone(entry))),
-        }
-        row.current += 1;
-        new_version(authorized, &row, row.current, self.cause, &mut batch)?;
-        for version in entry.versions.iter().filter(|version| version.state == VersionState::Active) {
-            let mut former = version.clone();
-            former.state = VersionState::Deactivated;
-            batch.put(Table::KeyVersion, keys::version(row.id, former.ordinal), rows::encode(&former));
-        }
-        batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
-        Ok(Outcome::Change(batch, Arc::clone(entry)))
+        let entry = Arc::clone(authorized.key(0)?.entry());
+        Ok(match rotate(authorized, &entry, self.cause)? {
+            Some(batch) => Outcome::Change(batch, entry),
+            None => Outcome::Answer(entry),
+        })
     }
+}
+
+/// Rotates a key whose time has come, and tells whether it had.
+pub(crate) struct RotateDue {
+    /// Which key.
+    pub(crate) key: KeyReference,
+}
+
+impl Operation for RotateDue {
+    type Output = bool;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(self.key.clone());
+        Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Rotate }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
+        let rotated = rotate(authorized, authorized.key(0)?.entry(), RotationCause::Automatic)?;
+        Ok(rotated.map_or(Outcome::Answer(false), |batch| Outcome::Change(batch, true)))
+    }
+}
+
+/// The changes that rotate a key; `None` when it was to be rotated at its time and that has not come.
+fn rotate(authorized: &Authorized<'_>, entry: &KeyEntry, cause: RotationCause) -> Result<Option<Batch>, Halt> {
+    let mut row = entry.row.clone();
+    check_rotatable(&row)?;
+    let mut batch = Batch::default();
+    match (cause, row.rotation) {
+        (RotationCause::OnDemand, _) => {
+            if row.on_demand_rotations >= limits::ON_DEMAND_ROTATIONS {
+                return Err(EngineError::LimitExceeded(Quota::OnDemandRotations).into());
+            }
+            row.on_demand_rotations += 1;
+        }
+        (_, Some(due)) if due.next <= authorized.now() => {
+            batch.delete(Table::Schedule, keys::schedule(due.next, Due::Rotation, row.id));
+            let next = authorized.now().after(DAY * due.period_days);
+            row.rotation = Some(RotationRow { next, ..due });
+            batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
+        }
+        // Another node was first, or rotation was turned off: nothing is due any more.
+        _ => return Ok(None),
+    }
+    row.current += 1;
+    new_version(authorized, &row, row.current, cause, &mut batch)?;
+    for version in entry.versions.iter().filter(|version| version.state == VersionState::Active) {
+        let mut former = version.clone();
+        former.state = VersionState::Deactivated;
+        batch.put(Table::KeyVersion, keys::version(row.id, former.ordinal), rows::encode(&former));
+    }
+    batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
+    Ok(Some(batch))
 }
 
 /// Lets a rotation that is due pass without an act, by one period: the key's state, or its tenant's, forbids it.
@@ -73,18 +101,19 @@ pub(crate) struct SkipRotation {
 }
 
 impl Operation for SkipRotation {
-    type Output = ();
+    /// Whether it was due.
+    type Output = bool;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let target = Target::Key(self.key.clone());
         Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
         let entry = authorized.key(0)?.entry();
         let mut row = entry.row.clone();
         let Some(due) = row.rotation.filter(|due| due.next <= authorized.now()) else {
-            return Ok(Outcome::Answer(()));
+            return Ok(Outcome::Answer(false));
         };
         let next = due.next.after(DAY * due.period_days);
         row.rotation = Some(RotationRow { next, ..due });
@@ -92,7 +121,7 @@ impl Operation for SkipRotation {
         batch.delete(Table::Schedule, keys::schedule(due.next, Due::Rotation, row.id));
         batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
-        Ok(Outcome::Change(batch, ()))
+        Ok(Outcome::Change(batch, true))
     }
 }
 
@@ -107,25 +136,34 @@ pub struct DestroyKey {
     pub now: Timestamp,
 }
 
+/// What [`DestroyKey`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Destruction {
+    /// The key was destroyed by this act.
+    pub destroyed: bool,
+    /// There are grants left to remove.
+    pub more: bool,
+}
+
 impl Operation for DestroyKey {
-    /// Whether there are grants left to remove.
-    type Output = bool;
+    type Output = Destruction;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let target = Target::Key(self.key.clone());
         Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Destruction>, Halt> {
         let entry = authorized.key(0)?.entry();
-        let mut batch = Batch::default();
+        let (mut batch, mut destroyed) = (Batch::default(), false);
         let due = match entry.row.state {
             KeyState::DestructionScheduled { at } if at <= self.now.min(authorized.now()) => {
                 destroy(authorized, entry, &mut batch)?;
+                destroyed = true;
                 at
             }
             KeyState::Destroyed => self.due,
-            _ => return Ok(Outcome::Answer(false)),
+            _ => return Ok(Outcome::Answer(Destruction::default())),
         };
         let id = entry.row.id;
         let catalog = authorized.engine().catalog();
@@ -141,7 +179,7 @@ impl Operation for DestroyKey {
         if !more {
             batch.delete(Table::Schedule, keys::schedule(due, Due::Destruction, id));
         }
-        Ok(Outcome::Change(batch, more))
+        Ok(Outcome::Change(batch, Destruction { destroyed, more }))
     }
 }
 

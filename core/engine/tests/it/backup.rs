@@ -14,7 +14,7 @@ use strongroom_engine::operations::principal::{
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{
     BackupReport, Engine, EngineError, InternalFault, KeyEntry, Mode, Parts, RestoreError, RolledBack, check_backup,
-    restore,
+    limits, restore,
 };
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, CredentialRef};
@@ -23,6 +23,7 @@ use strongroom_model::store::{Revision, Store, Table};
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::EmbeddedStore;
 use strongroom_testkit::engine::{TestDialect, TestEngine, allow, block_on, by_name, call, operator, options};
+use strongroom_testkit::late_store::LateStore;
 
 use crate::tools::{decrypt, edit, encrypt, opened, sealed};
 
@@ -289,5 +290,28 @@ fn a_store_that_lost_nothing_starts_however_it_ended() {
         }
         test = test.restarted();
         assert_eq!(opened(&test, &ciphertext).unwrap(), "text");
+    }
+}
+
+#[test]
+fn more_suspensions_than_one_commit_takes_are_applied_again_after_a_rollback_that_is_accepted_in_two_attempts() {
+    let test = TestEngine::new();
+    let keys: Vec<_> = (0..=limits::REAPPLIED_AT_ONCE).map(|_| test.create_key()).collect();
+    let (_, bytes) = backup(&test);
+    for key in &keys {
+        edit(&test, key, Edit::Suspend).unwrap();
+    }
+    let store = restored(&test, "older", &bytes);
+    // The second of the commits fails.
+    let late = Arc::new(LateStore::new(Arc::<EmbeddedStore>::clone(&store)));
+    late.hold_after(1);
+    let parts = Parts { store: Arc::<LateStore>::clone(&late), ..over(&test, Arc::clone(&store)) };
+    assert!(Engine::start_accepting_rollback(parts, &options(), &TestDialect).is_err());
+    let parts = over(&test, Arc::clone(&store));
+    let (engine, accepted) = Engine::start_accepting_rollback(parts, &options(), &TestDialect).unwrap();
+    assert_eq!(accepted, RolledBack { lost: keys.len() as u64, reapplied: 1 });
+    for key in &keys {
+        let used = engine.perform_blocking(call(&test.root()), encrypt(by_name(key), "text", &[]), Mode::Run);
+        assert!(matches!(used.map(|_| ()), Err(EngineError::StateForbids { .. })));
     }
 }

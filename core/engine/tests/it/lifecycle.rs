@@ -398,3 +398,24 @@ fn a_suspended_version_opens_nothing_while_the_others_serve() {
     test.run(&test.root(), suspend(false)).unwrap();
     assert_eq!(opened(&test, &old).unwrap(), "old");
 }
+
+#[test]
+fn a_tick_counts_what_it_did_and_not_what_was_due() {
+    let test = TestEngine::new();
+    let keys: Vec<_> = (0..4).map(|_| test.create_key()).collect();
+    test.tick();
+    for key in &keys {
+        edit(&test, key, Edit::EnableRotation { period_days: 90 }).unwrap();
+    }
+    edit(&test, &keys[0], Edit::Suspend).unwrap();
+    let (engine, store) = crate::gate::GatedStore::engine(&test);
+    let tick = || engine.tick(&strongroom_testkit::engine::TestDialect).unwrap();
+    tick();
+    test.clock.pass(DAY * 90);
+    store.fail(crate::gate::Point::Commit(strongroom_model::store::Table::KeyVersion));
+    let ticked = tick();
+    assert_eq!((ticked.rotated, ticked.skipped, ticked.failed), (2, 1, 1));
+    test.clock.pass(Duration::from_secs(600));
+    let ticked = tick();
+    assert_eq!((ticked.rotated, ticked.skipped, ticked.failed), (1, 0, 0));
+}
