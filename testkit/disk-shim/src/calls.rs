@@ -5,12 +5,12 @@
 use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::{FromRawFd as _, RawFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
 use std::path::Path;
 
 use libc::{iovec, off_t, size_t, ssize_t};
 
-use crate::journal;
+use crate::journal::{self, Before};
 use crate::rules::{self, Call, Effect};
 
 fn fail(errno: c_int) -> ssize_t {
@@ -39,6 +39,7 @@ fn written(fd: RawFd, offset: Option<off_t>, length: size_t, write: impl Fn(size
         journal::keep(&borrowed(fd), &path, offset, length);
     }
     match effect {
+        Some(Effect::Cut) => cut(),
         Some(Effect::Short) => write(half),
         Some(Effect::Torn) => {
             write(half);
@@ -60,6 +61,7 @@ fn synced(fd: RawFd, sync: impl Fn() -> c_int) -> c_int {
         }
         Some(Effect::Fail(errno)) => fail(errno) as c_int,
         Some(Effect::Torn) => fail(libc::EIO) as c_int,
+        Some(Effect::Cut) => cut(),
         Some(Effect::Lose) => {
             lose(fd, &path);
             fail(libc::EIO) as c_int
@@ -68,27 +70,55 @@ fn synced(fd: RawFd, sync: impl Fn() -> c_int) -> c_int {
 }
 
 fn lose(fd: RawFd, path: &Path) {
-    for (offset, before) in journal::take(path).into_iter().rev() {
-        let mut done = 0;
-        while let Some(rest) = before.get(done..).filter(|rest| !rest.is_empty()) {
-            let at = libc::c_long::try_from(offset).unwrap_or(0) + done as libc::c_long;
-            // SAFETY: the bytes are ours, as many as are told.
-            let wrote = unsafe { libc::syscall(libc::SYS_pwrite64, fd, rest.as_ptr(), rest.len(), at) };
-            match usize::try_from(wrote) {
-                Ok(wrote) if wrote > 0 => done += wrote,
-                _ => return,
+    journal::take(path).iter().rev().for_each(|before| put_back(fd, before));
+}
+
+/// The power goes: of what was not synced, chance leaves a part, and the process ends.
+fn cut() -> ! {
+    let mut number = u64::from(std::process::id());
+    for (path, written) in journal::take_all() {
+        // The process ends here, so that it does not matter which locks are let go.
+        let Some(Ok(file)) = rules::whole(&path).map(|path| File::options().write(true).open(path)) else { continue };
+        for before in written.iter().rev() {
+            number = rules::chance(number ^ before.offset);
+            if !number.is_multiple_of(3) {
+                put_back(file.as_raw_fd(), before);
             }
+        }
+    }
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    loop {
+        std::thread::park();
+    }
+}
+
+fn put_back(fd: RawFd, Before { offset, bytes }: &Before) {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        let at = libc::c_long::try_from(*offset).unwrap_or(0) + done as libc::c_long;
+        // SAFETY: the bytes are ours, as many as are told.
+        let wrote = unsafe { libc::syscall(libc::SYS_pwrite64, fd, rest.as_ptr(), rest.len(), at) };
+        match usize::try_from(wrote) {
+            Ok(wrote) if wrote > 0 => done += wrote,
+            _ => return,
         }
     }
 }
 
 fn truncated(fd: RawFd, length: off_t) -> c_int {
-    let effect = rules::concerned(fd).and_then(|path| rules::before(Call::Truncate, &path));
-    match effect {
+    // SAFETY: no memory is involved.
+    let truncate = || unsafe { libc::syscall(libc::SYS_ftruncate, fd, length) as c_int };
+    let Some(path) = rules::concerned(fd) else { return truncate() };
+    match rules::before(Call::Truncate, &path) {
         Some(Effect::Fail(errno)) => fail(errno) as c_int,
         Some(Effect::Torn | Effect::Lose) => fail(libc::EIO) as c_int,
-        // SAFETY: no memory is involved.
-        Some(Effect::Short) | None => unsafe { libc::syscall(libc::SYS_ftruncate, fd, length) as c_int },
+        Some(Effect::Cut) => cut(),
+        Some(Effect::Short) | None => {
+            // What stood there would not fit the file any more.
+            journal::synced(&path);
+            truncate()
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub fn library() -> Option<PathBuf> {
 /// - `short`: a write writes half, and says so;
 /// - `torn`: a write writes half, and fails with EIO;
 /// - `lose`: a sync fails with EIO, and what was written to the file since the last good one is gone, as a kernel drops
-///   it (files that are open for reading, too).
+///   it (files that are open for reading, too);
+/// - `cut`: the power goes. Of what was written and not synced, in any file, chance leaves a part, and the process ends.
 ///
 /// A line `seed N` sets what chance follows from.
 pub struct Faults {

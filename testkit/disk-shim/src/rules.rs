@@ -21,6 +21,7 @@ pub(crate) enum Effect {
     Short,
     Torn,
     Lose,
+    Cut,
 }
 
 struct Control {
@@ -52,6 +53,11 @@ pub(crate) fn concerned(fd: RawFd) -> Option<PathBuf> {
     let control = CONTROL.as_ref()?;
     let path = std::fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
     path.strip_prefix(&control.directory).ok().map(Path::to_owned)
+}
+
+/// The whole of such a path.
+pub(crate) fn whole(path: &Path) -> Option<PathBuf> {
+    Some(CONTROL.as_ref()?.directory.join(path))
 }
 
 /// What the rules say of a call that is about to be made to a file.
@@ -91,7 +97,7 @@ fn due(state: &mut State, call: Call, path: &str) -> Option<(Effect, String)> {
                     "always" => true,
                     "nth" => *count == number,
                     "after" => *count > number,
-                    "one-in" => chance(seed ^ ((line as u64) << 32) ^ *count).is_multiple_of(number.max(1)),
+                    "one-in" => chance(chance(seed) ^ ((line as u64) << 32) ^ *count).is_multiple_of(number.max(1)),
                     _ => false,
                 };
                 found = is_due.then(|| parse(effect)).flatten().map(|parsed| (parsed, (*effect).to_owned()));
@@ -117,12 +123,13 @@ fn parse(effect: &str) -> Option<Effect> {
         "short" => Effect::Short,
         "torn" => Effect::Torn,
         "lose" => Effect::Lose,
+        "cut" => Effect::Cut,
         _ => return None,
     })
 }
 
 /// Spreads a number evenly (splitmix64's last steps).
-const fn chance(number: u64) -> u64 {
+pub(crate) const fn chance(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

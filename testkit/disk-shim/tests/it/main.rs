@@ -31,7 +31,7 @@ fn written(rules: &str, place: &str, sync: bool) -> (String, Vec<u8>) {
         .wait_with_output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert_eq!(ran.status.success(), !said.contains("dd: "), "{said}");
+    assert_eq!(ran.status.success(), said.contains("copied") && !said.contains("dd: "), "{said}");
     (said, std::fs::read(file).unwrap())
 }
 
@@ -67,6 +67,15 @@ fn a_sync_that_fails_may_take_with_it_what_was_written_since_the_last_one() {
     assert!(said.contains("Input/output error") && new(&file) == 0, "{said}");
     let (said, file) = written("audit/ sync nth:2 lose", "data/audit/segment", true);
     assert!(!said.contains("error") && new(&file) == 4000, "{said}");
+}
+
+#[test]
+fn when_the_power_goes_what_was_synced_is_there_and_the_rest_may_be() {
+    let (said, file) = written("audit/ sync nth:1 cut", "data/audit/segment", true);
+    assert!(said.is_empty(), "{said}");
+    let left = file.chunks(1000).filter(|block| block.iter().all(|byte| *byte == b'n')).count();
+    let lost = file.chunks(1000).filter(|block| block.iter().all(|byte| *byte == b'o')).count();
+    assert!(left + lost == 4 && lost > 0, "{left} {lost}");
 }
 
 #[test]
