@@ -156,9 +156,10 @@ impl Reading {
             return Err(self.damaged());
         }
         if frame.kind == FrameKind::Records {
-            for (position, item) in (frame.first.0..).map(Position).zip(&frame.items) {
+            let items = frame.items.iter().zip(&frame.leaves);
+            for (position, (item, leaf)) in (frame.first.0..).map(Position).zip(items) {
                 if position >= from && position < self.end {
-                    let record = SealedRecord::from_bytes(item.to_vec()).map_err(|_| self.damaged())?;
+                    let record = SealedRecord::from_frame(item, *leaf).ok_or_else(|| self.damaged())?;
                     ready.push_back(StoredRecord { position, record });
                 }
             }

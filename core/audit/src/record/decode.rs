@@ -56,17 +56,21 @@ impl<'a> Record<'a> {
     /// # Errors
     /// When the bytes are not exactly one canonical record of a version known here.
     pub fn decode(bytes: &'a [u8]) -> Result<Self> {
-        if bytes.len() > limits::RECORD_BYTES {
-            return Err(DecodeError::TooLong(bytes.len()));
-        }
-        let mut reader = Reader(Decoder::new(bytes));
-        let record = reader.record()?;
+        let record = Self::read(bytes)?;
         let mut again = Vec::with_capacity(bytes.len());
         record.encode_into(&mut again);
         match again == bytes {
             true => Ok(record),
             false => Err(DecodeError::NotCanonical),
         }
+    }
+
+    /// Reads a record whose form is known to be the canonical one.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self> {
+        if bytes.len() > limits::RECORD_BYTES {
+            return Err(DecodeError::TooLong(bytes.len()));
+        }
+        Reader(Decoder::new(bytes)).record()
     }
 }
 

@@ -27,6 +27,13 @@ impl SealedRecord {
         Ok(Self { id, leaf: Hash::leaf(&bytes), bytes })
     }
 
+    /// Takes bytes whose `leaf` was computed while their frame was read: the frame's hash has shown that they are the
+    /// bytes that were written, so they are not looked through again. `None` when they are no record of any version.
+    #[must_use]
+    pub fn from_frame(bytes: &[u8], leaf: Hash) -> Option<Self> {
+        Some(Self { id: peek_id(bytes)?, leaf, bytes: bytes.to_vec() })
+    }
+
     /// The record's identity.
     #[must_use]
     pub const fn id(&self) -> RecordId {
@@ -48,9 +55,10 @@ impl SealedRecord {
     /// What the record says.
     ///
     /// # Errors
-    /// Never for a record that was made here; a record can't be taken in otherwise.
+    /// For a record of a newer program, read from a log. That its form is the canonical one was seen to when it was
+    /// made or taken in.
     pub fn record(&self) -> Result<Record<'_>, DecodeError> {
-        Record::decode(&self.bytes)
+        Record::read(&self.bytes)
     }
 }
 
