@@ -1,9 +1,12 @@
 //! The command line as clap parses it. Its words are the product's interface; a test holds them.
 
+mod keys;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, NameOf};
 use crate::limits;
 use crate::span::{Span, When};
 
@@ -59,8 +62,8 @@ pub enum AdminCommand {
     /// Policies: what a principal may do, and why.
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Keys: their metadata and their kill switch.
-    #[command(subcommand)]
+    /// Keys: their metadata, their kill switch, their use and their end.
+    #[command(subcommand, visible_alias = "keys")]
     Key(KeyCommand),
     /// Bindings: the names that lead to keys.
     #[command(subcommand)]
@@ -335,43 +338,6 @@ pub enum PolicyCommand {
         #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair)]
         context: Vec<(String, String)>,
     },
-}
-
-/// On keys.
-#[derive(Subcommand, Clone, Debug)]
-pub enum KeyCommand {
-    /// List a tenant's keys.
-    List(TenantOf),
-    /// Show a key with its versions and names.
-    Show {
-        /// Its internal id.
-        id: String,
-    },
-    /// Throw a key's kill switch, or that of one of its versions.
-    #[command(after_help = "Examples:\n  strongroom key suspend 0123456789abcdef0123456789abcdef\n  \
-                            strongroom key suspend 0123456789abcdef0123456789abcdef --version-number 2")]
-    Suspend {
-        /// Its internal id.
-        id: String,
-        /// Only this version.
-        #[arg(long, value_name = "NUMBER")]
-        version_number: Option<u32>,
-    },
-    /// Lift a key's kill switch, or that of one of its versions.
-    Resume {
-        /// Its internal id.
-        id: String,
-        /// Only this version.
-        #[arg(long, value_name = "NUMBER")]
-        version_number: Option<u32>,
-    },
-}
-
-/// On bindings.
-#[derive(Subcommand, Clone, Debug)]
-pub enum BindingCommand {
-    /// List every name that leads to a key of a tenant.
-    List(TenantOf),
 }
 
 /// On roots.

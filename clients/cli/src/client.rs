@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strongroom_admin_api::{Endpoint, ErrorReply, Page};
+use strongroom_admin_api::{Endpoint, ErrorReply, Page, PageQuery};
 use strongroom_sigv4::{Credentials, SecretBytes, SigningTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -100,13 +100,23 @@ impl<'a> Client<'a> {
 
     /// Every item of a listing.
     pub(crate) fn all<T: DeserializeOwned>(&self, endpoint: Endpoint, segments: &[&str]) -> Result<Vec<T>, CliError> {
+        self.every(endpoint, segments, |after| PageQuery { after, ..PageQuery::default() })
+    }
+
+    /// Every item of a listing that is asked for by a query of its own, which is made of where a page begins.
+    pub(crate) fn every<T: DeserializeOwned, Q: Serialize>(
+        &self,
+        endpoint: Endpoint,
+        segments: &[&str],
+        query: impl Fn(Option<String>) -> Q,
+    ) -> Result<Vec<T>, CliError> {
         let mut items = Vec::new();
-        let mut query = strongroom_admin_api::PageQuery::default();
+        let mut after = None;
         loop {
-            let page: Page<T> = self.query(endpoint, segments, &query)?;
+            let page: Page<T> = self.query(endpoint, segments, &query(after))?;
             items.extend(page.items);
-            query.after = page.next;
-            if query.after.is_none() {
+            after = page.next;
+            if after.is_none() {
                 return Ok(items);
             }
         }
@@ -183,6 +193,7 @@ impl<'a> Client<'a> {
                 code: error.code,
                 message: error.message,
                 remedy: error.remedy,
+                last_use: error.last_use,
                 request_id: error.request_id,
             },
             Err(_) => CliError::Strange {

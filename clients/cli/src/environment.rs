@@ -1,5 +1,6 @@
-//! What a command draws from around it: variables, and the time at which it is given.
+//! What a command draws from around it: variables, the time at which it is given, and the word of whoever gives it.
 
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The surroundings of a command, as arguments.
@@ -9,13 +10,15 @@ pub struct Environment<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Milliseconds since 1970.
     pub now: &'a dyn Fn() -> u64,
+    /// Whether whoever gave the command says yes to a question; nothing where nobody can be asked.
+    pub confirm: &'a dyn Fn(&str) -> Option<bool>,
 }
 
 impl Environment<'static> {
     /// The process's own.
     #[must_use]
     pub const fn of_process() -> Self {
-        Self { variable: &variable, now: &now }
+        Self { variable: &variable, now: &now, confirm: &confirm }
     }
 }
 
@@ -34,4 +37,16 @@ fn variable(name: &str) -> Option<String> {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Asks at the terminal. Anything but `yes` is no.
+fn confirm(question: &str) -> Option<bool> {
+    let (input, mut err) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !err.is_terminal() {
+        return None;
+    }
+    write!(err, "{} Type yes to go on: ", crate::output::safe(question)).and_then(|()| err.flush()).ok()?;
+    let mut answer = String::new();
+    input.lock().read_line(&mut answer).ok()?;
+    Some(answer.trim() == "yes")
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use strongroom_admin_api::Time;
 use strongroom_audit::note::NoteError;
 
 /// Why a command was not done.
@@ -18,9 +19,22 @@ pub(crate) enum CliError {
         message: String,
         /// What helps.
         remedy: Option<String>,
+        /// When the key was last used, where that is what is wrong.
+        last_use: Option<Time>,
         /// The request's id.
         request_id: String,
     },
+    /// A key in use, and nobody to ask.
+    #[error("{id} is in use: it was last used at {last_use}; nothing was done")]
+    InUse {
+        /// Which key.
+        id: String,
+        /// When.
+        last_use: Time,
+    },
+    /// Somebody was asked, and did not say yes.
+    #[error("nothing was done")]
+    Declined,
     /// Something answered that is no admin API.
     #[error("{place} answered {status}: {text}")]
     Strange {
@@ -99,7 +113,7 @@ impl CliError {
             Self::Refused { status: 503, .. } | Self::Strange { .. } | Self::Unreachable { .. } => 3,
             Self::Refused { .. } | Self::Unsound { .. } | Self::RootsUnsound { .. } | Self::Output(_) | Self::Pipe => 1,
             Self::Usage(_) | Self::Environment(_) | Self::File { .. } | Self::Key { .. } | Self::Checkpoint { .. } => 2,
-            Self::Forbidden(_) => 1,
+            Self::Forbidden(_) | Self::InUse { .. } | Self::Declined => 1,
         }
     }
 
@@ -124,7 +138,10 @@ impl CliError {
                 "keep the files as they are, and compare them with backups and kept checkpoints".to_owned()
             }
             Self::RootsUnsound { .. } => "add another root, wait until it is complete, and remove this one".to_owned(),
-            Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => return None,
+            Self::InUse { id, .. } => {
+                format!("see who uses it: strongroom key usage {id}; to delete it all the same, give --yes")
+            }
+            Self::Declined | Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => return None,
         })
     }
 

@@ -10,21 +10,24 @@ mod client;
 mod environment;
 mod error;
 mod installation;
+mod inventory;
+mod keys;
 pub mod limits;
 mod output;
 mod policies;
 mod resources;
 mod span;
 mod tls;
+mod usage;
 mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{
-    AccessKeyCommand, AdminCommand, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions, KeyCommand,
-    NamedPolicy, PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf, QueryOptions, RootCommand, ShowOptions,
-    TenantCommand, TenantOf, VerifyOptions,
+    AccessKeyCommand, AdminCommand, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions, InventoryFormat,
+    InventoryOptions, KeyCommand, NameOf, NamedPolicy, PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf,
+    QueryOptions, RootCommand, ShowOptions, TenantCommand, TenantOf, VerifyOptions,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -83,8 +86,8 @@ fn done(
         AdminCommand::Principal(command) => resources::principal(&client, output, command),
         AdminCommand::AccessKey(command) => resources::access_key(&client, output, command),
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
-        AdminCommand::Key(command) => resources::key(&client, output, command),
-        AdminCommand::Binding(command) => resources::binding(&client, output, command),
+        AdminCommand::Key(command) => keys::key(&client, output, command, environment),
+        AdminCommand::Binding(command) => keys::binding(&client, output, command),
         AdminCommand::Root(command) => installation::root(&client, output, command),
         AdminCommand::Backup { out } => installation::backup(&client, output, out),
         AdminCommand::Clock(ClockCommand::Confirm) => installation::confirm_clock(&client, output),

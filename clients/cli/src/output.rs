@@ -85,6 +85,11 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// A text of a form that programs read, as it is.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<(), CliError> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
     pub(crate) fn flush(&mut self) -> Result<(), CliError> {
         Ok(self.out.flush()?)
     }

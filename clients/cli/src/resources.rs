@@ -1,12 +1,11 @@
-//! The commands on tenants, principals, access keys, keys and bindings.
+//! The commands on tenants, principals and access keys.
 
 use strongroom_admin_api::{
-    AccessKey, AccessKeyQuery, Binding, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, Key,
-    KeyVersion, NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time, WhoAmI,
-    roles,
+    AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, NewAccessKey, Page,
+    Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time, WhoAmI, roles,
 };
 
-use crate::arguments::{AccessKeyCommand, BindingCommand, KeyCommand, PrincipalCommand, TenantCommand, TenantOf};
+use crate::arguments::{AccessKeyCommand, PrincipalCommand, TenantCommand, TenantOf};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::output::Output;
@@ -151,71 +150,4 @@ pub(crate) fn access_key(
     };
     let () = client.ask(endpoint, &[&of.tenant, &id])?;
     output.done(&format!("{done} {id}"))
-}
-
-pub(crate) fn key(client: &Client<'_>, output: &mut Output<'_>, command: KeyCommand) -> Result<(), CliError> {
-    let key: Key = match command {
-        KeyCommand::List(TenantOf { tenant }) => {
-            let keys: Vec<Key> = client.all(Endpoint::ListKeys, &[&tenant])?;
-            return output.list(&keys, &["ID", "SPEC", "STATE", "REGION", "CREATED", "NAMES"], |key| {
-                let names = key.bindings.iter().map(|binding| binding.name.as_str()).collect::<Vec<_>>().join(" ");
-                let (id, spec, state) = (key.id.clone(), key.spec.clone(), key.state.clone());
-                vec![id, spec, state, key.region.clone(), key.created.to_string(), names]
-            });
-        }
-        KeyCommand::Show { id } => client.ask(Endpoint::GetKey, &[&id])?,
-        KeyCommand::Suspend { id, version_number: None } => client.ask(Endpoint::SuspendKey, &[&id])?,
-        KeyCommand::Resume { id, version_number: None } => client.ask(Endpoint::ResumeKey, &[&id])?,
-        KeyCommand::Suspend { id, version_number: Some(number) } => {
-            return version(client, output, Endpoint::SuspendKeyVersion, &id, number);
-        }
-        KeyCommand::Resume { id, version_number: Some(number) } => {
-            return version(client, output, Endpoint::ResumeKeyVersion, &id, number);
-        }
-    };
-    let version = |version: &KeyVersion| {
-        let mark = if version.current == Some(true) { " (current)" } else { "" };
-        format!("{} {}{mark} since {}", version.ordinal, version.state, version.created)
-    };
-    let fields = [
-        ("Id", key.id.clone()),
-        ("Tenant", key.account.clone()),
-        ("Region", key.region.clone()),
-        ("Spec", key.spec.clone()),
-        ("Usages", key.usages.join(", ")),
-        ("State", key.state.clone()),
-        ("Destruction", key.destruction.as_ref().map(Time::to_string).unwrap_or_default()),
-        ("Created", key.created.to_string()),
-        ("Description", key.description.clone()),
-        ("Next rotation", key.next_rotation.as_ref().map(Time::to_string).unwrap_or_default()),
-        ("Versions", key.versions.iter().map(version).collect::<Vec<_>>().join("; ")),
-        ("Names", key.bindings.iter().map(|binding| binding.name.as_str()).collect::<Vec<_>>().join(", ")),
-    ];
-    output.one(&key, &fields)
-}
-
-fn version(
-    client: &Client<'_>,
-    output: &mut Output<'_>,
-    endpoint: Endpoint,
-    id: &str,
-    number: u32,
-) -> Result<(), CliError> {
-    let version: KeyVersion = client.ask(endpoint, &[id, &number.to_string()])?;
-    let fields = [
-        ("Version", version.ordinal.to_string()),
-        ("State", version.state.clone()),
-        ("Created", version.created.to_string()),
-        ("Cause", version.cause.clone()),
-    ];
-    output.one(&version, &fields)
-}
-
-pub(crate) fn binding(client: &Client<'_>, output: &mut Output<'_>, command: BindingCommand) -> Result<(), CliError> {
-    let BindingCommand::List(TenantOf { tenant }) = command;
-    let bindings: Vec<Binding> = client.all(Endpoint::ListBindings, &[&tenant])?;
-    output.list(&bindings, &["NAME", "KIND", "REGION", "KEY", "UPDATED"], |binding| {
-        let Binding { name, kind, region, key, updated, .. } = binding;
-        vec![name.clone(), kind.clone(), region.clone(), key.clone(), updated.to_string()]
-    })
 }

@@ -92,6 +92,19 @@ impl House {
         self.command(words.chain(socket).collect(), &HashMap::new())
     }
 
+    /// A command over the socket at a terminal, where somebody answers a question so.
+    pub(crate) fn run_answering(&self, line: &str, answer: bool) -> (Ran, Vec<String>) {
+        let words = line.split_whitespace().map(str::to_owned);
+        let socket = ["--socket".to_owned(), self.socket.display().to_string()];
+        let asked = std::cell::RefCell::new(Vec::new());
+        let confirm = |question: &str| {
+            asked.borrow_mut().push(question.to_owned());
+            Some(answer)
+        };
+        let ran = command_asking(words.chain(socket).collect(), &HashMap::new(), self.engine.clock().now().0, &confirm);
+        (ran, asked.into_inner())
+    }
+
     /// A command over the socket that succeeds; what it prints.
     pub(crate) fn done(&self, line: &str) -> String {
         let ran = self.run(line);
@@ -113,12 +126,21 @@ impl House {
     }
 }
 
-/// A command, as the binary would run it.
+/// A command, as the binary would run it where nobody can be asked.
 pub(crate) fn command(words: Vec<String>, variables: &HashMap<String, String>, now: u64) -> Ran {
+    command_asking(words, variables, now, &|_| None)
+}
+
+fn command_asking(
+    words: Vec<String>,
+    variables: &HashMap<String, String>,
+    now: u64,
+    confirm: &dyn Fn(&str) -> Option<bool>,
+) -> Ran {
     let words = std::iter::once("strongroom".to_owned()).chain(words);
     let line = Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let environment = Environment { variable: &|name| variables.get(name).cloned(), now: &|| now };
+    let environment = Environment { variable: &|name| variables.get(name).cloned(), now: &|| now, confirm };
     let exit = strongroom_cli::run_in(line.command, &line.global, environment, &mut out, &mut err);
     Ran { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }

@@ -4,4 +4,5 @@
 mod acts;
 mod audit;
 mod house;
+mod keys;
 mod refusals;

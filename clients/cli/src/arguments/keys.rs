@@ -1,0 +1,148 @@
+//! The words of the commands on keys and bindings.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::TenantOf;
+
+/// On keys.
+#[derive(Subcommand, Clone, Debug)]
+pub enum KeyCommand {
+    /// List a tenant's keys.
+    List(TenantOf),
+    /// Show a key with its versions and names.
+    Show {
+        /// Its internal id.
+        id: String,
+    },
+    /// Throw a key's kill switch, or that of one of its versions.
+    #[command(
+        visible_alias = "disable",
+        after_help = "Examples:\n  strongroom key suspend 0123456789abcdef0123456789abcdef\n  \
+                      strongroom key suspend 0123456789abcdef0123456789abcdef --version-number 2"
+    )]
+    Suspend {
+        /// Its internal id.
+        id: String,
+        /// Only this version.
+        #[arg(long, value_name = "NUMBER")]
+        version_number: Option<u32>,
+    },
+    /// Lift a key's kill switch, or that of one of its versions.
+    #[command(visible_alias = "enable")]
+    Resume {
+        /// Its internal id.
+        id: String,
+        /// Only this version.
+        #[arg(long, value_name = "NUMBER")]
+        version_number: Option<u32>,
+    },
+    /// Have a key's material destroyed after some days, in which that can be called off. Of a key in use, it asks first.
+    #[command(
+        after_help = "Examples:\n  strongroom key schedule-deletion 0123456789abcdef0123456789abcdef --days 30\n  \
+                            strongroom key schedule-deletion 0123456789abcdef0123456789abcdef --yes\n\n\
+                            A key that was used within 90 days is in use. Where nobody can be asked, --yes answers."
+    )]
+    ScheduleDeletion {
+        /// Its internal id.
+        id: String,
+        /// Days to wait: 7 to 30.
+        #[arg(long, value_name = "NUMBER", default_value_t = 30)]
+        days: u32,
+        /// Also if the key is in use; the record then says that this was known.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Call a key's deletion off. The key stays suspended.
+    CancelDeletion {
+        /// Its internal id.
+        id: String,
+    },
+    /// Show how often a key was used, for what, by which algorithm and by whom; or the use of all of a tenant's keys.
+    #[command(after_help = "Examples:\n  strongroom keys usage 0123456789abcdef0123456789abcdef\n  \
+                            strongroom keys usage --tenant 123456789012 --output json")]
+    Usage {
+        /// The key's internal id; all keys of the tenant if absent.
+        id: Option<String>,
+        /// The tenant's account number.
+        #[arg(long, env = "STRONGROOM_TENANT", value_name = "ACCOUNT", required_unless_present = "id")]
+        tenant: Option<String>,
+    },
+    /// List the keys that nobody has used for some time.
+    #[command(after_help = "Example:\n  strongroom keys unused --tenant 123456789012 --days 180")]
+    Unused {
+        #[command(flatten)]
+        /// The tenant.
+        of: TenantOf,
+        /// Neither made nor used for so many days.
+        #[arg(long, value_name = "NUMBER", default_value_t = 90)]
+        days: u32,
+    },
+    /// Write down all keys with their algorithms, strengths, states and uses.
+    #[command(after_help = "Examples:\n  strongroom keys inventory --tenant 123456789012 --format csv\n  \
+                            strongroom keys inventory --tenant 123456789012 --format cyclonedx > cbom.json")]
+    Inventory(InventoryOptions),
+}
+
+/// Of what, and in which form.
+#[derive(Args, Clone, Debug)]
+pub struct InventoryOptions {
+    #[command(flatten)]
+    /// The tenant.
+    pub of: TenantOf,
+    /// In this form; as --output says if absent.
+    #[arg(long, value_enum)]
+    pub format: Option<InventoryFormat>,
+}
+
+/// A form of an inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InventoryFormat {
+    /// RFC 4180: a line for each key version, algorithm and caller.
+    Csv,
+    /// One line of JSON, as the server answers.
+    Json,
+    /// A cryptographic bill of materials: CycloneDX 1.6, in JSON.
+    Cyclonedx,
+}
+
+/// On bindings.
+#[derive(Subcommand, Clone, Debug)]
+pub enum BindingCommand {
+    /// List every name that leads to a key of a tenant.
+    List(TenantOf),
+    /// Bind a free name of any front end to a key.
+    #[command(
+        after_help = "Example:\n  strongroom binding create alias/app --tenant 123456789012 --kind aws-kms-alias \\\n    \
+                            --region eu-north-1 --key 0123456789abcdef0123456789abcdef"
+    )]
+    Create {
+        #[command(flatten)]
+        /// The name.
+        of: NameOf,
+        /// The key that it shall lead to, by internal id.
+        #[arg(long, value_name = "ID")]
+        key: String,
+    },
+    /// Remove a name. The key stays, and keeps its last name.
+    #[command(
+        after_help = "Example:\n  strongroom binding delete alias/app --tenant 123456789012 --kind aws-kms-alias \\\n    \
+                            --region eu-north-1"
+    )]
+    Delete(NameOf),
+}
+
+/// Which name.
+#[derive(Args, Clone, Debug)]
+pub struct NameOf {
+    /// The name.
+    pub name: String,
+    #[command(flatten)]
+    /// The tenant.
+    pub of: TenantOf,
+    /// The kind of name, as strongroom binding list shows it.
+    #[arg(long)]
+    pub kind: String,
+    /// The region: the key's own.
+    #[arg(long)]
+    pub region: String,
+}
