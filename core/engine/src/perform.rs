@@ -244,10 +244,14 @@ impl Engine {
         self.settle_debts(ground)?;
         let call = &journey.call;
         self.may_serve(call, ground)?;
-        for demand in operation.demands()? {
-            self.resolve(call, demand, ground, trace)?;
+        let unresolved = self.resolve_all(call, operation.demands()?, ground, trace)?;
+        if unresolved.is_none() || !trace.demands.is_empty() {
+            self.decide_all(journey, operation, ground, trace)?;
         }
-        self.decide_all(journey, operation, ground, trace)?;
+        if let Some((error, demand)) = unresolved {
+            trace.demands.extend(demand);
+            return Err(error.into());
+        }
         self.check_states(trace, ground)?;
         let wanted = operation.ground(&trace.keys);
         if wanted > ground {
@@ -314,6 +318,28 @@ impl Engine {
             true => Err(EngineError::TenantSuspended.into()),
             false => Ok(()),
         }
+    }
+
+    /// Finds what the demands are about, up to the first of which it can't be found; that one, if it is known by name, and
+    /// why, are told in its turn: whoever may not do what comes before it must not learn from this what there is.
+    fn resolve_all(
+        &self,
+        call: &Call,
+        demands: Vec<Demand>,
+        ground: Ground,
+        trace: &mut Trace,
+    ) -> Result<Option<(EngineError, Option<TracedDemand>)>, Halt> {
+        for (index, demand) in demands.into_iter().enumerate() {
+            match self.resolve(call, demand, ground, trace) {
+                Ok(()) => {}
+                Err(Halt::Fail(error)) => {
+                    let traced = (trace.demands.len() > index).then(|| trace.demands.pop()).flatten();
+                    return Ok(Some((error, traced)));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(None)
     }
 
     /// Finds what a demand is about.

@@ -3,9 +3,7 @@
 //! AWS's JSON protocol gives faults of the caller status 400 and faults of the service 500 or 503; KMS has no other.
 
 use http::StatusCode;
-use strongroom_engine::{
-    Denial, EngineError, InputFault, Kind, Missing, Noun, PolicyError, PolicyOutcome as Outcome, Quota, Unavailable,
-};
+use strongroom_engine::{Denial, EngineError, InputFault, Kind, Noun, PolicyError, Quota, Unavailable};
 use strongroom_model::purpose::Forbidden;
 
 use crate::dialect::action_name;
@@ -135,14 +133,8 @@ fn missing(noun: &Noun) -> String {
 /// IAM User Guide, "Troubleshoot access denied error messages".
 fn denied(denial: &Denial, operation: Operation) -> String {
     let Denial { principal, action, resource, outcome, cross_account } = denial;
-    // A caller of another account must not learn from this whether the key exists.
-    let own_side = matches!(
-        outcome,
-        Outcome::ImplicitDeny(
-            Missing::IdentityPolicyAllow | Missing::PermissionsBoundaryAllow | Missing::SessionPolicyAllow
-        )
-    );
-    if *cross_account && !own_side {
+    // A caller of another account must not learn from this whether the key exists, not even by which side denies.
+    if *cross_account {
         return hidden(principal, operation);
     }
     let why = outcome.reason(action);
@@ -232,7 +224,7 @@ fn unavailable(cause: &Unavailable) -> Answer {
 mod tests {
     use std::sync::Arc;
 
-    use strongroom_engine::{Algorithm, InternalFault};
+    use strongroom_engine::{Algorithm, DeniedBy, InternalFault, Missing, PolicyOutcome as Outcome};
     use strongroom_model::algorithm::{MacAlgorithm, SigningAlgorithm};
     use strongroom_model::root::RootError;
     use strongroom_model::spec::KeySpec;

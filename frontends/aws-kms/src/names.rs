@@ -3,6 +3,7 @@
 //! Ids and ARNs are taken by every operation, aliases by those that use a key, as AWS documents it for each.
 
 use strongroom_engine::{EngineError, KeyReference, Noun};
+use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
 
 use crate::context::Context;
@@ -59,7 +60,9 @@ impl Context<'_> {
         if arn.account != &*self.caller.account {
             name.tenant = match self.engine.tenant_of_account(arn.account).await {
                 Ok(tenant) => tenant,
-                Err(EngineError::NotFound(Noun::Tenant(_))) => return Err(self.hidden()),
+                // Nobody's: the installation itself has no names. Whatever else is wrong with the request is found first, as
+                // it is where the account is there and denies.
+                Err(EngineError::NotFound(Noun::Tenant(_))) => TenantId::INSTALLATION,
                 Err(error) => return Err(self.unrecorded(&error)),
             };
         }

@@ -274,6 +274,7 @@ fn another_accounts_keys_are_hidden_from_who_may_not_use_them() {
     let service = Service::new();
     let key = service.key();
     let stranger = crate::support::in_other_account(&service);
+    let powerless = crate::support::powerless_in_other_account(&service);
     let absent = service.arn("key/00000000-0000-0000-0000-000000000000");
     let nowhere = absent.replace(ACCOUNT, "999999999999");
     let mut told = Vec::new();
@@ -287,11 +288,14 @@ fn another_accounts_keys_are_hidden_from_who_may_not_use_them() {
     service.ok("CreateAlias", json!({"AliasName": "alias/there", "TargetKeyId": key["KeyId"]}));
     let (there, missing) = (service.arn("alias/there"), service.arn("alias/missing"));
     for ciphertext in [sealed["CiphertextBlob"].clone(), json!(b64(&[1; 64]))] {
-        let told = [key["Arn"].as_str().unwrap(), &there, &missing, &absent].map(|destination| {
-            let request = json!({"CiphertextBlob": ciphertext, "DestinationKeyId": destination});
-            service.refused_as(&stranger, "ReEncrypt", request)
-        });
-        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+        // Those of the second may do nothing, not even with what they decrypt from.
+        for caller in [&stranger, &powerless] {
+            let told = [key["Arn"].as_str().unwrap(), &there, &missing, &absent, &nowhere].map(|destination| {
+                let request = json!({"CiphertextBlob": ciphertext, "DestinationKeyId": destination});
+                service.refused_as(caller, "ReEncrypt", request)
+            });
+            assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+        }
     }
     for (operation, mut request) in [
         ("ListAliases", json!({})),

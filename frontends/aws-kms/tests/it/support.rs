@@ -13,6 +13,7 @@ use strongroom_engine::operations::principal::{CreateCredential, CreatePrincipal
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_http::{Peer, Remote, Request, Response};
 use strongroom_model::clock::Clock as _;
+use strongroom_model::id::TenantId;
 use strongroom_sigv4::{Credentials, SigningTime, sign};
 use strongroom_testkit::engine::{ACCOUNT, REGION, TestEngine, block_on, operator};
 
@@ -221,32 +222,46 @@ pub(crate) fn blob(reply: &Value, member: &str) -> Vec<u8> {
 
 /// A user of another account that may do everything there.
 pub(crate) fn in_other_account(service: &Service) -> Caller {
-    const OTHER: &str = "444455556666";
     let create = CreateTenant {
         account: OTHER.to_owned(),
         name: "other".to_owned(),
         root_name: format!("arn:aws:iam::{OTHER}:root"),
     };
     let tenant = service.test.run(&operator(), create).unwrap().id;
-    let arn = format!("arn:aws:iam::{OTHER}:user/stranger");
-    let name = "stranger".to_owned();
-    let create =
-        CreatePrincipal { tenant, name: name.clone(), policy_name: arn.clone(), unique_id: "AIDASTRANGER".to_owned() };
-    service.test.run(&operator(), create).unwrap();
+    let caller = user_of(service, tenant, "stranger", "AKIASTRANGER");
     let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     let put = PutIdentityPolicy {
         tenant,
-        principal: name.clone(),
+        principal: "stranger".to_owned(),
         name: "everything".to_owned(),
         document: Some(everything.to_owned()),
     };
     service.test.run(&operator(), put).unwrap();
-    let caller =
-        Caller { access_key_id: "AKIASTRANGER".to_owned(), secret: "strange".to_owned(), arn, session_token: None };
+    caller
+}
+
+/// Another user of that account, who may do nothing.
+pub(crate) fn powerless_in_other_account(service: &Service) -> Caller {
+    let tenant = block_on(service.test.engine.tenant_of_account(OTHER)).unwrap();
+    user_of(service, tenant, "powerless", "AKIAPOWERLESS")
+}
+
+const OTHER: &str = "444455556666";
+
+fn user_of(service: &Service, tenant: TenantId, name: &str, shown: &str) -> Caller {
+    let arn = format!("arn:aws:iam::{OTHER}:user/{name}");
+    let create = CreatePrincipal {
+        tenant,
+        name: name.to_owned(),
+        policy_name: arn.clone(),
+        unique_id: format!("AIDA{}", name.to_uppercase()),
+    };
+    service.test.run(&operator(), create).unwrap();
+    let caller = Caller { access_key_id: shown.to_owned(), secret: "strange".to_owned(), arn, session_token: None };
     let create = CreateCredential {
         tenant,
-        principal: Some(name),
-        shown: caller.access_key_id.clone(),
+        principal: Some(name.to_owned()),
+        shown: shown.to_owned(),
         secret: SecretBytes::copy_from(caller.secret.as_bytes()),
         expires: None,
     };
