@@ -3,7 +3,8 @@
 //! Here the pure verifier (frontends/sigv4), the engine's credentials and a listener's requests meet. What a refusal is
 //! called is the front end's own matter; [`aws`] has the words that the AWS front ends share.
 //!
-//! Absent on purpose: any decision about what a proved caller may do; session tokens, which no credential here has.
+//! Absent on purpose: any decision about what a proved caller may do; session tokens, which no credential here has: they
+//! are read, bounded and checked to be signed, and refused in one place.
 
 pub mod aws;
 mod identity;
@@ -14,7 +15,7 @@ mod report;
 use std::sync::Arc;
 
 use http::request::Parts;
-use strongroom_engine::{Engine, EngineError, Noun};
+use strongroom_engine::{Engine, EngineError, Identified, Noun};
 use strongroom_http::Request;
 use strongroom_model::caller::Caller;
 use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey, SigningKeyCache, SigningTime};
@@ -98,6 +99,15 @@ impl Authenticator {
         self.prove(&parsed, request, &fields, services, regions).await.map_err(shown)
     }
 
+    /// The credential that a request shows, by its access key id and, for a session's, the token beside it. Nothing is
+    /// proved yet; the token is bounded and will be, by the same signature. This is the one place that refuses tokens.
+    async fn identify(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Identified, Reason> {
+        match session_token {
+            None => Ok(self.engine.identify(access_key_id).await?),
+            Some(_) => Err(Reason::SessionToken),
+        }
+    }
+
     async fn prove(
         &self,
         parsed: &ParsedAuthorization<'_>,
@@ -111,10 +121,7 @@ impl Authenticator {
             let now = SigningTime::from_unix_millis(i64::try_from(self.engine.clock().now().0).unwrap_or(i64::MAX));
             parsed.check(&signed_view(&request.head, fields), &Expectation::new(services, &serves), now)?
         };
-        if parsed.session_token().is_some() {
-            return Err(Reason::SessionToken);
-        }
-        let identified = self.engine.identify(parsed.access_key_id()).await?;
+        let identified = self.identify(parsed.access_key_id(), checked.session_token()).await?;
         // The day's key is held by the credential's identity: an access key id that is given out anew proves nothing with
         // the secret that it had before. It is held once it has proved someone, so that strangers don't choose what is.
         let credential = identity::hexadecimal(identified.row().id.as_bytes());
@@ -164,8 +171,11 @@ fn authority(head: &Parts) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
     use strongroom_engine::SecretBytes;
-    use strongroom_engine::operations::principal::CreateCredential;
+
+    use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate};
+    use strongroom_model::clock::{Clock, Timestamp};
     use strongroom_sigv4::{Credentials, sign};
     use strongroom_testkit::engine::{TestEngine, block_on, operator};
 
@@ -175,8 +185,12 @@ mod tests {
     const HOST: &str = "kms.test.example";
 
     fn signed(test: &TestEngine, secret: &str) -> Request {
+        signed_by(test, ACCESS_KEY, secret, None)
+    }
+
+    fn signed_by(test: &TestEngine, access_key_id: &str, secret: &str, session_token: Option<&str>) -> Request {
         let secret = SecretBytes::copy_from(secret.as_bytes());
-        let credentials = Credentials { access_key_id: ACCESS_KEY, secret_access_key: &secret, session_token: None };
+        let credentials = Credentials { access_key_id, secret_access_key: &secret, session_token };
         let headers = std::iter::empty::<(&str, &[u8])>();
         let view = strongroom_sigv4::Request { method: "POST", path: "/", query: "", authority: HOST, headers };
         let now = SigningTime::from_unix_millis(i64::try_from(test.engine.clock().now().0).unwrap());
@@ -187,6 +201,85 @@ mod tests {
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         Request { head, body: Vec::new().into() }
+    }
+
+    fn create(test: &TestEngine, shown: &str, expires: Option<Timestamp>) {
+        let secret = SecretBytes::copy_from(b"right");
+        let create =
+            CreateCredential { tenant: test.tenant.id, principal: None, shown: shown.to_owned(), secret, expires };
+        test.run(&operator(), create).unwrap();
+    }
+
+    fn refusal(authenticator: &Authenticator, request: &Request) -> Reason {
+        let refused = block_on(authenticator.authenticate(request, &["kms"], &[Arc::from("eu-test-1")]));
+        refused.err().unwrap().reason
+    }
+
+    fn told(reason: &Reason) -> [aws::Words; 2] {
+        [aws::Protocol::Json, aws::Protocol::Query].map(|protocol| aws::words(reason, protocol).unwrap())
+    }
+
+    #[test]
+    fn a_stranger_is_told_whether_a_live_credential_exists_and_nothing_else_of_it() {
+        let test = TestEngine::new();
+        let authenticator = Authenticator::new(Arc::clone(&test.engine));
+        create(&test, ACCESS_KEY, None);
+        create(&test, "AKIALAPSED", Some(test.engine.clock().now().after(Duration::from_secs(1))));
+        create(&test, "AKIASUSPENDED", None);
+        let (shown, fate) = ("AKIASUSPENDED".to_owned(), Fate::Suspended);
+        test.run(&operator(), ChangeCredential { tenant: test.tenant.id, shown, fate }).unwrap();
+        test.clock.pass(Duration::from_secs(2));
+        let unknown = told(&Reason::UnknownCredential);
+        // Twice: the second time what the first one found is cached.
+        for shown in ["AKIAUNKNOWN", "AKIAUNKNOWN", "AKIALAPSED", "AKIALAPSED", "AKIASUSPENDED", "AKIASUSPENDED"] {
+            for secret in ["right", "wrong"] {
+                let reason = refusal(&authenticator, &signed_by(&test, shown, secret, None));
+                assert_eq!(told(&reason), unknown, "{shown}");
+            }
+        }
+        // A session token tells nothing of the credential beside it.
+        for shown in [ACCESS_KEY, "AKIAUNKNOWN", "ASIAUNKNOWN"] {
+            let reason = refusal(&authenticator, &signed_by(&test, shown, "right", Some("token")));
+            assert_eq!(told(&reason), unknown, "{shown}");
+        }
+        let wrong = refusal(&authenticator, &signed(&test, "wrong"));
+        assert!(matches!(wrong, Reason::Signature(SigV4Error::SignatureMismatch)));
+        let mismatch = told(&wrong);
+        assert_eq!(["InvalidSignatureException", "SignatureDoesNotMatch"], mismatch.map(|words| words.code));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_signature_by_itself_is_told_alike_for_every_credential() {
+        let test = TestEngine::new();
+        let authenticator = Authenticator::new(Arc::clone(&test.engine));
+        create(&test, ACCESS_KEY, None);
+        let refusals = [ACCESS_KEY, "AKIAUNKNOWN"].map(|shown| {
+            let late = signed_by(&test, shown, "right", None);
+            let mut unsigned = signed_by(&test, shown, "right", None);
+            unsigned.head.headers.insert("x-amz-security-token", http::HeaderValue::from_static("token"));
+            (late, unsigned)
+        });
+        for (_, unsigned) in &refusals {
+            let reason = refusal(&authenticator, unsigned);
+            assert!(matches!(reason, Reason::Signature(SigV4Error::HeaderNotSigned { .. })), "{reason:?}");
+        }
+        test.clock.pass(Duration::from_secs(301));
+        let late = refusals.each_ref().map(|(late, _)| told(&refusal(&authenticator, late)));
+        assert_eq!(late[0], late[1]);
+        assert!(late[0][0].message.starts_with("Signature expired"), "{late:?}");
+    }
+
+    #[test]
+    fn a_session_token_is_bounded_and_refused_in_one_way() {
+        let test = TestEngine::new();
+        let authenticator = Authenticator::new(Arc::clone(&test.engine));
+        let most = "t".repeat(strongroom_sigv4::limits::MAX_SESSION_TOKEN);
+        let reason = refusal(&authenticator, &signed_by(&test, "ASIAEXAMPLE", "right", Some(&most)));
+        assert!(matches!(reason, Reason::SessionToken), "{reason:?}");
+        let mut longer = signed_by(&test, "ASIAEXAMPLE", "right", Some(&most));
+        longer.head.headers.insert("x-amz-security-token", format!("{most}t").parse().unwrap());
+        let reason = refusal(&authenticator, &longer);
+        assert!(matches!(reason, Reason::Signature(SigV4Error::Malformed { .. })), "{reason:?}");
     }
 
     #[test]

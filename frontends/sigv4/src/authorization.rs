@@ -35,7 +35,7 @@ pub struct ParsedAuthorization<'a> {
     pub(crate) content_sha256: Option<&'a [u8]>,
     /// Seconds of life that a presigned request gives itself.
     pub(crate) expires: Option<u32>,
-    session_token: Option<Cow<'a, str>>,
+    pub(crate) session_token: Option<Cow<'a, str>>,
 }
 
 impl<'a> ParsedAuthorization<'a> {
@@ -145,12 +145,6 @@ impl<'a> ParsedAuthorization<'a> {
     #[must_use]
     pub fn signed_at(&self) -> SigningTime {
         self.signed_at
-    }
-
-    /// The session token of temporary credentials, if the request has one.
-    #[must_use]
-    pub fn session_token(&self) -> Option<&str> {
-        self.session_token.as_deref()
     }
 
     /// The names of the signed headers, in order; whether they are well formed shows in [`Self::check`].

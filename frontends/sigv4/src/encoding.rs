@@ -5,23 +5,23 @@ use crate::scratch::Scratch;
 /// 32 bytes as 64 lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> [u8; 64] {
     let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[hex_digit(byte >> 4, b'a'), hex_digit(byte & 15, b'a')]);
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [hex_digit(byte >> 4, b'a'), hex_digit(byte & 15, b'a')];
     }
     text
 }
 
 /// 64 lower-case hexadecimal digits as 32 bytes; `None` for anything else.
 pub(crate) fn unhex(text: &[u8]) -> Option<[u8; 32]> {
+    let text: &[u8; 64] = text.try_into().ok()?;
     let mut bytes = [0; 32];
-    let mut valid = text.len() == 64;
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        let (high, low) = (lower_case_value(high), lower_case_value(low));
-        valid &= high < 16 && low < 16;
+    let mut seen = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let (high, low) = (lower_case_value(*high), lower_case_value(*low));
+        seen |= high | low;
         *byte = high << 4 | (low & 15);
     }
-    valid.then_some(bytes)
+    (seen < 16).then_some(bytes)
 }
 
 fn hex_digit(value: u8, ten: u8) -> u8 {

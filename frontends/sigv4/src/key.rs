@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use strongroom_secret::{Secret, SecretBytes};
-use subtle::ConstantTimeEq;
 
 use crate::signing_time::ScopeDate;
 
@@ -60,7 +59,7 @@ pub(crate) struct Signature(hmac::Tag);
 impl Signature {
     /// Compares in constant time.
     pub(crate) fn equals(&self, presented: &[u8; 32]) -> bool {
-        self.0.as_ref().ct_eq(presented).into()
+        constant_time::verify_slices_are_equal(self.0.as_ref(), presented).is_ok()
     }
 
     /// The 32 bytes, for the signer alone.

@@ -12,8 +12,8 @@ pub const MAX_ACCESS_KEY_ID: usize = 128;
 /// Longest region or service in a credential scope, in bytes.
 pub const MAX_SCOPE_PART: usize = 64;
 
-/// Longest session token, in bytes.
-pub const MAX_SESSION_TOKEN: usize = 8192;
+/// Longest session token, in bytes. AWS names no limit of its own; a head that carries one must fit the listener's.
+pub const MAX_SESSION_TOKEN: usize = 16 * 1024;
 
 /// Most parameters in a query string.
 pub const MAX_QUERY_PARAMETERS: usize = 256;

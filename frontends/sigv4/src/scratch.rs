@@ -1,9 +1,13 @@
 //! Bytes written piece by piece and hashed at once: on the stack while they fit, so that an ordinary request costs no
 //! allocation.
 
+/// Past the end of every place.
+const SPILLED: usize = usize::MAX;
+
 /// A buffer that starts as `N` bytes in place and moves to the heap when it outgrows them.
 pub(crate) struct Scratch<const N: usize> {
     inline: [u8; N],
+    /// Bytes in place, or [`SPILLED`].
     used: usize,
     /// All of it, once it has outgrown the place; empty before.
     spilled: Vec<u8>,
@@ -14,12 +18,13 @@ impl<const N: usize> Scratch<N> {
         Self { inline: [0; N], used: 0, spilled: Vec::new() }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let room = if self.spilled.is_empty() { self.inline.get_mut(self.used..self.used + bytes.len()) } else { None };
-        match room {
+        // What has spilled leaves no room in place.
+        match self.inline.get_mut(self.used..).and_then(|room| room.get_mut(..bytes.len())) {
             Some(room) => {
                 room.copy_from_slice(bytes);
-                self.used += bytes.len();
+                self.used = self.used.wrapping_add(bytes.len());
             }
             None => self.spill(bytes),
         }
@@ -27,15 +32,16 @@ impl<const N: usize> Scratch<N> {
 
     #[cold]
     fn spill(&mut self, bytes: &[u8]) {
-        if self.spilled.is_empty() {
+        if let Some(used) = self.inline.get(..self.used) {
             self.spilled.reserve(2 * N + bytes.len());
-            self.spilled.extend_from_slice(self.inline.get(..self.used).unwrap_or_default());
+            self.spilled.extend_from_slice(used);
+            self.used = SPILLED;
         }
         self.spilled.extend_from_slice(bytes);
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
-        if self.spilled.is_empty() { self.inline.get(..self.used).unwrap_or_default() } else { &self.spilled }
+        self.inline.get(..self.used).unwrap_or(&self.spilled)
     }
 }
 

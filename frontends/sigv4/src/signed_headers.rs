@@ -8,41 +8,51 @@ use crate::request::{Headers, Request};
 use crate::scratch::Scratch;
 
 /// Most signed headers that fit without an allocation.
-const INLINE_HEADERS: usize = 12;
+const INLINE_HEADERS: usize = 10;
 
-// The set of headers still absent is one machine word.
-const _: () = assert!(limits::MAX_SIGNED_HEADERS <= 64);
-
-/// The signed headers of a request: names in the order of the list, and the values that the request has for them.
+/// The signed headers of a request, in the order of the list, with the values that the request has for them.
 pub(crate) struct SignedHeaders<'a> {
     list: &'a str,
-    names: SmallVec<[&'a [u8]; INLINE_HEADERS]>,
-    /// (index of the name, value), equal names in the order of the wire.
-    values: SmallVec<[(usize, &'a [u8]); INLINE_HEADERS]>,
+    lines: SmallVec<[Line<'a>; INLINE_HEADERS]>,
+    /// Further values of names that occur more than once, (index of the line, value), in the order of the wire.
+    further: Vec<(usize, &'a [u8])>,
+}
+
+struct Line<'a> {
+    name: &'a [u8],
+    /// `None` until it is found.
+    value: Option<&'a [u8]>,
 }
 
 impl<'a> SignedHeaders<'a> {
     /// Reads a list of names: lower-case tokens, sorted, unique, joined by `;`.
     pub(crate) fn parse(list: &'a str) -> Result<Self, SigV4Error> {
-        let malformed = SigV4Error::Malformed { part: Part::SignedHeaders };
-        let mut names = SmallVec::new();
+        let mut lines = SmallVec::new();
         let mut previous: &[u8] = b"";
-        for name in list.as_bytes().split(|byte| *byte == b';') {
-            if name <= previous || !name.iter().copied().all(is_lower_case_token) {
-                return Err(malformed);
+        let mut rest = Some(list.as_bytes());
+        while let Some(names) = rest {
+            let end = names.iter().position(|byte| !is_lower_case_token(*byte)).unwrap_or(names.len());
+            let (name, after) = names.split_at_checked(end).unwrap_or((names, b""));
+            rest = match after {
+                [] => None,
+                [b';', others @ ..] => Some(others),
+                _ => return Err(SigV4Error::Malformed { part: Part::SignedHeaders }),
+            };
+            if name <= previous {
+                return Err(SigV4Error::Malformed { part: Part::SignedHeaders });
             }
-            if names.len() == limits::MAX_SIGNED_HEADERS {
+            if lines.len() == limits::MAX_SIGNED_HEADERS {
                 return Err(SigV4Error::TooMany { part: Part::SignedHeaders, limit: limits::MAX_SIGNED_HEADERS });
             }
-            names.push(name);
+            lines.push(Line { name, value: None });
             previous = name;
         }
-        Ok(Self { list, names, values: SmallVec::new() })
+        Ok(Self { list, lines, further: Vec::new() })
     }
 
-    /// Whether the list has this name.
+    /// Whether the list has this name, given in lower case.
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.position(name.as_bytes()).is_some()
+        self.lines.iter().any(|line| line.name == name.as_bytes())
     }
 
     /// Collects the values that the request has for the names; `host` takes the authority.
@@ -51,51 +61,50 @@ impl<'a> SignedHeaders<'a> {
     /// A name without a value, an `x-amz-` header that is not in the list, a `Host` that contradicts the authority.
     pub(crate) fn collect<'r: 'a>(&mut self, request: &Request<'r, impl Headers<'r>>) -> Result<(), SigV4Error> {
         let mut hosts = 0;
-        let mut absent = u64::MAX.checked_shr(u64::BITS - self.names.len() as u32).unwrap_or(0);
         for (name, value) in request.headers.clone() {
             if name.eq_ignore_ascii_case("host") {
                 hosts += 1;
                 if hosts > 1 || value.trim_ascii() != request.authority.as_bytes() {
                     return Err(SigV4Error::AuthorityConflict);
                 }
-            } else if let Some(index) = self.position(name.as_bytes()) {
-                absent &= !(1 << index);
-                self.add(index, value)?;
-            } else if name.as_bytes().get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-amz-")) {
+            } else if !self.add(name.as_bytes(), value)?
+                && name.as_bytes().get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-amz-"))
+            {
                 return Err(SigV4Error::HeaderNotSigned { name: quoted(&name.to_ascii_lowercase()) });
             }
         }
-        if let Some(index) = self.position(b"host") {
-            absent &= !(1 << index);
-            self.add(index, request.authority.as_bytes())?;
-        }
-        match self.names.get(absent.trailing_zeros() as usize) {
-            Some(name) => Err(SigV4Error::SignedHeaderAbsent { name: quoted(&String::from_utf8_lossy(name)) }),
+        self.add(b"host", request.authority.as_bytes())?;
+        match self.lines.iter().find(|line| line.value.is_none()) {
+            Some(line) => Err(SigV4Error::SignedHeaderAbsent { name: quoted(&String::from_utf8_lossy(line.name)) }),
             None => Ok(()),
         }
     }
 
-    fn position(&self, name: &[u8]) -> Option<usize> {
-        self.names.iter().position(|signed| signed.eq_ignore_ascii_case(name))
-    }
-
-    fn add(&mut self, index: usize, value: &'a [u8]) -> Result<(), SigV4Error> {
-        if self.values.len() == limits::MAX_SIGNED_HEADERS {
+    /// Takes a value if its name is in the list; says whether it is.
+    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<bool, SigV4Error> {
+        let mut lines = self.lines.iter_mut().enumerate();
+        // Names are compared by their length first: few are of the same.
+        let same = |line: &Line<'_>| line.name.len() == name.len() && line.name.eq_ignore_ascii_case(name);
+        let Some((index, line)) = lines.find(|(_, line)| same(line)) else { return Ok(false) };
+        if line.value.is_none() {
+            line.value = Some(value);
+        } else if self.lines.len() + self.further.len() < limits::MAX_SIGNED_HEADERS {
+            self.further.push((index, value));
+        } else {
             return Err(SigV4Error::TooMany { part: Part::SignedHeaders, limit: limits::MAX_SIGNED_HEADERS });
         }
-        self.values.push((index, value));
-        Ok(())
+        Ok(true)
     }
 
     /// Writes the canonical headers and, after an empty line, the list of their names.
     pub(crate) fn push<const N: usize>(&self, out: &mut Scratch<N>) {
-        for (index, name) in self.names.iter().enumerate() {
-            out.push(name);
-            let mut separator: &[u8] = b":";
-            for (_, value) in self.values.iter().filter(|(of, _)| *of == index) {
-                out.push(separator);
+        for (index, line) in self.lines.iter().enumerate() {
+            out.push(line.name);
+            out.push(b":");
+            push_value(out, line.value.unwrap_or_default());
+            for (_, value) in self.further.iter().filter(|(of, _)| *of == index) {
+                out.push(b",");
                 push_value(out, value);
-                separator = b",";
             }
             out.push(b"\n");
         }

@@ -95,20 +95,21 @@ impl ParsedAuthorization<'_> {
         self.check_scope(expectation)?;
         self.check_time(expectation, now)?;
         check_path(request.path)?;
-        let mut headers = SignedHeaders::parse(&self.signed_headers)?;
+        let headers = SignedHeaders::parse(&self.signed_headers)?;
         let required = expectation.required_headers.iter().copied();
         if let Some(name) = ["host"].into_iter().chain(self.date_header).chain(required).find(|n| !headers.contains(n))
         {
             return Err(SigV4Error::HeaderNotSigned { name: name.to_owned() });
         }
-        headers.collect(request)?;
-        let payload = payload_claim(self.content_sha256)?;
-        if matches!(payload, PayloadClaim::Unsigned) && !expectation.unsigned_payload {
+        let canonical = CanonicalRequest { method: request.method, path: request.path, query: Vec::new(), headers };
+        let mut checked = Checked { parsed: self, canonical, payload: PayloadClaim::Absent };
+        checked.canonical.headers.collect(request)?;
+        checked.payload = payload_claim(self.content_sha256)?;
+        if matches!(checked.payload, PayloadClaim::Unsigned) && !expectation.unsigned_payload {
             return Err(SigV4Error::UnsignedPayload);
         }
-        let query = canonical_query(request.query, self.is_presigned().then_some(PRESIGNED_SIGNATURE))?;
-        let canonical = CanonicalRequest { method: request.method, path: request.path, query, headers };
-        Ok(Checked { parsed: self, canonical, payload })
+        checked.canonical.query = canonical_query(request.query, self.is_presigned().then_some(PRESIGNED_SIGNATURE))?;
+        Ok(checked)
     }
 
     /// [`Self::check`] and [`Checked::verify`] in one, for who has the key at hand.
@@ -173,6 +174,13 @@ fn payload_claim(header: Option<&[u8]>) -> Result<PayloadClaim, SigV4Error> {
 }
 
 impl<'a> Checked<'a> {
+    /// The session token of temporary credentials, if the request has one: visible ASCII of at most
+    /// [`limits::MAX_SESSION_TOKEN`] bytes, and covered by the signature that is still to be verified.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&'a str> {
+        self.parsed.session_token.as_deref()
+    }
+
     /// Verifies the signature over the request and `body`, with the key for [`ParsedAuthorization::scope`]. Hashes the
     /// body once; compares in constant time.
     ///

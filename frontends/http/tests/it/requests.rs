@@ -160,3 +160,18 @@ async fn a_reply_names_its_date_and_no_server() {
     assert!(head.headers.contains_key("date"));
     assert!(!head.headers.contains_key("server"));
 }
+
+#[tokio::test]
+async fn a_head_with_a_field_of_16_kib_is_taken_over_both_protocols() {
+    let authority = Authority::new();
+    let served = Served::new(tls(&authority)).await;
+    for (client, uri) in [(authority.client(), "/"), (authority.client().h2(), "https://localhost/")] {
+        let stream = client.connect(served.address).await.unwrap();
+        let mut requests = Requests::over(stream, client.protocol.is_some()).await.unwrap();
+        // As long as a session token may be.
+        let token = "t".repeat(16 * 1024);
+        let request = http::Request::post(uri).header("host", "localhost").header("x-amz-security-token", token);
+        let (head, _) = requests.send(request.body("".into()).unwrap()).await.unwrap();
+        assert_eq!(head.status, StatusCode::OK);
+    }
+}

@@ -286,7 +286,8 @@ fn nothing_that_is_printed_holds_a_signature_or_a_token() {
     let signature = sent.header("authorization").rsplit_once('=').unwrap().1.to_owned();
     let request = sent.request();
     let parsed = ParsedAuthorization::parse(&request).unwrap();
-    assert_eq!(parsed.session_token(), Some("TheSessionToken"));
+    let checked = parsed.check(&request, &expectation(), SigningTime::from_unix_seconds(NOON)).unwrap();
+    assert_eq!(checked.session_token(), Some("TheSessionToken"));
     let tampered = Sent { body: b"x".to_vec(), ..sent.clone() };
     for text in [format!("{parsed:?}"), format!("{:?}", tampered.verify()), tampered.verify().unwrap_err().to_string()]
     {
