@@ -37,7 +37,13 @@ const ROOMS: &[Room] = &[
     Room {
         package: "strongroom-aws-sts",
         folder: "frontends/aws-sts",
-        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+        imports: Only(&[
+            "strongroom-engine",
+            "strongroom-model",
+            "strongroom-http",
+            "strongroom-authentication",
+            "strongroom-identity",
+        ]),
     },
     Room {
         package: "strongroom-authentication",
@@ -68,6 +74,7 @@ const ROOMS: &[Room] = &[
             "strongroom-audit",
         ]),
     },
+    Room { package: "strongroom-identity", folder: "core/identity", imports: Only(&["strongroom-model"]) },
     Room {
         package: "strongroom-root-software",
         folder: "roots/software",
@@ -127,13 +134,13 @@ const WALLS: &[Wall] = &[
     Wall { foreign: "rusqlite", folders: &["stores/embedded"], because: "one crate speaks SQLite" },
     Wall {
         foreign: "hyper",
-        folders: &["frontends/http", "clients/cli"],
-        because: "one crate runs listeners, one is a client of them",
+        folders: &["frontends/http", "clients/cli", "core/identity"],
+        because: "one crate runs listeners, one is a client of them, one asks token issuers for their keys",
     },
     Wall {
         foreign: "hyper-util",
-        folders: &["frontends/http", "clients/cli"],
-        because: "one crate runs listeners, one is a client of them",
+        folders: &["frontends/http", "clients/cli", "core/identity"],
+        because: "one crate runs listeners, one is a client of them, one asks token issuers for their keys",
     },
     Wall {
         foreign: "aws-lc-rs",
@@ -145,15 +152,16 @@ const WALLS: &[Wall] = &[
         folders: &["core/crypto"],
         because: "what the safe crate lacks is called in one file (docs/adr/lower-layer.md)",
     },
+    Wall { foreign: "jsonwebtoken", folders: &["core/identity"], because: "one crate verifies tokens" },
     Wall {
         foreign: "http",
-        folders: &["frontends", "clients", "server"],
-        because: "the core, the roots and the stores know no wire",
+        folders: &["frontends", "clients", "server", "core/identity"],
+        because: "the core, the roots and the stores know no wire, but for what asks token issuers for their keys",
     },
     Wall {
         foreign: "tokio",
-        folders: &["frontends", "clients", "server"],
-        because: "the core, the roots and the stores run on threads, not on a runtime",
+        folders: &["frontends", "clients", "server", "core/identity"],
+        because: "the core, the roots and the stores run on threads, not on a runtime, but for what asks token issuers",
     },
 ];
 
