@@ -18,6 +18,7 @@ mod identifiers;
 mod identity;
 mod keys;
 pub mod limits;
+mod named;
 mod noted;
 mod operation;
 pub mod operations;
