@@ -328,6 +328,9 @@ pub enum PolicyCommand {
         /// The key that it is about, by internal id.
         #[arg(long, value_name = "ID")]
         key: Option<String>,
+        /// The principal that it is about, by name.
+        #[arg(long, value_name = "NAME", conflicts_with = "key")]
+        on_principal: Option<String>,
         /// The region that the request is signed for; the key's own if absent.
         #[arg(long)]
         region: Option<String>,

@@ -7,7 +7,9 @@ use rustix::time::{ClockId, clock_gettime};
 use strongroom_crypto::ciphertext::{self, AcceptedFormats, Purpose, Subject};
 use strongroom_crypto::wrapped::{Kind, WrappingKey};
 use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial, SystemRandom};
-use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+};
 use strongroom_model::id::{LineageId, MaterialId};
 use strongroom_model::spec::KeySpec;
 use strongroom_secret::{Arena, Secret};
@@ -68,6 +70,11 @@ fn main() -> Result<(), CryptoError> {
         ("P-256", KeySpec::EcP256, SigningAlgorithm::EcdsaSha256, 20_000),
         ("P-384", KeySpec::EcP384, SigningAlgorithm::EcdsaSha384, 2_000),
         ("RSA-2048 PSS", KeySpec::Rsa2048, SigningAlgorithm::RsaPssSha256, 1_000),
+        ("Ed25519", KeySpec::Ed25519, SigningAlgorithm::Ed25519, 20_000),
+        ("Ed25519ph", KeySpec::Ed25519, SigningAlgorithm::Ed25519Ph, 20_000),
+        ("ML-DSA-44", KeySpec::MlDsa44, SigningAlgorithm::MlDsa, 5_000),
+        ("ML-DSA-65", KeySpec::MlDsa65, SigningAlgorithm::MlDsa, 5_000),
+        ("ML-DSA-87", KeySpec::MlDsa87, SigningAlgorithm::MlDsa, 5_000),
     ] {
         let key = make(spec)?;
         let public = key.public_key()?;
@@ -76,6 +83,46 @@ fn main() -> Result<(), CryptoError> {
         time(&format!("{name} verify"), rounds, || public.verify(algorithm, MessageKind::Raw, b"message", &signature))?;
         let encoded = key.encode()?;
         time(&format!("{name} parse"), rounds / 10, || KeyMaterial::parse(spec, encoded.expose(), None))?;
+        if !spec.is_rsa() {
+            time(&format!("{name} generate"), rounds / 10, || make(spec))?;
+        }
+    }
+    established()?;
+    imported()
+}
+
+/// Secrets that two parties come to share.
+fn established() -> Result<(), CryptoError> {
+    let make = |spec| KeyMaterial::generate(spec, &SystemRandom, None);
+    for (name, spec, rounds) in
+        [("P-256", KeySpec::EcP256, 10_000), ("P-384", KeySpec::EcP384, 2_000), ("P-521", KeySpec::EcP521, 1_000)]
+    {
+        let (own, peer) = (make(spec)?, make(spec)?);
+        time(&format!("{name} agree"), rounds, || own.agree(AgreementAlgorithm::Ecdh, peer.public_key()?))?;
+    }
+    for (name, spec) in
+        [("ML-KEM-512", KeySpec::MlKem512), ("ML-KEM-768", KeySpec::MlKem768), ("ML-KEM-1024", KeySpec::MlKem1024)]
+    {
+        let key = make(spec)?;
+        let made = key.public_key()?.encapsulate(KemAlgorithm::MlKem)?;
+        let encoded = key.encode()?;
+        time(&format!("{name} encapsulate"), 10_000, || key.public_key()?.encapsulate(KemAlgorithm::MlKem))?;
+        time(&format!("{name} decapsulate"), 10_000, || key.decapsulate(KemAlgorithm::MlKem, &made.ciphertext))?;
+        time(&format!("{name} parse"), 10_000, || KeyMaterial::parse(spec, encoded.expose(), None))?;
+        time(&format!("{name} generate"), 10_000, || make(spec))?;
     }
     Ok(())
+}
+
+/// AES-256 taken in under RSAES-OAEP.
+fn imported() -> Result<(), CryptoError> {
+    for (name, spec) in [("RSA-2048", KeySpec::Rsa2048), ("RSA-4096", KeySpec::Rsa4096)] {
+        let to = KeyMaterial::generate(spec, &SystemRandom, None)?;
+        let wrapped = to.public_key()?.encrypt(EncryptionAlgorithm::RsaOaepSha256, &[7; 32])?;
+        time(&format!("import AES-256 by {name} OAEP"), 500, || {
+            to.import(ImportWrapping::RsaOaepSha256, &wrapped, KeySpec::Aes256, None)
+        })?;
+    }
+    let key = KeyMaterial::generate(KeySpec::Aes256, &SystemRandom, None)?;
+    time("digest of imported AES-256", 100_000, || key.digest(LineageId::from_bytes([1; 16])))
 }

@@ -14,9 +14,11 @@ mod changes;
 mod decide;
 mod doubt;
 mod error;
+mod identifiers;
 mod identity;
 mod keys;
 pub mod limits;
+mod named;
 mod noted;
 mod operation;
 pub mod operations;
@@ -93,6 +95,7 @@ pub struct Engine {
     sweeps: sweep::Sweeps,
     scheduler: scheduler::Memory,
     strangers: authentication::Strangers,
+    identifiers: identifiers::Identifiers,
 }
 
 impl Engine {
@@ -100,6 +103,14 @@ impl Engine {
     #[must_use]
     pub fn random(&self) -> &dyn Random {
         self.vault.random()
+    }
+
+    /// A fresh identifier of 128 random bits, for what is shown: requests and records.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when there is no randomness.
+    pub fn identifier(&self) -> Result<[u8; 16], EngineError> {
+        self.identifiers.next(self.random()).map_err(error::crypto)
     }
 
     /// The clock, as handed in.

@@ -3,7 +3,6 @@
 use strongroom_audit::record::{
     Credential, Decision, Demand, Detail, List, Outcome, Principal, Record, Request, SealedRecord, Source, Text,
 };
-use strongroom_crypto::random;
 use strongroom_model::action::Action;
 use strongroom_model::caller;
 use strongroom_model::id::{RecordId, TenantId};
@@ -91,7 +90,7 @@ impl Engine {
     /// A fresh record id. Without randomness there is no id, and a server without randomness makes no records that
     /// could be taken for one another: the operation itself fails for the same reason.
     pub(crate) fn record_id(&self) -> RecordId {
-        RecordId::from_bytes(random::bytes(self.random()).unwrap_or_default())
+        RecordId::from_bytes(self.identifier().unwrap_or_default())
     }
 }
 

@@ -19,6 +19,7 @@ use crate::authentication::Strangers;
 use crate::call::Dialect;
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InternalFault, Noun};
+use crate::identifiers::Identifiers;
 use crate::operation::Halt;
 use crate::outbox::Outbox;
 use crate::passage::Passage;
@@ -277,6 +278,7 @@ impl Engine {
             sweeps: Sweeps::default(),
             scheduler: Memory::default(),
             strangers: Strangers::default(),
+            identifiers: Identifiers::default(),
         };
         Ok(Arc::new(engine))
     }

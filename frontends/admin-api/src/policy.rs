@@ -28,9 +28,12 @@ pub struct Explain {
     pub principal: Option<String>,
     /// The action as policies name it, e.g. `kms:Decrypt`.
     pub action: String,
-    /// The key that it is about, by internal id; about the tenant as a whole if absent.
+    /// The key that it is about, by internal id; about the tenant as a whole if neither a key nor a principal is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The principal that it is about, by name: for what is decided on principals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_principal: Option<String>,
     /// The region that the request would be signed for; the key's own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,

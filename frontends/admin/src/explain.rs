@@ -25,6 +25,7 @@ pub(crate) async fn explain(context: &Context<'_>) -> Result<Reply, AdminError> 
             dialect,
             action,
             key,
+            on_principal: asked.on_principal,
             region: asked.region.map(Arc::from),
             attributes: Arc::new(attributes),
         })

@@ -1,16 +1,13 @@
 //! Identities in the form of RFC 9562, and those drawn at random (version 4).
 
-use strongroom_engine::{Engine, EngineError, InternalFault};
+use strongroom_engine::{Engine, EngineError};
 
 /// A new identity: 36 characters, 122 random bits.
 ///
 /// # Errors
 /// [`EngineError::Internal`] when there is no randomness.
 pub fn random_id(engine: &Engine) -> Result<String, EngineError> {
-    let mut bytes = [0; 16];
-    let drawn = engine.random().fill(&mut bytes);
-    drawn.map_err(|_| EngineError::Internal(InternalFault::Crypto("no randomness")))?;
-    Ok(format_id(bytes))
+    engine.identifier().map(format_id)
 }
 
 /// The identity of a request, for its answer and its record. Without randomness all are alike, and nothing else works.

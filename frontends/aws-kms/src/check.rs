@@ -28,11 +28,11 @@ impl Check {
         self.add("Value null", path, "not be null");
     }
 
-    fn length(&mut self, subject: &str, path: &str, length: usize, allowed: &RangeInclusive<usize>) {
+    fn length(&mut self, subject: impl FnOnce() -> String, path: &str, length: usize, allowed: &RangeInclusive<usize>) {
         if length < *allowed.start() {
-            self.add(subject, path, format!("have length greater than or equal to {}", allowed.start()));
+            self.add(&subject(), path, format!("have length greater than or equal to {}", allowed.start()));
         } else if length > *allowed.end() {
-            self.add(subject, path, format!("have length less than or equal to {}", allowed.end()));
+            self.add(&subject(), path, format!("have length less than or equal to {}", allowed.end()));
         }
     }
 
@@ -44,7 +44,7 @@ impl Check {
         allowed: &RangeInclusive<usize>,
     ) -> Option<&'v str> {
         let value: &str = value?;
-        self.length(&shown(value), path, value.chars().count(), allowed);
+        self.length(|| shown(value), path, value.chars().count(), allowed);
         Some(value)
     }
 
@@ -97,7 +97,7 @@ impl Check {
             self.not_base64 = true;
             return None;
         };
-        self.length("Value", path, bytes.len(), allowed);
+        self.length(|| "Value".to_owned(), path, bytes.len(), allowed);
         Some(bytes)
     }
 

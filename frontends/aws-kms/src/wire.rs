@@ -3,7 +3,6 @@
 //! Absent on purpose: a tree of JSON values. Members that are not known are passed over, as AWS does.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 
@@ -72,10 +71,11 @@ impl<'de> Deserialize<'de> for Pairs {
                     }
                     pairs.push((key, value));
                 }
-                let mut seen = HashSet::with_capacity(pairs.len());
-                match pairs.iter().all(|(key, _)| seen.insert(key.as_str())) {
-                    true => Ok(Pairs(pairs)),
-                    false => Err(A::Error::custom("a key stands twice")),
+                let mut keys: Vec<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+                keys.sort_unstable();
+                match keys.windows(2).any(|two| matches!(two, [one, other] if one == other)) {
+                    false => Ok(Pairs(pairs)),
+                    true => Err(A::Error::custom("a key stands twice")),
                 }
             }
         }

@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use strongroom_admin_api::{
-    AccessKey, AccessKeyQuery, AuditPage, AuditQuery, CreateAccessKey, CreatePrincipal, CreateTenant, ErrorReply,
-    Explain, Explanation, Health, Key, NotATime, Page, PageQuery, Policy, PrincipalDetail, PutPolicy, Root, Tenant,
-    Time, WhoAmI, query,
+    AccessKey, AccessKeyQuery, AuditPage, AuditQuery, CreateAccessKey, CreateBinding, CreatePrincipal, CreateTenant,
+    ErrorReply, Explain, Explanation, Health, InventoryKey, Key, KeyUsage, KeyUsagePage, NotATime, Page, PageQuery,
+    Policy, PrincipalDetail, PutPolicy, Root, ScheduleKeyDeletion, Tenant, Time, UsageQuery, WhoAmI, query,
 };
 
 /// A JSON body, as each type of request and reply: what is read is written and read again as the same.
@@ -16,11 +16,16 @@ pub fn admin_json(data: &[u8]) {
         json::<CreateTenant>,
         json::<CreatePrincipal>,
         json::<CreateAccessKey>,
+        json::<CreateBinding>,
+        json::<ScheduleKeyDeletion>,
         json::<PutPolicy>,
         json::<Explain>,
         json::<Page<Tenant>>,
         json::<Page<Key>>,
         json::<Page<Root>>,
+        json::<Page<InventoryKey>>,
+        json::<Page<KeyUsage>>,
+        json::<KeyUsagePage>,
         json::<AuditPage>,
         json::<Tenant>,
         json::<PrincipalDetail>,
@@ -40,6 +45,7 @@ pub fn admin_query(data: &[u8]) {
     query_string::<PageQuery>(text);
     query_string::<AccessKeyQuery>(text);
     query_string::<AuditQuery>(text);
+    query_string::<UsageQuery>(text);
     assert_eq!(query::decode(&query::encode(text)).as_deref(), Some(text));
     let time: Result<Time, NotATime> = text.parse();
     if let Ok(time) = time {

@@ -3,12 +3,14 @@
 use strongroom_crypto::ciphertext::{self, AcceptedFormats, Header};
 use strongroom_crypto::shares::{Share, combine};
 use strongroom_crypto::wrapped::{self, Kind};
-use strongroom_crypto::{EncryptionContext, KeyMaterial, PublicKey, backup};
+use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial, PublicKey, backup};
+use strongroom_model::algorithm::ImportWrapping;
 use strongroom_model::spec::KeySpec;
 
 use crate::{fixture, nothing_near_opens};
 
-const KINDS: [Kind; 5] = [Kind::Material, Kind::Credential, Kind::ImportToken, Kind::GrantToken, Kind::PageCursor];
+const KINDS: [Kind; 6] =
+    [Kind::Material, Kind::Credential, Kind::ImportToken, Kind::GrantToken, Kind::PageCursor, Kind::MaterialDigest];
 
 /// A ciphertext: its header, then opening it.
 pub fn ciphertext(data: &[u8]) {
@@ -61,6 +63,25 @@ pub fn key_material(data: &[u8]) {
     match material.public_key() {
         Ok(public) => assert_eq!(PublicKey::parse(spec, public.der()).unwrap().spec(), spec),
         Err(_) => assert!(spec.is_symmetric()),
+    }
+}
+
+/// Material as a caller brings it, wrapped to a key made for that, behind the numbers of the wrapping and of the spec.
+pub fn import(data: &[u8]) {
+    let [wrapping, spec, wrapped @ ..] = data else { return };
+    let (Some(wrapping), Some(spec)) = (ImportWrapping::from_code(*wrapping), KeySpec::from_code(*spec)) else {
+        return;
+    };
+    let to = fixture::import_key();
+    match to.import(wrapping, wrapped, spec, None) {
+        Ok(material) => {
+            let once = material.encode().unwrap();
+            let again = KeyMaterial::parse(spec, once.expose(), None).unwrap();
+            let digest = |material: &KeyMaterial| material.digest(fixture::subject().lineage).unwrap();
+            assert!(digest(&material).equals(&digest(&again)), "is not the same material once it was stored");
+            assert!(to.import(wrapping, &wrapped[1..], spec, None).is_err(), "opens though cut");
+        }
+        Err(error) => assert_eq!(error, CryptoError::ImportRejected, "tells one fault from another"),
     }
 }
 

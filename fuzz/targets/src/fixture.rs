@@ -1,5 +1,7 @@
 //! What the corpora were sealed and signed with. Never a secret: it stands here.
 
+use std::sync::LazyLock;
+
 use strongroom_audit::note::VerifierKey;
 use strongroom_crypto::ciphertext::{Purpose, Subject};
 use strongroom_crypto::wrapped::{Binding, WrappingKey};
@@ -47,6 +49,16 @@ pub fn material() -> KeyMaterial {
     KeyMaterial::parse(KeySpec::Aes256, &[7; 32], None).unwrap()
 }
 
+/// What material from outside is wrapped to.
+#[must_use]
+pub fn import_key() -> &'static KeyMaterial {
+    static KEY: LazyLock<KeyMaterial> = LazyLock::new(|| {
+        let encoded = include_bytes!("../../../vectors/key-material/rsa-2048.p8");
+        KeyMaterial::parse(KeySpec::Rsa2048, encoded, None).unwrap()
+    });
+    &KEY
+}
+
 /// What ciphertexts are sealed under.
 #[must_use]
 pub const fn subject() -> Subject {
@@ -75,6 +87,7 @@ pub fn binding(spec: KeySpec) -> Binding {
     let usage = match spec {
         KeySpec::Aes256 => Usage::DerivedAead,
         spec if spec.is_symmetric() => Usage::Mac,
+        spec if spec.is_ml_kem() => Usage::Kem,
         _ => Usage::Sign,
     };
     Binding {

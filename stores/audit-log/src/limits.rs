@@ -17,8 +17,6 @@ pub const RESERVED_BYTES: u64 = 4 * SEGMENT_BYTES;
 pub const QUEUE_RECORDS: usize = 4096;
 /// Most records in one append.
 pub const APPEND_RECORDS: usize = 1024;
-/// Times that the writer lets other threads run before it writes, as long as that brings more records.
-pub(crate) const GATHERING_ROUNDS: usize = 8;
 /// Shortest time between two attempts to have a failed log written again.
 pub const BETWEEN_RETRIES: Duration = Duration::from_millis(500);
 /// What one record may take in a file, in bytes.

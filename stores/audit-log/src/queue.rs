@@ -2,13 +2,11 @@
 
 use std::task::Waker;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use strongroom_audit::durable::{Appended, Completer};
 use strongroom_audit::gate::Permit;
 use strongroom_audit::port::Position;
 use strongroom_audit::record::SealedRecord;
-
-use crate::limits;
 
 /// Something to be written.
 pub(crate) enum Item {
@@ -80,15 +78,6 @@ impl Queue {
     pub(crate) fn take(&self, taken: &mut Batch) -> bool {
         let mut batch = self.batch.lock();
         self.arrived.wait_while(&mut batch, |batch| batch.tickets.is_empty() && !batch.retry && !batch.closed);
-        // A sync costs as much as a few requests do, and those that are about to bring their records are ready to run:
-        // they go first. Where nobody else wants to run, this takes no time.
-        for _ in 0..limits::GATHERING_ROUNDS {
-            let waiting = batch.tickets.len();
-            MutexGuard::unlocked(&mut batch, std::thread::yield_now);
-            if batch.tickets.len() == waiting {
-                break;
-            }
-        }
         taken.closed = batch.closed;
         std::mem::swap(&mut *batch, taken);
         !taken.tickets.is_empty() || !taken.closed

@@ -24,8 +24,10 @@ pub struct ExplainRequest {
     pub dialect: &'static dyn Dialect,
     /// What for.
     pub action: Action,
-    /// On which key; on the tenant as a whole if absent.
+    /// On which key; on the tenant as a whole if neither a key nor a principal is named.
     pub key: Option<KeyId>,
+    /// On which principal of the tenant, by name.
+    pub on_principal: Option<String>,
     /// Where; in the key's own region if absent.
     pub region: Option<Arc<str>>,
     /// What the request would carry.
@@ -72,9 +74,10 @@ impl Operation for ExplainRequest {
             attributes: Arc::clone(&self.attributes),
             ..Call::internal("explain", "Explain", self.dialect)
         };
-        let resource = match key {
-            Some(key) => key.resource(self.dialect, &call.region),
-            None => self.dialect.tenant_resource(&tenant.account).into(),
+        let resource = match (key, &self.on_principal) {
+            (Some(key), _) => key.resource(self.dialect, &call.region),
+            (None, Some(name)) => principal::find(authorized, self.tenant, name)?.0.policy_name.into(),
+            (None, None) => self.dialect.tenant_resource(&tenant.account).into(),
         };
         let account = key.map_or(&tenant.account, |key| &key.tenant.account);
         let subject = Subject {

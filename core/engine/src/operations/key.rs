@@ -22,7 +22,7 @@ use crate::error::{self, EngineError, InputFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow, Due, KeyRow, RotationCause, RotationRow, VersionRow};
 use crate::workers::Ground;
-use crate::{keys, limits};
+use crate::{keys, limits, named};
 
 /// A day, by which destruction and rotation are counted.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -328,10 +328,12 @@ fn check_policy(
     bypass_lockout: bool,
 ) -> Result<(), Halt> {
     let parsed = Document::parse(document, Kind::Resource).map_err(EngineError::InvalidPolicy)?;
+    let call = authorized.call();
+    let tenant = handle.map_or(call.caller.tenant, |handle| handle.entry().row.tenant);
+    named::check(authorized.engine().catalog(), tenant, &parsed)?;
     if bypass_lockout {
         return Ok(());
     }
-    let call = authorized.call();
     let compiled = parsed.compile();
     let (resource, account): (&str, &str) = match handle {
         Some(handle) => (handle.resource(), &handle.entry().tenant.account),

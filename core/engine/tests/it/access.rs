@@ -96,7 +96,8 @@ fn nobody_locks_themselves_out_of_a_key_unless_they_ask_for_it() {
     let test = TestEngine::new();
     let key = test.create_key();
     let anna = test.user("anna", Some(&allow(None, &["test:*"])));
-    let document = allow(Some(&format!("arn:aws:iam::{ACCOUNT}:user/berta")), &["test:*"]);
+    let berta = test.user("berta", None);
+    let document = allow(Some(&berta.policy_name), &["test:*"]);
     let replace = |bypass_lockout| Edit::ReplacePolicy { document: document.clone(), bypass_lockout };
     assert!(matches!(edit_as(&test, &anna, &key, replace(false)), Err(EngineError::Lockout)));
     edit_as(&test, &anna, &key, replace(true)).unwrap();

@@ -150,6 +150,7 @@ fn a_grant_that_allows_its_own_retirement_is_not_explained_as_leave_to_retire_ot
     test.run(&test.root(), grant(&key, &anna, &[Action::Encrypt, Action::RetireGrant])).unwrap();
     let explained = |action| {
         let explain = ExplainRequest {
+            on_principal: None,
             tenant: test.tenant.id,
             principal: Some("anna".to_owned()),
             dialect: &TestDialect,

@@ -10,6 +10,7 @@ mod gate;
 mod grants;
 mod ledger;
 mod lifecycle;
+mod matrix;
 mod races;
 mod roots;
 mod strangers;

@@ -150,3 +150,22 @@ fn no_key_stands_twice_in_the_table() {
     names.dedup();
     assert_eq!(names.len(), all);
 }
+
+/// docs/policies.md shows the table as it is.
+#[test]
+fn the_documentation_lists_every_key() {
+    let documented = include_str!("../../../../docs/policies.md");
+    let (_, documented) = documented.split_once("<!-- condition keys -->\n").unwrap();
+    let mut table = "\n| key | holds | values | answered by |\n|---|---|---|---|\n".to_owned();
+    for known in CONDITION_KEYS {
+        let (name, values) = match known.values {
+            Values::One => (known.name.to_owned(), "one"),
+            Values::Many => (known.name.to_owned(), "several"),
+            Values::ByQualifier => (format!("{}/NAME", known.name), "one for each name"),
+        };
+        let holds = format!("{:?}", known.holds).to_lowercase();
+        let supplier = format!("{:?}", known.supplier).to_lowercase();
+        table.push_str(&format!("| `{name}` | {holds} | {values} | {supplier} |\n"));
+    }
+    assert_eq!(documented, table);
+}

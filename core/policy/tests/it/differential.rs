@@ -5,6 +5,7 @@
 
 use iam_rs::{Context, ContextValue, IAMPolicy, IAMRequest, PolicyEvaluator};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use strongroom_policy::{CompiledPolicy, Document, Kind, Outcome, PolicySet, Principal, Request, Value, evaluate};
 
 use crate::support::*;
@@ -254,8 +255,13 @@ fn resource_policy() -> impl Strategy<Value = String> {
     })
 }
 
+/// The same cases in every run.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(20_260_101), ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn identity_policies_decide_alike(
@@ -276,6 +282,137 @@ proptest! {
         prop_assert_eq!(
             ours(&policy, Kind::Resource, principal, action, resource, &keys),
             theirs(&policy, arn, action, resource, &keys)
+        );
+    }
+}
+
+/// Who asks, with the names that a key policy may know it by: itself, its role, its account's root.
+struct Asker {
+    principal: Principal<'static>,
+    direct: &'static str,
+    role: Option<&'static str>,
+    root: &'static str,
+}
+
+const SESSION_ARN: &str = "arn:aws:sts::111122223333:assumed-role/app/i-1";
+const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/service/app";
+const ROOT_ARN: &str = "arn:aws:iam::111122223333:root";
+const OTHER_ROOT_ARN: &str = "arn:aws:iam::444455556666:root";
+const STRANGE_ARN: &str = "arn:aws:sts::444455556666:assumed-role/app/i-1";
+const STRANGE_ROLE_ARN: &str = "arn:aws:iam::444455556666:role/app";
+
+const ASKERS: [Asker; 3] = [
+    Asker { principal: ALICE, direct: ALICE_ARN, role: None, root: ROOT_ARN },
+    Asker { principal: SESSION, direct: SESSION_ARN, role: Some(ROLE_ARN), root: ROOT_ARN },
+    Asker {
+        principal: Principal::AssumedRole {
+            arn: STRANGE_ARN,
+            role_arn: STRANGE_ROLE_ARN,
+            account: OTHER,
+            id: "AROASTRANGESTRANGE1:i-1",
+        },
+        direct: STRANGE_ARN,
+        role: Some(STRANGE_ROLE_ARN),
+        root: OTHER_ROOT_ARN,
+    },
+];
+
+fn key_policy_for_askers() -> impl Strategy<Value = String> {
+    let named = [ALICE_ARN, SESSION_ARN, ROLE_ARN, ROOT_ARN, OTHER_ROOT_ARN, STRANGE_ARN, STRANGE_ROLE_ARN, "*"];
+    let named = prop::collection::vec(prop::sample::select(named.to_vec()), 1..3);
+    prop::collection::vec((statement(), named), 1..4).prop_map(|list| {
+        let statements =
+            list.into_iter().map(|((_, body), named)| format!(r#"{{"Principal":{{"AWS":{named:?}}},{body}}}"#));
+        format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.collect::<Vec<_>>().join(","))
+    })
+}
+
+/// Everything that may decide one request, as texts.
+#[derive(Debug, Clone)]
+struct Texts {
+    key: Option<String>,
+    identity: Vec<String>,
+    boundary: Option<String>,
+    session: Vec<String>,
+}
+
+fn texts() -> impl Strategy<Value = Texts> {
+    (
+        prop::option::weighted(0.9, key_policy_for_askers()),
+        prop::collection::vec(identity_policy(), 0..3),
+        prop::option::weighted(0.3, identity_policy()),
+        prop::collection::vec(identity_policy(), 0..3),
+    )
+        .prop_map(|(key, identity, boundary, session)| Texts { key, identity, boundary, session })
+}
+
+/// What the other evaluator says of each policy alone, combined as the documentation's diagrams do.
+fn combined(texts: &Texts, asker: &Asker, action: &str, resource: &str, keys: &Keys) -> Verdict {
+    let of = |policy: &String, arn: &str| theirs(policy, arn, action, resource, keys);
+    let by_key = |arn: Option<&str>| match (&texts.key, arn) {
+        (Some(policy), Some(arn)) => of(policy, arn),
+        _ => Verdict::Silent,
+    };
+    let all = |policies: &[String]| {
+        let verdicts: Vec<_> = policies.iter().map(|policy| of(policy, asker.direct)).collect();
+        [Verdict::Deny, Verdict::Allow]
+            .into_iter()
+            .find(|verdict| verdicts.contains(verdict))
+            .unwrap_or(Verdict::Silent)
+    };
+    let (direct, role, account) = (by_key(Some(asker.direct)), by_key(asker.role), by_key(Some(asker.root)));
+    let identity = all(&texts.identity);
+    let boundary = texts.boundary.as_ref().map_or(Verdict::Allow, |policy| of(policy, asker.direct));
+    let session = if texts.session.is_empty() { Verdict::Allow } else { all(&texts.session) };
+    if [&direct, &role, &account, &identity, &boundary, &session].contains(&&Verdict::Deny) {
+        return Verdict::Deny;
+    }
+    let allows = |verdict: &Verdict| *verdict == Verdict::Allow;
+    let own_account = asker.principal.account() == Some(ACCOUNT);
+    let limits = allows(&boundary) && allows(&session);
+    let key_side = match texts.key {
+        Some(_) => allows(&direct) || allows(&role) || allows(&account),
+        None => own_account,
+    };
+    let allowed = (own_account && allows(&direct))
+        || (own_account && allows(&role) && limits)
+        || (key_side && allows(&identity) && limits);
+    if allowed { Verdict::Allow } else { Verdict::Silent }
+}
+
+fn decided(texts: &Texts, asker: &Asker, action: &str, resource: &str, keys: &Keys) -> Verdict {
+    let compiled =
+        |text: &String, kind| Document::parse(text, kind).unwrap_or_else(|e| panic!("{e}: {text}")).compile();
+    let list = |texts: &[String]| texts.iter().map(|text| compiled(text, Kind::Identity)).collect::<Vec<_>>();
+    let key = texts.key.as_ref().map(|text| compiled(text, Kind::Resource));
+    let boundary = texts.boundary.as_ref().map(|text| compiled(text, Kind::Identity));
+    let (identity_policies, session_policies) = (list(&texts.identity), list(&texts.session));
+    let set = PolicySet {
+        resource_policy: key.as_ref(),
+        identity_policies: &identity_policies,
+        permissions_boundary: boundary.as_ref(),
+        session_policies: &session_policies,
+        ..PolicySet::default()
+    };
+    let facts = Facts { keys: keys.iter().map(|(key, fact)| (*key, fact.ours())).collect(), context: Vec::new() };
+    match evaluate(&Request { resource, ..request(asker.principal, action, &facts) }, &set).outcome {
+        Outcome::Allow => Verdict::Allow,
+        Outcome::ExplicitDeny(_) => Verdict::Deny,
+        Outcome::ImplicitDeny(_) => Verdict::Silent,
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(3000))]
+
+    #[test]
+    fn whole_sets_of_policies_decide_alike(
+        texts in texts(), asker in 0..ASKERS.len(), action in pick(ACTIONS), resource in pick(RESOURCES), keys in keys(),
+    ) {
+        let asker = &ASKERS[asker];
+        prop_assert_eq!(
+            decided(&texts, asker, action, resource, &keys),
+            combined(&texts, asker, action, resource, &keys)
         );
     }
 }

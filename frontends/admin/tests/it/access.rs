@@ -184,6 +184,11 @@ fn credentials_and_policies_are_decided_on_the_principal_that_they_are_of() {
         let answer = house.signed(&anna, method, &target, body);
         assert_eq!(answer.code(), (403, "AccessDenied"), "{method} {target}: {answer:?}");
     }
+    let explain = |on: &str| {
+        let body = json!({"principal": "anna", "action": "strongroom:ManageCredentials", "on_principal": on});
+        house.done("POST", &format!("/v1/tenants/{OWN}/explain"), body)
+    };
+    assert_eq!((&explain("anna")["allowed"], &explain("bob")["allowed"]), (&json!(true), &json!(false)));
     let answer = house.signed(&bob, "POST", &keys, json!({"principal": "nobody"}));
     assert_eq!(answer.code(), (404, "NotFound"));
 }

@@ -1,9 +1,12 @@
 //! What is sealed, shared out and brought in; the software root.
 
+use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded};
+use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use strongroom_crypto::shares::split;
 use strongroom_crypto::wrapped::Kind;
 use strongroom_crypto::{EncryptionContext, KeyMaterial, SystemRandom, backup, ciphertext};
 use strongroom_fuzz_targets::fixture;
+use strongroom_model::algorithm::{EncryptionAlgorithm, ImportWrapping};
 use strongroom_model::root::RootOfTrust;
 use strongroom_model::spec::KeySpec;
 use strongroom_root_software::{Argon2Cost, SoftwareRoot, Unlocker};
@@ -12,21 +15,28 @@ use strongroom_secret::SecretBytes;
 use super::{Seed, seed};
 
 /// Specs whose secret encoding is small enough for a corpus.
-const SPECS: [KeySpec; 10] = [
+const SPECS: [KeySpec; 17] = [
     KeySpec::Aes256,
     KeySpec::Rsa2048,
     KeySpec::EcP256,
     KeySpec::EcP384,
     KeySpec::EcP521,
     KeySpec::EcSecp256k1,
+    KeySpec::Ed25519,
     KeySpec::Hmac224,
     KeySpec::Hmac256,
     KeySpec::Hmac384,
     KeySpec::Hmac512,
+    KeySpec::MlDsa44,
+    KeySpec::MlDsa65,
+    KeySpec::MlDsa87,
+    KeySpec::MlKem512,
+    KeySpec::MlKem768,
+    KeySpec::MlKem1024,
 ];
 
 pub(crate) fn seeds() -> Vec<Seed> {
-    [ciphertexts(), wrapped(), material(), shares(), backups(), roots()].concat()
+    [ciphertexts(), wrapped(), material(), imports(), shares(), backups(), roots()].concat()
 }
 
 fn ciphertexts() -> Vec<Seed> {
@@ -55,6 +65,7 @@ fn wrapped() -> Vec<Seed> {
         ("import-token", Kind::ImportToken),
         ("grant-token", Kind::GrantToken),
         ("page-cursor", Kind::PageCursor),
+        ("material-digest", Kind::MaterialDigest),
     ];
     let mut seeds: Vec<Seed> = kinds
         .into_iter()
@@ -80,6 +91,43 @@ fn material() -> Vec<Seed> {
         if let Ok(public) = material.public_key() {
             seeds.push(seed("key_material", &format!("{spec:?}-public"), behind(public.der())));
         }
+    }
+    seeds
+}
+
+/// Small material by every wrapping, and every pair by the one that has room for it. The passing key is all sevens.
+fn imports() -> Vec<Seed> {
+    const PASSING: [u8; 32] = [7; 32];
+    let to = fixture::import_key().public_key().unwrap();
+    let public = || PublicEncryptingKey::from_der(to.der()).unwrap();
+    let sha256 = |bytes: &[u8]| to.encrypt(EncryptionAlgorithm::RsaOaepSha256, bytes).unwrap();
+    let sha1 = |bytes: &[u8]| to.encrypt(EncryptionAlgorithm::RsaOaepSha1, bytes).unwrap();
+    let key_wrap = |bytes: &[u8]| {
+        let mut room = vec![0; bytes.len() + 15];
+        AesKek::new(&AES_256, &PASSING).unwrap().wrap_with_padding(bytes, &mut room).unwrap().to_vec()
+    };
+    let pkcs1 = |bytes: &[u8]| {
+        let mut room = [0; 256];
+        Pkcs1PublicEncryptingKey::new(public()).unwrap().encrypt(bytes, &mut room).unwrap().to_vec()
+    };
+    let behind = |wrapping: ImportWrapping, spec: KeySpec, wrapped: Vec<u8>| {
+        [vec![wrapping.code(), spec.code()], wrapped].concat()
+    };
+    let aes = KeySpec::Aes256;
+    let mut seeds = vec![
+        seed("import", "pkcs1-Aes256", behind(ImportWrapping::RsaPkcs1, aes, pkcs1(&[9; 32]))),
+        seed("import", "oaep-sha1-Aes256", behind(ImportWrapping::RsaOaepSha1, aes, sha1(&[9; 32]))),
+        seed("import", "oaep-Aes256", behind(ImportWrapping::RsaOaepSha256, aes, sha256(&[9; 32]))),
+        seed("import", "oaep-short-Aes256", behind(ImportWrapping::RsaOaepSha256, aes, sha256(&[9; 31]))),
+        seed("import", "oaep-no-pair", behind(ImportWrapping::RsaOaepSha256, KeySpec::EcP256, sha256(&[0x30, 0]))),
+    ];
+    let (old, new) = (sha1(&PASSING), sha256(&PASSING));
+    let wrapped = [old, key_wrap(&[9; 32])].concat();
+    seeds.push(seed("import", "rsa-aes-sha1-Aes256", behind(ImportWrapping::RsaAesSha1, aes, wrapped)));
+    for spec in SPECS {
+        let material = KeyMaterial::generate(spec, &SystemRandom, None).unwrap();
+        let wrapped = [new.clone(), key_wrap(material.encode().unwrap().expose())].concat();
+        seeds.push(seed("import", &format!("rsa-aes-{spec:?}"), behind(ImportWrapping::RsaAesSha256, spec, wrapped)));
     }
     seeds
 }

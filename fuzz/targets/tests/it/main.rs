@@ -11,7 +11,9 @@ use strongroom_crypto::backup::open_stream;
 use strongroom_crypto::ciphertext::{self, AcceptedFormats};
 use strongroom_crypto::wrapped::Kind;
 use strongroom_fuzz_targets::{TARGETS, fixture};
+use strongroom_model::algorithm::ImportWrapping;
 use strongroom_model::root::RootOfTrust;
+use strongroom_model::spec::KeySpec;
 use strongroom_root_software::{Credential, SoftwareRoot};
 
 /// Bounds of a corpus, so that a clone stays small and a test run short.
@@ -66,7 +68,7 @@ macro_rules! corpora {
 
 corpora! {
     admin_json admin_query admin_request audit_log audit_record aws_kms_request aws_sts_request backup_stream ciphertext
-    engine_row forwarded_for key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
+    engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
     software_root software_wrapped verifier_key wrapped
 }
 
@@ -80,6 +82,11 @@ fn what_was_sealed_and_signed_for_the_corpora_opens() {
     );
     let cursor = fixture::wrapping_key().open(Kind::PageCursor, fixture::BOUND, &read("wrapped/page-cursor"));
     assert!(cursor.is_ok());
+    for (name, spec) in [("oaep-Aes256", KeySpec::Aes256), ("rsa-aes-EcP256", KeySpec::EcP256)] {
+        let wrapped = read(&format!("import/{name}"));
+        let wrapping = ImportWrapping::from_code(wrapped[0]).unwrap();
+        assert!(fixture::import_key().import(wrapping, &wrapped[2..], spec, None).is_ok());
+    }
     let backup = read("backup_stream/short");
     assert!(open_stream(&fixture::secret(7), &mut backup.as_slice(), &mut Vec::new()).is_ok());
     let note: SignedNote = String::from_utf8(read("signed_note/checkpoint")).unwrap().parse().unwrap();
