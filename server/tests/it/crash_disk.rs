@@ -23,9 +23,14 @@ fn rounds_of(name: &str, heals: bool, rules: impl Fn(&str, usize) -> String) {
     for round in 0..rounds {
         let before = counts(&all);
         let load = Load::start(&rig.house.endpoint(&served, &key), &all, &format!("{name}-{round}"), REFUSALS);
-        pause(10, 50, round);
+        // However slow the machine is, a round has something to lose, and a fault to lose it by.
+        let begun = all.lock().unwrap().answered();
+        becomes(|| all.lock().unwrap().answered() >= begun + 6);
+        pause(0, 50, round);
+        let met = rig.faults.injected().len();
         rig.faults.set(&rules(["audit/", "store/", "*"][round % 3], round)).unwrap();
-        pause(30, 170, round);
+        becomes(|| rig.faults.injected().len() > met);
+        pause(0, 170, round);
         if heals && round % 2 == 0 {
             // A disk that recovers is served from again, without a restart.
             rig.faults.clear().unwrap();

@@ -31,6 +31,11 @@ pub(crate) struct Acknowledged {
 }
 
 impl Acknowledged {
+    /// How many requests were answered, one way or the other.
+    pub(crate) fn answered(&self) -> usize {
+        self.requests.len() + self.refused
+    }
+
     pub(crate) fn summary(&self) -> String {
         let Self { keys, aliases, grants, ciphertexts, requests, refused, unacknowledged } = self;
         format!(

@@ -76,9 +76,11 @@ fn lose(fd: RawFd, path: &Path) {
 /// The power goes: of what was not synced, chance leaves a part, and the process ends.
 fn cut() -> ! {
     let mut number = u64::from(std::process::id());
-    for (path, written) in journal::take_all() {
+    // Held to the end: no sync of another thread comes back any more, so nothing is acknowledged that is put back here.
+    let all = journal::all();
+    for (path, written) in all.iter() {
         // The process ends here, so that it does not matter which locks are let go.
-        let Some(Ok(file)) = rules::whole(&path).map(|path| File::options().write(true).open(path)) else { continue };
+        let Some(Ok(file)) = rules::whole(path).map(|path| File::options().write(true).open(path)) else { continue };
         for before in written.iter().rev() {
             number = rules::chance(number ^ before.offset);
             if !number.is_multiple_of(3) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// What stood in a file before a write.
 pub(crate) struct Before {
@@ -43,7 +43,7 @@ pub(crate) fn take(path: &Path) -> Written {
     WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).remove(path).unwrap_or_default()
 }
 
-/// The same of every file.
-pub(crate) fn take_all() -> HashMap<PathBuf, Written> {
-    std::mem::take(&mut WRITTEN.lock().unwrap_or_else(PoisonError::into_inner))
+/// The same of every file. While it is held, no write begins and no sync comes back.
+pub(crate) fn all() -> MutexGuard<'static, HashMap<PathBuf, Written>> {
+    WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
