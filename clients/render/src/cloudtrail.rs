@@ -179,6 +179,10 @@ const fn read_only(action: Action) -> bool {
         | Action::GetKeyRotationStatus
         | Action::ListKeyRotations
         | Action::GetCallerIdentity
+        | Action::DeriveSharedSecret
+        | Action::Encapsulate
+        | Action::Decapsulate
+        | Action::DescribeKeyStores
         | Action::ReadTenants
         | Action::ReadPrincipals
         | Action::ReadCredentials
@@ -204,6 +208,11 @@ const fn read_only(action: Action) -> bool {
         | Action::EnableKeyRotation
         | Action::DisableKeyRotation
         | Action::RotateKeyOnDemand
+        | Action::CreateKeyStore
+        | Action::UpdateKeyStore
+        | Action::DeleteKeyStore
+        | Action::ConnectKeyStore
+        | Action::DisconnectKeyStore
         | Action::ManageTenants
         | Action::ManagePrincipals
         | Action::ManageCredentials

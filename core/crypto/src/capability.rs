@@ -30,6 +30,14 @@ pub enum Capability {
     Ciphertext(Format),
 }
 
+impl Capability {
+    /// Whether this build can do it.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        !rests_on_lower(self) || lower::is_permitted()
+    }
+}
+
 /// Everything that this build can do.
 pub fn capabilities() -> impl Iterator<Item = Capability> {
     let specs = KeySpec::ALL.iter().copied().map(Capability::Spec);
@@ -40,8 +48,7 @@ pub fn capabilities() -> impl Iterator<Item = Capability> {
     let kems = KemAlgorithm::ALL.iter().copied().map(Capability::Kem);
     let imports = ImportWrapping::ALL.iter().copied().map(Capability::Import);
     let used = specs.chain(signing).chain(encryption).chain(macs).chain(agreement).chain(kems).chain(imports);
-    let lower = lower::is_permitted();
-    used.chain([Capability::Ciphertext(Format::V1)]).filter(move |capability| lower || !rests_on_lower(*capability))
+    used.chain([Capability::Ciphertext(Format::V1)]).filter(|capability| capability.is_present())
 }
 
 /// Whether the validated module has no part in it.

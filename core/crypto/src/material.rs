@@ -71,7 +71,14 @@ impl DataKeyPair {
     /// # Errors
     /// [`CryptoError::NoPublicKey`] for symmetric specs; [`CryptoError::Module`].
     pub fn generate(spec: KeySpec) -> Result<Self, CryptoError> {
-        let material = KeyMaterial::generate_pair(spec)?;
+        Self::of(&KeyMaterial::generate_pair(spec)?)
+    }
+
+    /// The key pair that some material is.
+    ///
+    /// # Errors
+    /// [`CryptoError::NoPublicKey`] for symmetric material; [`CryptoError::Module`].
+    pub fn of(material: &KeyMaterial) -> Result<Self, CryptoError> {
         Ok(Self { private: material.encode()?, public: material.public_key()?.der().to_vec() })
     }
 }

@@ -1,6 +1,8 @@
 //! The names of algorithms in records and in the usage ledger. They never change.
 
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, SigningAlgorithm,
+};
 
 pub(crate) const fn encryption(algorithm: EncryptionAlgorithm) -> &'static str {
     match algorithm {
@@ -33,5 +35,17 @@ pub(crate) const fn mac(algorithm: MacAlgorithm) -> &'static str {
         MacAlgorithm::HmacSha256 => "hmac-sha-256",
         MacAlgorithm::HmacSha384 => "hmac-sha-384",
         MacAlgorithm::HmacSha512 => "hmac-sha-512",
+    }
+}
+
+pub(crate) const fn agreement(algorithm: AgreementAlgorithm) -> &'static str {
+    match algorithm {
+        AgreementAlgorithm::Ecdh => "ecdh",
+    }
+}
+
+pub(crate) const fn kem(algorithm: KemAlgorithm) -> &'static str {
+    match algorithm {
+        KemAlgorithm::MlKem => "ml-kem",
     }
 }

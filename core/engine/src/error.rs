@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_model::action::Action;
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+};
 use strongroom_model::clock::Timestamp;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
@@ -114,6 +116,10 @@ pub enum Algorithm {
     Encryption(EncryptionAlgorithm),
     /// Of message authentication codes.
     Mac(MacAlgorithm),
+    /// Of key agreement.
+    Agreement(AgreementAlgorithm),
+    /// Of key encapsulation.
+    Kem(KemAlgorithm),
 }
 
 /// What is missing or already there.
@@ -179,6 +185,20 @@ pub enum InputFault {
     DigestLength {
         /// The algorithm.
         algorithm: SigningAlgorithm,
+    },
+    /// A message handed in as something that the algorithm does not take.
+    #[error("{algorithm:?} takes no message of the kind {kind:?}")]
+    MessageUnfit {
+        /// The algorithm.
+        algorithm: SigningAlgorithm,
+        /// What it was handed in as.
+        kind: MessageKind,
+    },
+    /// A public key to agree with that is none of the key's own kind: malformed, on another curve, or no point of it.
+    #[error("the public key is not one of a {spec:?} key")]
+    PeerUnfit {
+        /// The key's specification.
+        spec: KeySpec,
     },
     /// An encryption context where the algorithm cannot bind one.
     #[error("an encryption context cannot be bound by this algorithm")]

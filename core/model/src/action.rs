@@ -93,6 +93,24 @@ coded! {
         RotateKeyOnDemand = 43,
         /// Ask who one is.
         GetCallerIdentity = 44,
+        /// Agree on a secret with the holder of another key.
+        DeriveSharedSecret = 45,
+        /// Draw a secret and encapsulate it.
+        Encapsulate = 46,
+        /// Recover a secret that was encapsulated.
+        Decapsulate = 47,
+        /// Make a key store.
+        CreateKeyStore = 56,
+        /// Read key stores.
+        DescribeKeyStores = 57,
+        /// Change a key store.
+        UpdateKeyStore = 58,
+        /// Remove a key store.
+        DeleteKeyStore = 59,
+        /// Connect a key store.
+        ConnectKeyStore = 60,
+        /// Disconnect a key store.
+        DisconnectKeyStore = 61,
         /// Make, change, list or remove tenants.
         ManageTenants = 64,
         /// Read tenants.

@@ -185,6 +185,13 @@ fn input(fault: &InputFault) -> (&'static str, String) {
         InputFault::DigestLength { algorithm } => {
             format!("Digest is invalid length for algorithm {}.", word(words::SIGNING_ALGORITHMS, algorithm))
         }
+        InputFault::MessageUnfit { algorithm, kind } => {
+            let (algorithm, kind) = (word(words::SIGNING_ALGORITHMS, algorithm), word(words::MESSAGE_TYPES, kind));
+            format!("Message type {kind} is incompatible with algorithm {algorithm}.")
+        }
+        InputFault::PeerUnfit { spec } => {
+            format!("The public key is not valid for key spec {}.", word(words::KEY_SPECS, spec))
+        }
         InputFault::ActionUnfit { action } => {
             let operation = word(words::GRANT_OPERATIONS, action);
             format!("The operation {operation} cannot be granted on this kind of KMS key.")
@@ -225,7 +232,7 @@ mod tests {
     use std::sync::Arc;
 
     use strongroom_engine::{Algorithm, DeniedBy, InternalFault, Missing, PolicyOutcome as Outcome};
-    use strongroom_model::algorithm::{MacAlgorithm, SigningAlgorithm};
+    use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
     use strongroom_model::root::RootError;
     use strongroom_model::spec::KeySpec;
     use strongroom_model::store::StoreError;
@@ -269,6 +276,8 @@ mod tests {
             EngineError::InvalidSignature,
             EngineError::InvalidMac,
             InputFault::DigestLength { algorithm: SigningAlgorithm::RsaPssSha256 }.into(),
+            InputFault::MessageUnfit { algorithm: SigningAlgorithm::Ed25519, kind: MessageKind::Digest }.into(),
+            InputFault::PeerUnfit { spec: KeySpec::EcP256 }.into(),
             InputFault::ContextUnsupported.into(),
             InputFault::DuplicateTags.into(),
             InputFault::Days { what: "the waiting period", minimum: 7, maximum: 30 }.into(),

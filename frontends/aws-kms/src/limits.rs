@@ -10,6 +10,8 @@ pub const KEY_ID: RangeInclusive<usize> = 1..=2048;
 pub const PLAINTEXT: RangeInclusive<usize> = 1..=4096;
 /// Bytes of a ciphertext, signature or code.
 pub const CIPHERTEXT: RangeInclusive<usize> = 1..=6144;
+/// Bytes of a public key.
+pub const PUBLIC_KEY: RangeInclusive<usize> = 1..=8192;
 /// Grant tokens of a request.
 pub const GRANT_TOKENS: usize = 10;
 /// Characters of a grant token.

@@ -3,7 +3,9 @@
 
 use strongroom_engine::{Algorithm, KeyEntry};
 use strongroom_model::action::Action;
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::algorithm::{
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+};
 use strongroom_model::purpose::KeyState;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::usage::{Usage, UsageProfile};
@@ -25,14 +27,17 @@ pub(crate) const KEY_SPECS: Words<KeySpec> = &[
     ("HMAC_384", Some(KeySpec::Hmac384)),
     ("HMAC_512", Some(KeySpec::Hmac512)),
     ("SM2", None),
-    ("ML_DSA_44", None),
-    ("ML_DSA_65", None),
-    ("ML_DSA_87", None),
-    ("ECC_NIST_EDWARDS25519", None),
-    ("ML_KEM_512", None),
-    ("ML_KEM_768", None),
-    ("ML_KEM_1024", None),
+    ("ML_DSA_44", Some(KeySpec::MlDsa44)),
+    ("ML_DSA_65", Some(KeySpec::MlDsa65)),
+    ("ML_DSA_87", Some(KeySpec::MlDsa87)),
+    ("ECC_NIST_EDWARDS25519", Some(KeySpec::Ed25519)),
+    ("ML_KEM_512", Some(KeySpec::MlKem512)),
+    ("ML_KEM_768", Some(KeySpec::MlKem768)),
+    ("ML_KEM_1024", Some(KeySpec::MlKem1024)),
 ];
+
+/// AWS's former enumeration of the same, which it has closed.
+pub(crate) const FORMER_KEY_SPECS: Words<KeySpec> = KEY_SPECS.split_at(13).0;
 
 pub(crate) const PAIR_SPECS: Words<KeySpec> = &[
     ("RSA_2048", Some(KeySpec::Rsa2048)),
@@ -43,10 +48,10 @@ pub(crate) const PAIR_SPECS: Words<KeySpec> = &[
     ("ECC_NIST_P521", Some(KeySpec::EcP521)),
     ("ECC_SECG_P256K1", Some(KeySpec::EcSecp256k1)),
     ("SM2", None),
-    ("ECC_NIST_EDWARDS25519", None),
-    ("ML_KEM_512", None),
-    ("ML_KEM_768", None),
-    ("ML_KEM_1024", None),
+    ("ECC_NIST_EDWARDS25519", Some(KeySpec::Ed25519)),
+    ("ML_KEM_512", Some(KeySpec::MlKem512)),
+    ("ML_KEM_768", Some(KeySpec::MlKem768)),
+    ("ML_KEM_1024", Some(KeySpec::MlKem1024)),
 ];
 
 /// What a key is for, as AWS divides it.
@@ -55,14 +60,16 @@ pub(crate) enum KeyUsage {
     SignVerify,
     EncryptDecrypt,
     Mac,
+    KeyAgreement,
+    Kem,
 }
 
 pub(crate) const KEY_USAGES: Words<KeyUsage> = &[
     ("SIGN_VERIFY", Some(KeyUsage::SignVerify)),
     ("ENCRYPT_DECRYPT", Some(KeyUsage::EncryptDecrypt)),
     ("GENERATE_VERIFY_MAC", Some(KeyUsage::Mac)),
-    ("KEY_AGREEMENT", None),
-    ("ENCAPSULATE_DECAPSULATE", None),
+    ("KEY_AGREEMENT", Some(KeyUsage::KeyAgreement)),
+    ("ENCAPSULATE_DECAPSULATE", Some(KeyUsage::Kem)),
 ];
 
 pub(crate) const ORIGINS: Words<Origin> =
@@ -86,9 +93,9 @@ pub(crate) const SIGNING_ALGORITHMS: Words<SigningAlgorithm> = &[
     ("ECDSA_SHA_384", Some(SigningAlgorithm::EcdsaSha384)),
     ("ECDSA_SHA_512", Some(SigningAlgorithm::EcdsaSha512)),
     ("SM2DSA", None),
-    ("ML_DSA_SHAKE_256", None),
-    ("ED25519_SHA_512", None),
-    ("ED25519_PH_SHA_512", None),
+    ("ML_DSA_SHAKE_256", Some(SigningAlgorithm::MlDsa)),
+    ("ED25519_SHA_512", Some(SigningAlgorithm::Ed25519)),
+    ("ED25519_PH_SHA_512", Some(SigningAlgorithm::Ed25519Ph)),
 ];
 
 pub(crate) const MAC_ALGORITHMS: Words<MacAlgorithm> = &[
@@ -98,8 +105,15 @@ pub(crate) const MAC_ALGORITHMS: Words<MacAlgorithm> = &[
     ("HMAC_SHA_512", Some(MacAlgorithm::HmacSha512)),
 ];
 
-pub(crate) const MESSAGE_TYPES: Words<MessageKind> =
-    &[("RAW", Some(MessageKind::Raw)), ("DIGEST", Some(MessageKind::Digest)), ("EXTERNAL_MU", None)];
+pub(crate) const AGREEMENT_ALGORITHMS: Words<AgreementAlgorithm> = &[("ECDH", Some(AgreementAlgorithm::Ecdh))];
+
+pub(crate) const KEM_ALGORITHMS: Words<KemAlgorithm> = &[("ML_KEM", Some(KemAlgorithm::MlKem))];
+
+pub(crate) const MESSAGE_TYPES: Words<MessageKind> = &[
+    ("RAW", Some(MessageKind::Raw)),
+    ("DIGEST", Some(MessageKind::Digest)),
+    ("EXTERNAL_MU", Some(MessageKind::ExternalMu)),
+];
 
 pub(crate) const DATA_KEY_SPECS: Words<usize> = &[("AES_256", Some(32)), ("AES_128", Some(16))];
 
@@ -124,9 +138,9 @@ pub(crate) const GRANT_OPERATIONS: Words<Action> = &[
     ("GenerateDataKeyPairWithoutPlaintext", Some(Action::GenerateDataKeyPairWithoutPlaintext)),
     ("GenerateMac", Some(Action::GenerateMac)),
     ("VerifyMac", Some(Action::VerifyMac)),
-    ("DeriveSharedSecret", None),
-    ("Encapsulate", None),
-    ("Decapsulate", None),
+    ("DeriveSharedSecret", Some(Action::DeriveSharedSecret)),
+    ("Encapsulate", Some(Action::Encapsulate)),
+    ("Decapsulate", Some(Action::Decapsulate)),
 ];
 
 /// The word for a value; empty for one that AWS has no word for.
@@ -140,6 +154,8 @@ pub(crate) fn algorithm(algorithm: Algorithm) -> &'static str {
         Algorithm::Signing(algorithm) => word(SIGNING_ALGORITHMS, &algorithm),
         Algorithm::Encryption(algorithm) => word(ENCRYPTION_ALGORITHMS, &algorithm),
         Algorithm::Mac(algorithm) => word(MAC_ALGORITHMS, &algorithm),
+        Algorithm::Agreement(algorithm) => word(AGREEMENT_ALGORITHMS, &algorithm),
+        Algorithm::Kem(algorithm) => word(KEM_ALGORITHMS, &algorithm),
     }
 }
 
@@ -153,6 +169,12 @@ pub(crate) const fn key_usage(profile: UsageProfile) -> Option<KeyUsage> {
     }
     if profile.contains(Usage::Mac) {
         return Some(KeyUsage::Mac);
+    }
+    if profile.contains(Usage::KeyAgreement) {
+        return Some(KeyUsage::KeyAgreement);
+    }
+    if profile.contains(Usage::Kem) {
+        return Some(KeyUsage::Kem);
     }
     None
 }
@@ -168,6 +190,9 @@ pub(crate) const fn usage_of(usage: KeyUsage, spec: KeySpec) -> Option<Usage> {
         (KeyUsage::EncryptDecrypt, KeySpec::Aes256) => Some(Usage::DerivedAead),
         (KeyUsage::EncryptDecrypt, spec) if spec.is_rsa() => Some(Usage::RsaOaep),
         (KeyUsage::SignVerify, spec) if spec.is_rsa() || spec.is_elliptic() => Some(Usage::Sign),
+        (KeyUsage::SignVerify, spec) if spec.is_ml_dsa() || matches!(spec, KeySpec::Ed25519) => Some(Usage::Sign),
+        (KeyUsage::KeyAgreement, KeySpec::EcP256 | KeySpec::EcP384 | KeySpec::EcP521) => Some(Usage::KeyAgreement),
+        (KeyUsage::Kem, spec) if spec.is_ml_kem() => Some(Usage::Kem),
         (KeyUsage::Mac, KeySpec::Hmac224 | KeySpec::Hmac256 | KeySpec::Hmac384 | KeySpec::Hmac512) => Some(Usage::Mac),
         _ => None,
     }
@@ -205,5 +230,9 @@ pub(crate) fn algorithms(key: &KeyEntry) -> Option<(&'static str, Vec<&'static s
         }
         KeyUsage::SignVerify => ("SigningAlgorithms", fitting(SIGNING_ALGORITHMS, |algorithm| algorithm.fits(spec))),
         KeyUsage::Mac => ("MacAlgorithms", fitting(MAC_ALGORITHMS, |algorithm| algorithm.fits(spec))),
+        KeyUsage::KeyAgreement => {
+            ("KeyAgreementAlgorithms", fitting(AGREEMENT_ALGORITHMS, |algorithm| algorithm.fits(spec)))
+        }
+        KeyUsage::Kem => ("EncapsulationAlgorithms", fitting(KEM_ALGORITHMS, |algorithm| algorithm.fits(spec))),
     })
 }

@@ -294,6 +294,8 @@ pub(super) fn crypto_error(handle: &KeyHandle, error: CryptoError) -> EngineErro
         CryptoError::UnfitSigning(algorithm, _) => unfit(Algorithm::Signing(algorithm)),
         CryptoError::UnfitEncryption(algorithm, _) => unfit(Algorithm::Encryption(algorithm)),
         CryptoError::UnfitMac(algorithm, _) => unfit(Algorithm::Mac(algorithm)),
+        CryptoError::UnfitAgreement(algorithm, _) => unfit(Algorithm::Agreement(algorithm)),
+        CryptoError::UnfitKem(algorithm, _) => unfit(Algorithm::Kem(algorithm)),
         CryptoError::PlaintextTooLong { limit, .. } if spec.is_rsa() => {
             InputFault::PlaintextTooLong { spec, maximum: limit }.into()
         }

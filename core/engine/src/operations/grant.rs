@@ -150,7 +150,9 @@ fn fits(action: Action, profile: UsageProfile) -> bool {
         | Action::GenerateDataKeyPair
         | Action::GenerateDataKeyPairWithoutPlaintext => any(&[Usage::DerivedAead]),
         Action::Sign | Action::Verify => any(&[Usage::Sign]),
-        Action::GetPublicKey => any(&[Usage::Sign, Usage::RsaOaep, Usage::KeyAgreement]),
+        Action::GetPublicKey => any(&[Usage::Sign, Usage::RsaOaep, Usage::KeyAgreement, Usage::Kem]),
+        Action::DeriveSharedSecret => any(&[Usage::KeyAgreement]),
+        Action::Encapsulate | Action::Decapsulate => any(&[Usage::Kem]),
         Action::GenerateMac | Action::VerifyMac => any(&[Usage::Mac]),
         _ => true,
     }

@@ -1,5 +1,6 @@
 //! Every operation. One file a family; each is a plain struct that a front end fills and [`crate::Engine::perform`] does.
 
+pub mod agreement;
 pub mod backup;
 pub mod clock;
 pub mod data_key;
@@ -8,6 +9,7 @@ pub mod encrypt;
 pub mod explain;
 pub mod grant;
 pub mod inspect;
+pub mod kem;
 pub mod key;
 pub mod listing;
 pub mod mac;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use strongroom_crypto::Capability;
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{MessageKind, MessageLength, SigningAlgorithm};
 use strongroom_model::purpose::Purpose;
@@ -14,13 +15,13 @@ use crate::error::{Algorithm, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome};
 use crate::workers::Ground;
 
-/// Signs a message or its digest.
+/// Signs a message or what stands for it.
 pub struct Sign {
     /// With which key.
     pub key: KeyReference,
     /// At most [`crate::limits::MESSAGE_BYTES`] bytes.
     pub message: Vec<u8>,
-    /// Whether that is the message or its digest.
+    /// What that is.
     pub kind: MessageKind,
     /// How.
     pub algorithm: SigningAlgorithm,
@@ -65,7 +66,7 @@ pub struct Verify {
     pub key: KeyReference,
     /// At most [`crate::limits::MESSAGE_BYTES`] bytes.
     pub message: Vec<u8>,
-    /// Whether that is the message or its digest.
+    /// What that is.
     pub kind: MessageKind,
     /// How it was signed.
     pub algorithm: SigningAlgorithm,
@@ -138,9 +139,13 @@ fn require(
         let algorithm = Algorithm::Signing(algorithm);
         return Err(EngineError::AlgorithmUnfit { resource: Arc::clone(handle.resource()), algorithm, spec });
     }
+    if !Capability::Signing(algorithm).is_present() {
+        return Err(EngineError::Unsupported("this signing algorithm"));
+    }
     match algorithm.message_length(kind) {
         Some(MessageLength::Any) => Ok(()),
         Some(MessageLength::Exactly(bytes)) if message.len() == bytes => Ok(()),
-        Some(MessageLength::Exactly(_)) | None => Err(InputFault::DigestLength { algorithm }.into()),
+        Some(MessageLength::Exactly(_)) => Err(InputFault::DigestLength { algorithm }.into()),
+        None => Err(InputFault::MessageUnfit { algorithm, kind }.into()),
     }
 }

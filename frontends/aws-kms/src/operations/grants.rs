@@ -92,6 +92,9 @@ pub(super) async fn create(context: &Context<'_>, request: CreateGrantRequest<'_
     if let Some(retiring) = retiring {
         carried = carried.with("kms:retiringprincipal", Carries::Text(retiring.to_owned()));
     }
+    if let Some(arn) = &source_resource {
+        carried = carried.with("kms:grantconstraintsourcearn", Carries::Text(arn.clone()));
+    }
     let kinds = [
         ("EncryptionContextEquals", context_equals.is_some()),
         ("EncryptionContextSubset", context_subset.is_some()),

@@ -57,7 +57,8 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     check.characters("policy", policy.unwrap_or_default(), check::is_policy_character, check::POLICY_PATTERN);
     let description = check.optional("description", request.description.as_ref(), &limits::DESCRIPTION);
     let usage = check.choice("keyUsage", request.key_usage.as_ref(), words::KEY_USAGES);
-    let former = check.choice("customerMasterKeySpec", request.customer_master_key_spec.as_ref(), words::KEY_SPECS);
+    let former =
+        check.choice("customerMasterKeySpec", request.customer_master_key_spec.as_ref(), words::FORMER_KEY_SPECS);
     let spec = check.choice("keySpec", request.key_spec.as_ref(), words::KEY_SPECS);
     check.choice("origin", request.origin.as_ref(), words::ORIGINS);
     if request.custom_key_store_id.is_some() || request.xks_key_id.is_some() {

@@ -31,10 +31,10 @@ pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, ro
     }
 }
 
-/// A key's spec under its name and its former one.
+/// A key's spec under its name, and under its former one where that knows it.
 pub(super) fn write_spec(json: &mut Json, spec: KeySpec) {
-    let spec = word(words::KEY_SPECS, &spec);
-    json.text("CustomerMasterKeySpec", spec).text("KeySpec", spec);
+    let former = Some(word(words::FORMER_KEY_SPECS, &spec)).filter(|former| !former.is_empty());
+    json.text_if("CustomerMasterKeySpec", former).text("KeySpec", word(words::KEY_SPECS, &spec));
 }
 
 /// A key's algorithms, under the name that its usage gives them.

@@ -1,9 +1,11 @@
 //! The operations as data: each name of AWS's, the action that it is in records of refusals, and its handler.
 
+mod agreements;
 mod aliases;
 mod data_keys;
 mod encrypt;
 mod grants;
+mod key_stores;
 mod keys;
 mod macs;
 mod metadata;
@@ -71,16 +73,24 @@ macro_rules! operations {
 
 operations! {
     CancelKeyDeletion, CancelKeyDestruction => keys::cancel_deletion;
+    ConnectCustomKeyStore, ConnectKeyStore => key_stores::refuse;
     CreateAlias, CreateAlias => aliases::create;
+    CreateCustomKeyStore, CreateKeyStore => key_stores::refuse;
     CreateGrant, CreateGrant => grants::create;
     CreateKey, CreateKey => keys::create;
+    Decapsulate, Decapsulate => agreements::decapsulate;
     Decrypt, Decrypt => encrypt::decrypt;
     DeleteAlias, DeleteAlias => aliases::delete;
+    DeleteCustomKeyStore, DeleteKeyStore => key_stores::refuse;
+    DeriveSharedSecret, DeriveSharedSecret => agreements::derive;
+    DescribeCustomKeyStores, DescribeKeyStores => key_stores::refuse;
     DescribeKey, DescribeKey => keys::describe;
     DisableKey, DisableKey => keys::disable;
     DisableKeyRotation, DisableKeyRotation => rotation::disable;
+    DisconnectCustomKeyStore, DisconnectKeyStore => key_stores::refuse;
     EnableKey, EnableKey => keys::enable;
     EnableKeyRotation, EnableKeyRotation => rotation::enable;
+    Encapsulate, Encapsulate => agreements::encapsulate;
     Encrypt, Encrypt => encrypt::encrypt;
     GenerateDataKey, GenerateDataKey => data_keys::generate;
     GenerateDataKeyPair, GenerateDataKeyPair => data_keys::generate_pair;
@@ -109,6 +119,7 @@ operations! {
     TagResource, TagKey => tags::tag;
     UntagResource, UntagKey => tags::untag;
     UpdateAlias, UpdateAlias => aliases::update;
+    UpdateCustomKeyStore, UpdateKeyStore => key_stores::refuse;
     UpdateKeyDescription, UpdateKeyDescription => keys::update_description;
     Verify, Verify => sign::verify;
     VerifyMac, VerifyMac => macs::verify;

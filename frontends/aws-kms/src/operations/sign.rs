@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use strongroom_engine::operations::sign::{GetPublicKey, Sign, Verify};
-use strongroom_model::algorithm::MessageKind;
+use strongroom_engine::{EngineError, InputFault};
+use strongroom_model::algorithm::{MessageKind, SigningAlgorithm};
 
 use super::keys::arn_of;
 use super::{metadata, requests};
@@ -52,10 +53,10 @@ async fn run(context: &Context<'_>, request: SignRequest<'_>, verify: bool) -> R
     check_grant_tokens(&mut check, request.grant_tokens.as_deref());
     check.done()?;
     let algorithm = algorithm.ok_or_else(Fault::serialization)?;
-    let kind = kind.unwrap_or(MessageKind::Raw);
+    let named = kind.unwrap_or(MessageKind::Raw);
     context.grant_tokens(request.grant_tokens.as_deref())?;
     let algorithm_word = word(words::SIGNING_ALGORITHMS, &algorithm);
-    let kind_word = word(words::MESSAGE_TYPES, &kind);
+    let kind_word = word(words::MESSAGE_TYPES, &named);
     let carried = Carried::default()
         .with("kms:signingalgorithm", Carries::Word(algorithm_word))
         .with("kms:messagetype", Carries::Word(kind_word));
@@ -65,6 +66,7 @@ async fn run(context: &Context<'_>, request: SignRequest<'_>, verify: bool) -> R
         ("signingAlgorithm", algorithm_word.to_owned()),
     ];
     let key = context.key(key, Accepts::Aliases).await?;
+    let kind = taken_as(algorithm, named, &message).map_err(|error| context.unrecorded(&error))?;
     let mut json;
     if verify {
         let operation = Verify { key, message, kind, algorithm, signature };
@@ -79,6 +81,19 @@ async fn run(context: &Context<'_>, request: SignRequest<'_>, verify: bool) -> R
     }
     json.text("SigningAlgorithm", algorithm_word);
     Ok(json.finish())
+}
+
+/// What the engine signs. For Ed25519ph AWS takes a digest alone, as long as SHA-512's, and hashes that as if it were the
+/// message: what is handed in has been hashed once before.
+fn taken_as(algorithm: SigningAlgorithm, kind: MessageKind, message: &[u8]) -> Result<MessageKind, EngineError> {
+    match (algorithm, kind) {
+        (SigningAlgorithm::Ed25519Ph, MessageKind::Digest) => match algorithm.digest_bytes() == Some(message.len()) {
+            true => Ok(MessageKind::Raw),
+            false => Err(InputFault::DigestLength { algorithm }.into()),
+        },
+        (SigningAlgorithm::Ed25519Ph, _) => Err(InputFault::MessageUnfit { algorithm, kind }.into()),
+        (_, kind) => Ok(kind),
+    }
 }
 
 pub(super) async fn public_key(context: &Context<'_>, request: GetPublicKeyRequest<'_>) -> Result<Bytes, Fault> {

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod agreements;
 mod authentication;
 mod encryption;
 mod grants;

@@ -59,14 +59,14 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
         ("CreateKey", json!({"MultiRegion": true})),
         ("CreateKey", json!({"Origin": "EXTERNAL"})),
         ("CreateKey", json!({"CustomKeyStoreId": "cks-1"})),
-        ("CreateKey", json!({"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"})),
+        ("CreateKey", json!({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"})),
         ("GenerateRandom", json!({"NumberOfBytes": 1, "CustomKeyStoreId": "cks-1"})),
         ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256", "Recipient": {"AttestationDocument": "AA=="}})),
         ("EnableKeyRotation", json!({"KeyId": service.key_of("HMAC_256", "GENERATE_VERIFY_MAC")["KeyId"]})),
     ] {
         assert_eq!(service.refused(operation, request).0, "UnsupportedOperationException", "{operation}");
     }
-    for operation in ["DeriveSharedSecret", "ReplicateKey", "ImportKeyMaterial", "CreateCustomKeyStore"] {
+    for operation in ["ReplicateKey", "ImportKeyMaterial"] {
         assert_eq!(service.refused(operation, json!({})).0, "UnknownOperationException");
     }
 }

@@ -1,6 +1,6 @@
 //! Signatures, codes and public keys.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Service, b64, blob};
 
@@ -89,4 +89,63 @@ fn an_rsa_key_encrypts_up_to_its_largest_size() {
     let symmetric = json!({"KeyId": key["KeyId"], "Plaintext": b64(b"p")});
     let unfit = "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048.".to_owned();
     assert_eq!(service.refused("Encrypt", symmetric), ("InvalidKeyUsageException".to_owned(), unfit));
+}
+
+/// A request to sign `message` as `kind`.
+fn sign(key: &Value, algorithm: &str, kind: &str, message: &[u8]) -> Value {
+    json!({"KeyId": key["KeyId"], "Message": b64(message), "MessageType": kind, "SigningAlgorithm": algorithm})
+}
+
+#[test]
+fn ed25519_signs_messages_and_its_prehashed_form_digests_alone() {
+    let service = Service::new();
+    let key = service.key_of("ECC_NIST_EDWARDS25519", "SIGN_VERIFY");
+    for (algorithm, taken, refused, message) in
+        [("ED25519_SHA_512", "RAW", "DIGEST", &b"message"[..]), ("ED25519_PH_SHA_512", "DIGEST", "RAW", &[7; 64])]
+    {
+        let made = service.ok("Sign", sign(&key, algorithm, taken, message));
+        assert_eq!(blob(&made, "Signature").len(), 64);
+        for (kind, wrong) in [(refused, message), ("EXTERNAL_MU", &[7; 64])] {
+            let text = format!("Message type {kind} is incompatible with algorithm {algorithm}.");
+            let refusal = service.refused("Sign", sign(&key, algorithm, kind, wrong));
+            assert_eq!(refusal, ("ValidationException".to_owned(), text));
+        }
+        let mut verify = sign(&key, algorithm, taken, message);
+        verify["Signature"] = made["Signature"].clone();
+        assert_eq!(service.ok("Verify", verify.clone())["SignatureValid"], true);
+        verify["Message"] = json!(b64(&[8; 64]));
+        assert_eq!(service.refused("Verify", verify).0, "KMSInvalidSignatureException");
+    }
+    let text = "Digest is invalid length for algorithm ED25519_PH_SHA_512.".to_owned();
+    let refusal = service.refused("Sign", sign(&key, "ED25519_PH_SHA_512", "DIGEST", &[7; 32]));
+    assert_eq!(refusal, ("ValidationException".to_owned(), text));
+    let text = "Algorithm ECDSA_SHA_256 is incompatible with key spec ECC_NIST_EDWARDS25519.".to_owned();
+    let refusal = service.refused("Sign", sign(&key, "ECDSA_SHA_256", "RAW", b"m"));
+    assert_eq!(refusal, ("InvalidKeyUsageException".to_owned(), text));
+}
+
+#[test]
+fn ml_dsa_signs_messages_and_their_representatives() {
+    let service = Service::new();
+    for (spec, bytes) in [("ML_DSA_44", 2420), ("ML_DSA_65", 3309), ("ML_DSA_87", 4627)] {
+        let key = service.key_of(spec, "SIGN_VERIFY");
+        for (kind, message) in [("RAW", &b"message"[..]), ("EXTERNAL_MU", &[7; 64])] {
+            let mut request = sign(&key, "ML_DSA_SHAKE_256", kind, message);
+            let made = service.ok("Sign", request.clone());
+            assert_eq!(blob(&made, "Signature").len(), bytes);
+            request["Signature"] = made["Signature"].clone();
+            assert_eq!(service.ok("Verify", request.clone())["SignatureValid"], true);
+            request["Message"] = json!(b64(&[8; 64]));
+            assert_eq!(service.refused("Verify", request).0, "KMSInvalidSignatureException");
+        }
+        let validation = |text: &str| ("ValidationException".to_owned(), text.to_owned());
+        assert_eq!(
+            service.refused("Sign", sign(&key, "ML_DSA_SHAKE_256", "DIGEST", &[7; 64])),
+            validation("Message type DIGEST is incompatible with algorithm ML_DSA_SHAKE_256.")
+        );
+        assert_eq!(
+            service.refused("Sign", sign(&key, "ML_DSA_SHAKE_256", "EXTERNAL_MU", &[7; 63])),
+            validation("Digest is invalid length for algorithm ML_DSA_SHAKE_256.")
+        );
+    }
 }
