@@ -44,7 +44,8 @@ const OTHER: &str = "444455556666";
 fn is_about_a_key(action: Action) -> bool {
     use Action::{CreateKey, GenerateRandom, GetCallerIdentity, ListAliases, ListKeys, ListRetirableGrants};
     let tenant = [CreateKey, ListKeys, ListAliases, ListRetirableGrants, GenerateRandom, GetCallerIdentity];
-    action.code() < Action::ManageTenants.code() && !tenant.contains(&action)
+    let key_stores = Action::CreateKeyStore.code()..=Action::DisconnectKeyStore.code();
+    action.code() < Action::ManageTenants.code() && !tenant.contains(&action) && !key_stores.contains(&action.code())
 }
 
 fn verdict(answer: Result<(), EngineError>) -> &'static str {
