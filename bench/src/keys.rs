@@ -1,5 +1,5 @@
 //! Many keys: how fast they are made, how long a killed server takes to answer again, how much memory it holds, and
-//! whether a key that was never used is slower than one in use.
+//! whether they are slower to use than a hundred.
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 
 use std::sync::Arc;
@@ -11,6 +11,15 @@ use crate::process::Server;
 use crate::{Arguments, Result};
 
 const CONNECTIONS: usize = 64;
+/// More keys than any cache holds.
+const MANY: usize = 50_000;
+
+/// Keys that are made over the wire, to see how fast that is; the others are made past it.
+const OVER_THE_WIRE: usize = 10_000;
+/// Keys that are used before they are too many for the caches.
+const FEW: usize = 100;
+/// Uses of each of those, and of keys drawn from all.
+const USES: usize = 5_000;
 
 /// Makes `count` keys and measures what they cost.
 pub(crate) fn measure(arguments: &Arguments, count: usize) -> Result<()> {
@@ -22,25 +31,46 @@ pub(crate) fn measure(arguments: &Arguments, count: usize) -> Result<()> {
     println!("|---|---|");
     println!("| memory with one key | {:.0} MiB |", server.memory()?);
     let begun = Instant::now();
-    let keys = runtime.block_on(make(&server.target, count))?;
+    let over_the_wire = count.min(OVER_THE_WIRE);
+    let mut keys = runtime.block_on(make(&server.target, over_the_wire))?;
     let took = begun.elapsed().as_secs_f64();
-    println!("| keys made | {count} in {took:.1} s, {:.0}/s |", count as f64 / took);
-    println!("| memory after making them | {:.0} MiB |", server.memory()?);
+    println!("| keys made over the wire | {over_the_wire} in {took:.1} s, {:.0}/s |", over_the_wire as f64 / took);
+    let few: Vec<String> = keys.iter().take(FEW).cycle().take(USES).cloned().collect();
+    runtime.block_on(encrypt(&server.target, &few))?;
+    tell("use of one of a hundred keys", &runtime.block_on(encrypt(&server.target, &few))?);
+    let (data, region) = (server.directory().to_owned(), server.target.region.clone());
+    server.kill()?;
+    let begun = Instant::now();
+    keys.extend(crate::fill::fill(&data, &region, count - over_the_wire)?);
+    println!(
+        "| the others, by the engine alone | {} in {:.1} s |",
+        count - over_the_wire,
+        begun.elapsed().as_secs_f64()
+    );
+
+    let mut server = start()?;
+    let first = keys.first().ok_or("no keys")?;
+    // Some load, so that the kill meets a server at work.
+    runtime.block_on(encrypt(&server.target, &few))?;
     server.kill()?;
     let begun = Instant::now();
     let server = start()?;
-    let first = keys.first().ok_or("no keys")?;
     runtime.block_on(encrypt(&server.target, std::slice::from_ref(first)))?;
     println!("| kill -9 to first answer | {:.0} ms |", begun.elapsed().as_secs_f64() * 1e3);
-    let some: Vec<String> = keys.iter().step_by((count / 2000).max(1)).cloned().collect();
-    let cold = runtime.block_on(encrypt(&server.target, &some))?;
-    let warm = runtime.block_on(encrypt(&server.target, &some))?;
-    println!("| first use of a key, one connection | p50 {:.2} ms, p99 {:.2} ms |", at(&cold, 50), at(&cold, 99));
-    println!("| second use of it | p50 {:.2} ms, p99 {:.2} ms |", at(&warm, 50), at(&warm, 99));
-    let through = runtime.block_on(encrypt(&server.target, &keys))?;
-    println!("| every key once more | p50 {:.2} ms, p99 {:.2} ms |", at(&through, 50), at(&through, 99));
-    println!("| memory after using every key | {:.0} MiB |", server.memory()?);
+    println!("| memory after starting | {:.0} MiB |", server.memory()?);
+    let spread: Vec<String> = keys.iter().step_by((count / USES).max(1)).cloned().collect();
+    tell("first use of keys spread over all", &runtime.block_on(encrypt(&server.target, &spread))?);
+    tell("second use of them", &runtime.block_on(encrypt(&server.target, &spread))?);
+    runtime.block_on(encrypt(&server.target, &few))?;
+    tell("use of one of a hundred keys, beside all others", &runtime.block_on(encrypt(&server.target, &few))?);
+    let many: Vec<String> = keys.iter().rev().take(MANY).cloned().collect();
+    tell(&format!("one use of each of {} keys", many.len()), &runtime.block_on(encrypt(&server.target, &many))?);
+    println!("| memory after that | {:.0} MiB |", server.memory()?);
     Ok(())
+}
+
+fn tell(what: &str, times: &[Duration]) {
+    println!("| {what}, one connection | p50 {:.2} ms, p99 {:.2} ms |", at(times, 50), at(times, 99));
 }
 
 async fn make(target: &Target, count: usize) -> Result<Vec<String>> {

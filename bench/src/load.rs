@@ -42,7 +42,7 @@ impl Default for Target {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Job {
     Encrypt,
     Decrypt,
@@ -67,9 +67,28 @@ impl Job {
 }
 
 /// Bodies of the requests, made once against our server.
-pub(crate) struct Samples(Vec<(Job, String)>);
+pub(crate) struct Samples {
+    bodies: Vec<(Job, String)>,
+    /// Asks when a key was last used.
+    last_use: String,
+}
 
-/// What a run came to.
+/// What a server was asked for some time, and what that cost it.
+#[derive(Default)]
+pub(crate) struct Load {
+    pub(crate) served: Served,
+    pub(crate) cpu: Duration,
+    pub(crate) time: Duration,
+}
+
+impl Load {
+    pub(crate) fn add(&mut self, served: Served, time: Duration) {
+        self.served.extend(served);
+        self.time += time;
+    }
+}
+
+/// What a load came to.
 pub(crate) struct Figures {
     pub(crate) per_second: f64,
     pub(crate) p50: Duration,
@@ -78,16 +97,16 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    pub(crate) fn of(served: &Served, cpu: Duration, time: Duration) -> Self {
-        let mut times = served.clone();
+    pub(crate) fn of(load: &Load) -> Self {
+        let mut times = load.served.clone();
         times.sort_unstable();
         let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
         let count = times.len() as f64;
         Self {
-            per_second: count / time.as_secs_f64(),
+            per_second: count / load.time.as_secs_f64(),
             p50: at(50).copied().unwrap_or_default(),
             p99: at(99).copied().unwrap_or_default(),
-            cpu_micros: cpu.as_secs_f64() * 1e6 / count,
+            cpu_micros: load.cpu.as_secs_f64() * 1e6 / count,
         }
     }
 }
@@ -104,7 +123,8 @@ pub(crate) async fn samples(target: &Target) -> Result<Samples> {
     let mac = text_field(&mac, "KeyId")?;
     let signing = client.ask("CreateKey", r#"{"KeySpec":"ECC_NIST_P256","KeyUsage":"SIGN_VERIFY"}"#).await?;
     let signing = text_field(&signing, "KeyId")?;
-    Ok(Samples(vec![
+    let last_use = format!(r#"{{"KeyId":"{mac}"}}"#);
+    let bodies = vec![
         (Job::Encrypt, encrypt),
         (Job::Decrypt, format!(r#"{{"CiphertextBlob":"{ciphertext}",{context}}}"#)),
         (Job::GenerateDataKey, format!(r#"{{"KeyId":"alias/dev","KeySpec":"AES_256",{context}}}"#)),
@@ -115,25 +135,25 @@ pub(crate) async fn samples(target: &Target) -> Result<Samples> {
                 r#"{{"KeyId":"{signing}","Message":"{plaintext}","MessageType":"DIGEST","SigningAlgorithm":"ECDSA_SHA_256"}}"#
             ),
         ),
-    ]))
+    ];
+    Ok(Samples { bodies, last_use })
 }
 
-/// Runs a job for some time; every request is signed by itself and must be answered with 200.
-pub(crate) async fn run(
-    target: &Target,
-    job: Job,
-    samples: &Samples,
-    connections: usize,
-    time: Duration,
-) -> Result<Served> {
-    let body = samples.0.iter().find(|(sample, _)| *sample == job).map(|(_, body)| body.clone());
-    let body: Arc<str> = body.ok_or("no sample for this job")?.into();
+/// Opens this many connections.
+pub(crate) async fn connect(target: &Target, connections: usize) -> Result<Vec<Client>> {
     let mut clients = Vec::new();
     for _ in 0..connections {
         clients.push(Client::connect(target).await?);
     }
+    Ok(clients)
+}
+
+/// Runs a job for some time; every request is signed by itself and must be answered with 200.
+pub(crate) async fn run(clients: &mut Vec<Client>, job: Job, samples: &Samples, time: Duration) -> Result<Served> {
+    let body = samples.bodies.iter().find(|(sample, _)| *sample == job).map(|(_, body)| body.clone());
+    let body: Arc<str> = body.ok_or("no sample for this job")?.into();
     let end = Instant::now() + time;
-    let tasks = clients.into_iter().map(|mut client| {
+    let tasks = clients.drain(..).map(|mut client| {
         let body = Arc::clone(&body);
         tokio::spawn(async move {
             let mut served = Served::new();
@@ -142,15 +162,23 @@ pub(crate) async fn run(
                 client.ask(job.name(), &body).await?;
                 served.push(begun.elapsed());
             }
-            Ok::<Served, Box<dyn std::error::Error + Send + Sync>>(served)
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((client, served))
         })
     });
     let tasks: Vec<_> = tasks.collect();
     let mut all = Served::new();
     for task in tasks {
-        all.extend(task.await??);
+        let (client, served) = task.await??;
+        clients.push(client);
+        all.extend(served);
     }
     Ok(all)
+}
+
+/// Has our server finish what it does behind the requests: the usage ledger is counted before it is asked.
+pub(crate) async fn settle(clients: &mut [Client], samples: &Samples) -> Result<()> {
+    let client = clients.first_mut().ok_or("no connection")?;
+    client.ask("GetKeyLastUsage", &samples.last_use).await.map(drop)
 }
 
 pub(crate) struct Client {

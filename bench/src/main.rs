@@ -5,6 +5,7 @@
 //! shown beside it. Absent on purpose: assertions. This measures; the tests promise.
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 
+mod fill;
 mod floor;
 mod keys;
 mod load;
@@ -15,11 +16,14 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::load::{Figures, Job, Target};
-use crate::process::{Served, Server};
+use crate::load::{Figures, Job, Load, Target};
+use crate::process::Server;
 
 /// Anything that goes wrong ends the benchmark; there is nobody to handle it.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How long each server is asked before it is measured.
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Measures Strongroom beside a bare server.
 #[derive(Parser)]
@@ -32,6 +36,12 @@ pub(crate) struct Arguments {
     /// Seconds for each figure.
     #[arg(long, global = true, default_value_t = 4)]
     pub(crate) seconds: u64,
+    /// Parts that each figure is measured in, the floor and ours in turn, so that what else the machine does meets both.
+    #[arg(long, global = true, default_value_t = 4)]
+    rounds: u32,
+    /// Operations to measure; all if none is named.
+    #[arg(long, global = true, value_delimiter = ',', value_enum)]
+    jobs: Vec<Job>,
     /// Connections, in turn.
     #[arg(long, global = true, value_delimiter = ',', default_values_t = [1usize, 16, 64])]
     connections: Vec<usize>,
@@ -68,7 +78,8 @@ fn main() -> Result<()> {
 
 fn measure(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let time = Duration::from_secs(arguments.seconds);
+    let time = Duration::from_secs(arguments.seconds) / arguments.rounds.max(1);
+    let jobs = if arguments.jobs.is_empty() { Job::ALL } else { &arguments.jobs };
     let directory = tempfile::tempdir()?;
     let ours = Server::ours(arguments.server.as_deref(), directory.path(), &arguments.dev)?;
     let (chain, key) = ours.certificates();
@@ -77,33 +88,31 @@ fn measure(arguments: &Arguments) -> Result<()> {
 
     println!("| operation | connections | server | requests/s | p50 ms | p99 ms | CPU us/request | ratio |");
     println!("|---|---|---|---|---|---|---|---|");
-    for job in Job::ALL {
+    for job in jobs {
         for connections in &arguments.connections {
-            let floor = run(&runtime, &bare, &ours.target, *job, &samples, *connections, time)?;
+            // The floor gets the very requests that ours gets, signatures included; only the address differs.
+            let target = Target { address: bare.target.address, ..ours.target.clone() };
+            let mut to_bare = runtime.block_on(load::connect(&target, *connections))?;
+            let mut to_ours = runtime.block_on(load::connect(&ours.target, *connections))?;
+            for clients in [&mut to_bare, &mut to_ours] {
+                runtime.block_on(load::run(clients, *job, &samples, WARM_UP))?;
+            }
+            runtime.block_on(load::settle(&mut to_ours, &samples))?;
+            let (mut floor, mut mine) = (Load::default(), Load::default());
+            let (bare_before, ours_before) = (bare.cpu()?, ours.cpu()?);
+            for _ in 0..arguments.rounds.max(1) {
+                floor.add(runtime.block_on(load::run(&mut to_bare, *job, &samples, time))?, time);
+                mine.add(runtime.block_on(load::run(&mut to_ours, *job, &samples, time))?, time);
+            }
+            runtime.block_on(load::settle(&mut to_ours, &samples))?;
+            floor.cpu = bare.cpu()?.saturating_sub(bare_before);
+            mine.cpu = ours.cpu()?.saturating_sub(ours_before);
+            let (floor, mine) = (Figures::of(&floor), Figures::of(&mine));
             row(*job, *connections, "floor", &floor, None);
-            let mine = run(&runtime, &ours, &ours.target, *job, &samples, *connections, time)?;
             row(*job, *connections, "strongroom", &mine, Some(mine.cpu_micros / floor.cpu_micros));
         }
     }
     Ok(())
-}
-
-/// The floor gets the very requests that ours gets, signatures included; only the address differs.
-fn run(
-    runtime: &tokio::runtime::Runtime,
-    server: &Server,
-    credentials: &Target,
-    job: Job,
-    samples: &load::Samples,
-    connections: usize,
-    time: Duration,
-) -> Result<Figures> {
-    let target = Target { address: server.target.address, ..credentials.clone() };
-    runtime.block_on(load::run(&target, job, samples, connections, Duration::from_millis(500)))?;
-    let before = server.cpu()?;
-    let served: Served = runtime.block_on(load::run(&target, job, samples, connections, time))?;
-    let after = server.cpu()?;
-    Ok(Figures::of(&served, after.saturating_sub(before), time))
 }
 
 fn row(job: Job, connections: usize, server: &str, figures: &Figures, ratio: Option<f64>) {

@@ -71,6 +71,11 @@ impl Server {
         (tls.join("server.pem"), tls.join("server.key"))
     }
 
+    /// Where its data lies.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

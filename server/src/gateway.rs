@@ -36,7 +36,7 @@ pub(crate) struct Serving {
 }
 
 /// Opens the roots with what an operator gives in the body of an unseal request, and makes the front ends; or says why not.
-pub(crate) type Unsealer = Box<dyn Fn(&SecretBytes, By) -> Result<Serving, String> + Send + Sync>;
+pub(crate) type Unsealer = Box<dyn Fn(&SecretBytes, &By) -> Result<Serving, String> + Send + Sync>;
 
 /// What all listeners share.
 pub(crate) struct Shared {
@@ -149,7 +149,7 @@ impl Gateway {
             if shared.serving().is_some() {
                 return Err("the server is not sealed any more".to_owned());
             }
-            let opened = (shared.unsealer)(&secret, by);
+            let opened = (shared.unsealer)(&secret, &by);
             match &opened {
                 Ok(_) => tracing::info!(uid, "unsealed"),
                 Err(problem) => tracing::warn!(uid, problem, "not unsealed"),

@@ -238,7 +238,7 @@ impl Scheduler {
                     tracing::warn!(%error, "that roots were unsealed is not recorded yet");
                 }
                 let days = shared.retention_days.load(Ordering::Relaxed);
-                if days > 0 && ticks % TICKS_BETWEEN_PRUNINGS == 0 {
+                if days > 0 && ticks.is_multiple_of(TICKS_BETWEEN_PRUNINGS) {
                     prune(serving, days);
                 }
                 // Rotation, checkpoints and the saved head must not end with one fault.

@@ -58,7 +58,7 @@ struct Opener {
 
 impl Opener {
     /// Opens the roots with what an operator hands over.
-    fn unseal(&self, secret: &SecretBytes, by: By) -> Result<Serving, String> {
+    fn unseal(&self, secret: &SecretBytes, by: &By) -> Result<Serving, String> {
         let keep = |problem: String, with: &str| {
             let failed = Some(problem.clone());
             self.tries.keep(Try { by: by.clone(), with: with.to_owned(), root: String::new(), failed });

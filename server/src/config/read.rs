@@ -134,7 +134,7 @@ impl Found<'_> {
                     if self.fields.contains(&(container, (*key).to_owned())) {
                         return;
                     }
-                    let table = here.map_or(Some(self.table.get_ref()), DeValue::as_table);
+                    let table = here.map_or_else(|| Some(self.table.get_ref()), DeValue::as_table);
                     table.and_then(|table| table.get_key_value(*key)).map(|(key, value)| (key.span().start, value))
                 }
                 Step::Index(index) => {

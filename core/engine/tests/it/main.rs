@@ -11,6 +11,7 @@ mod grants;
 mod ledger;
 mod lifecycle;
 mod matrix;
+mod planned;
 mod races;
 mod roots;
 mod strangers;

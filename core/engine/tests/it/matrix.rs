@@ -40,7 +40,17 @@ impl Operation for Ask {
 
 const OTHER: &str = "444455556666";
 
-/// What is asked of the key; everything else is asked of the tenant.
+/// What is asked of the installation as a whole.
+const OF_THE_INSTALLATION: [Action; 6] = [
+    Action::ManageTenants,
+    Action::ReadTenants,
+    Action::ManageRoots,
+    Action::ReadRoots,
+    Action::ManageBackups,
+    Action::Unseal,
+];
+
+/// What is asked of the key; everything else is asked of the tenant or the installation.
 fn is_about_a_key(action: Action) -> bool {
     use Action::{CreateKey, GenerateRandom, GetCallerIdentity, ListAliases, ListKeys, ListRetirableGrants};
     let tenant = [CreateKey, ListKeys, ListAliases, ListRetirableGrants, GenerateRandom, GetCallerIdentity];
@@ -191,6 +201,7 @@ fn who_may_do_what_is_as_was_last_looked_at() {
     for action in Action::ALL.iter().filter(|action| action.code() < Action::Scheduled.code()) {
         let target = match is_about_a_key(*action) {
             true => Target::Key(by_name(&key)),
+            false if OF_THE_INSTALLATION.contains(action) => Target::Installation,
             false => Target::Tenant(test.tenant.id),
         };
         write!(table, "\n{:<36}", format!("{action:?}")).unwrap();
