@@ -175,7 +175,7 @@ mod tests {
     use strongroom_engine::SecretBytes;
 
     use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate};
-    use strongroom_model::clock::{Clock, Timestamp};
+    use strongroom_model::clock::Timestamp;
     use strongroom_sigv4::{Credentials, sign};
     use strongroom_testkit::engine::{TestEngine, block_on, operator};
 

@@ -22,7 +22,7 @@ fn a_root_that_was_planned_keeps_its_id_until_it_is_finished() {
 #[test]
 fn an_installation_that_is_begun_again_keeps_nothing_but_the_roots_that_were_planned() {
     let test = TestEngine::new();
-    test.create_key();
+    let _ = test.create_key();
     plan_root(&*test.store, "token \"a\"", FIRST).unwrap();
     begin_initialisation(&*test.store).unwrap();
     assert!(installation(&*test.store).unwrap().is_none());
