@@ -27,7 +27,7 @@ use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
 use strongroom_model::root::RootOfTrust;
-use strongroom_model::spec::KeySpec;
+use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::usage::Usage;
 use strongroom_root_software::{SoftwareRoot, Unlocker};
 use strongroom_secret::{Secret, SecretBytes};
@@ -217,6 +217,7 @@ fn first_key(
         name: named(KEY_ID, &id),
         spec: KeySpec::Aes256,
         usages: vec![Usage::DerivedAead],
+        origin: Origin::Generated,
         description: "A key to begin with".to_owned(),
         policy: dialect.default_key_policy(ACCOUNT),
         bypass_lockout: true,

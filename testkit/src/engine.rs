@@ -14,7 +14,7 @@ use strongroom_audit::gate::Permit;
 use strongroom_audit::port::{AuditLog, Head, LogUnavailable, Position, ReadError, RecordClass, StoredRecords};
 use strongroom_audit::record::SealedRecord;
 use strongroom_audit_log::FileLog;
-use strongroom_crypto::SystemRandom;
+use strongroom_crypto::{PublicKey, SystemRandom};
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolicy};
 use strongroom_engine::operations::tenant::CreateTenant;
@@ -23,12 +23,13 @@ use strongroom_engine::{
     Options, OwnedKind, Parts, TenantRow, Value,
 };
 use strongroom_model::action::Action;
+use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::caller::{Caller, Principal, Source};
 use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::id::TenantId;
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::root::RootOfTrust;
-use strongroom_model::spec::KeySpec;
+use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Revision, Store};
 use strongroom_model::usage::Usage;
 use strongroom_root_software::{Credential, SoftwareRoot, Unlocker};
@@ -341,6 +342,24 @@ impl TestEngine {
             name: self.key_name(),
             spec,
             usages: vec![usage],
+            origin: Origin::Generated,
+            description: String::new(),
+            policy: key_policy(),
+            bypass_lockout: false,
+            tags: Vec::new(),
+        };
+        self.run(&self.root(), create).unwrap()
+    }
+
+    /// Makes a key whose material is to be imported.
+    #[must_use]
+    pub fn create_for_import(&self, spec: KeySpec, usage: Usage) -> Arc<KeyEntry> {
+        let create = CreateKey {
+            tenant: self.tenant.id,
+            name: self.key_name(),
+            spec,
+            usages: vec![usage],
+            origin: Origin::Imported,
             description: String::new(),
             policy: key_policy(),
             bypass_lockout: false,
@@ -378,6 +397,16 @@ impl TestEngine {
     pub fn tick(&self) -> strongroom_engine::Ticked {
         self.engine.tick(&TestDialect).unwrap()
     }
+}
+
+/// Wraps material for an import to an RSA-2048 key, by RSAES-OAEP with SHA-256.
+///
+/// # Panics
+/// When `public` is no such key, or the material too long for it.
+#[must_use]
+pub fn wrapped_for_import(public: &[u8], material: &[u8]) -> Vec<u8> {
+    let public = PublicKey::parse(KeySpec::Rsa2048, public).unwrap();
+    public.encrypt(EncryptionAlgorithm::RsaOaepSha256, material).unwrap()
 }
 
 /// Lets go of the last handle, waiting for threads that are about to end.

@@ -183,6 +183,7 @@ const fn read_only(action: Action) -> bool {
         | Action::Encapsulate
         | Action::Decapsulate
         | Action::DescribeKeyStores
+        | Action::GetParametersForImport
         | Action::ReadTenants
         | Action::ReadPrincipals
         | Action::ReadCredentials
@@ -213,6 +214,10 @@ const fn read_only(action: Action) -> bool {
         | Action::DeleteKeyStore
         | Action::ConnectKeyStore
         | Action::DisconnectKeyStore
+        | Action::ImportKeyMaterial
+        | Action::DeleteImportedKeyMaterial
+        | Action::ReplicateKey
+        | Action::UpdatePrimaryRegion
         | Action::ManageTenants
         | Action::ManagePrincipals
         | Action::ManageCredentials

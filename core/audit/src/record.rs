@@ -372,6 +372,7 @@ pub(crate) const fn purpose_code(purpose: Purpose) -> u8 {
         Purpose::Import => 10,
         Purpose::ScheduleDestruction => 11,
         Purpose::CancelDestruction => 12,
+        Purpose::RemoveMaterial => 13,
     }
 }
 
@@ -390,6 +391,7 @@ pub(crate) const fn purpose_from_code(code: u8) -> Option<Purpose> {
         10 => Purpose::Import,
         11 => Purpose::ScheduleDestruction,
         12 => Purpose::CancelDestruction,
+        13 => Purpose::RemoveMaterial,
         _ => return None,
     })
 }

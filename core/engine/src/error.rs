@@ -11,7 +11,7 @@ use strongroom_model::algorithm::{
 use strongroom_model::clock::Timestamp;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
-use strongroom_model::spec::KeySpec;
+use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::StoreError;
 use strongroom_model::usage::{Usage, UsageProfile};
 use strongroom_policy::{Outcome, PolicyError};
@@ -93,6 +93,37 @@ pub enum EngineError {
     /// A grant token that was not made here, or has been tampered with.
     #[error("the grant token is not valid")]
     InvalidGrantToken,
+    /// The key's material comes from where this operation cannot have it from.
+    #[error("{resource} has {origin:?} material, which this is not for")]
+    OriginForbids {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+        /// Where its material comes from.
+        origin: Origin,
+    },
+    /// An import token that was not made here for this key.
+    #[error("the import token is not valid for this key")]
+    InvalidImportToken,
+    /// An import token whose time is up.
+    #[error("the import token has expired; ask for new import parameters")]
+    ExpiredImportToken,
+    /// Material that is not what the key had before, or is where new material was to come.
+    #[error("the key material is not the one that is expected")]
+    IncorrectMaterial,
+    /// New material while other new material still waits for its rotation.
+    #[error("other material already waits for the rotation of {resource}")]
+    RotationPending {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+        /// The identity of what waits, as front ends publish it.
+        published: [u8; 32],
+    },
+    /// A rotation of imported material with nothing to rotate to.
+    #[error("no material waits for the rotation of {resource}")]
+    NothingPending {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+    },
     /// A page cursor that was not made here for this listing.
     #[error("the page cursor is not valid")]
     InvalidCursor,

@@ -62,6 +62,12 @@ pub const DESCRIPTION_CHARACTERS: usize = 8_192;
 pub const DESTRUCTION_DAYS: std::ops::RangeInclusive<u32> = 7..=30;
 /// Automatic rotation's period.
 pub const ROTATION_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
+/// How long import parameters may be used.
+pub const IMPORT_TOKEN_TIME: Duration = Duration::from_secs(24 * 3600);
+/// How long imported material may be kept at most where it is to expire at all.
+pub const IMPORTED_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Longest description of imported material, in characters.
+pub const MATERIAL_DESCRIPTION_CHARACTERS: usize = 256;
 /// Longest message, plaintext or ciphertext that an operation takes, in bytes.
 pub const MESSAGE_BYTES: usize = 8_192;
 /// Failed authentications that are recorded one by one each second; more are counted and recorded together.

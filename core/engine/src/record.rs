@@ -184,6 +184,12 @@ impl EngineError {
             Self::DryRun => 20,
             Self::Unavailable(_) => 21,
             Self::Internal(_) => 22,
+            Self::OriginForbids { .. } => 24,
+            Self::InvalidImportToken => 25,
+            Self::ExpiredImportToken => 26,
+            Self::IncorrectMaterial => 27,
+            Self::RotationPending { .. } => 28,
+            Self::NothingPending { .. } => 29,
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct LostChanges {
     /// How many records tell of such changes.
     pub(crate) count: u64,
     keys: BTreeMap<KeyId, KeyState>,
-    versions: BTreeSet<(KeyId, u32)>,
+    versions: BTreeMap<(KeyId, u32), VersionState>,
     tenants: BTreeSet<TenantId>,
     rows: BTreeMap<(Table, Vec<u8>), Fate>,
 }
@@ -44,7 +44,7 @@ enum Fate {
 #[derive(Clone)]
 enum Lost {
     Tenant(TenantId),
-    Version(KeyId, u32),
+    Version(KeyId, u32, VersionState),
     Key(KeyId, KeyState),
     Row(Table, Vec<u8>, Fate),
 }
@@ -111,14 +111,14 @@ impl LostChanges {
     /// The last word on each thing is what counts.
     fn note(&mut self, told: StateChange) {
         match told {
-            StateChange::Key(key, KeyState::Active | KeyState::PreActivation) => {
+            StateChange::Key(key, KeyState::Active) => {
                 self.keys.remove(&key);
             }
             StateChange::Key(key, state) => {
                 self.keys.insert(key, state);
             }
-            StateChange::Version(key, ordinal, VersionState::Suspended) => {
-                self.versions.insert((key, ordinal));
+            StateChange::Version(key, ordinal, state @ (VersionState::Suspended | VersionState::Absent)) => {
+                self.versions.insert((key, ordinal), state);
             }
             StateChange::Version(key, ordinal, _) => {
                 self.versions.remove(&(key, ordinal));
@@ -143,7 +143,7 @@ impl LostChanges {
 
     fn into_list(self) -> impl Iterator<Item = Lost> {
         let tenants = self.tenants.into_iter().map(Lost::Tenant);
-        let versions = self.versions.into_iter().map(|(key, ordinal)| Lost::Version(key, ordinal));
+        let versions = self.versions.into_iter().map(|((key, ordinal), state)| Lost::Version(key, ordinal, state));
         let keys = self.keys.into_iter().map(|(key, state)| Lost::Key(key, state));
         let rows = self.rows.into_iter().map(|((table, place), fate)| Lost::Row(table, place, fate));
         tenants.chain(versions).chain(keys).chain(rows)
@@ -174,7 +174,7 @@ impl Operation for AcceptRollback {
         for lost in &self.lost {
             reapplied += u64::from(match lost {
                 Lost::Tenant(tenant) => suspend_tenant(&*snapshot, *tenant, &mut batch)?,
-                Lost::Version(key, ordinal) => suspend_version(&*snapshot, *key, *ordinal, &mut batch)?,
+                Lost::Version(key, ordinal, state) => end_version(&*snapshot, *key, *ordinal, *state, &mut batch)?,
                 Lost::Key(key, state) => restrict_key(&*snapshot, *key, *state, authorized.now(), &mut batch)?,
                 Lost::Row(table, place, fate) => end_row(&*snapshot, *table, place, *fate, &mut batch)?,
             });
@@ -200,15 +200,27 @@ fn suspend_tenant(snapshot: &dyn Snapshot, tenant: TenantId, batch: &mut Batch) 
     Ok(due)
 }
 
-fn suspend_version(snapshot: &dyn Snapshot, key: KeyId, ordinal: u32, batch: &mut Batch) -> Result<bool, EngineError> {
+/// Suspends a version again, or takes its imported material away again.
+fn end_version(
+    snapshot: &dyn Snapshot,
+    key: KeyId,
+    ordinal: u32,
+    told: VersionState,
+    batch: &mut Batch,
+) -> Result<bool, EngineError> {
     let Some(read) = snapshot.get(Table::KeyVersion, &keys::version(key, ordinal))? else { return Ok(false) };
     let row: VersionRow = rows::decode("key versions", &read.value)?;
-    let due = matches!(row.state, VersionState::Active | VersionState::Deactivated);
-    if due {
-        let row = VersionRow { state: VersionState::Suspended, ..row };
-        batch.replace(Table::KeyVersion, &read, rows::encode(&row));
-    }
-    Ok(due)
+    let row = match (row.state, told) {
+        (VersionState::Active | VersionState::Deactivated, VersionState::Absent) if row.imported.is_some() => {
+            VersionRow { state: told, wrapped: Vec::new(), ..row }
+        }
+        (VersionState::Active | VersionState::Deactivated, VersionState::Suspended) => {
+            VersionRow { state: told, ..row }
+        }
+        _ => return Ok(false),
+    };
+    batch.replace(Table::KeyVersion, &read, rows::encode(&row));
+    Ok(true)
 }
 
 fn restrict_key(
@@ -249,7 +261,8 @@ fn stricter(now: KeyState, told: KeyState, time: Timestamp) -> Option<KeyState> 
             KeyState::Active | KeyState::Suspended | KeyState::PreActivation,
             KeyState::DestructionAwaitsReplicas { .. },
         )
-        | (KeyState::Active, KeyState::Suspended) => Some(told),
+        | (KeyState::Active, KeyState::Suspended)
+        | (KeyState::Active | KeyState::Suspended, KeyState::PreActivation) => Some(told),
         _ => None,
     }
 }

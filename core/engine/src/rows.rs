@@ -404,7 +404,7 @@ pub struct VersionRow {
     /// When it was made.
     #[n(5)]
     pub created: Timestamp,
-    /// The wrapped material; empty once destroyed.
+    /// The wrapped material; empty once destroyed, and while it is absent.
     #[cbor(n(6), with = "minicbor::bytes")]
     pub wrapped: Vec<u8>,
     /// SubjectPublicKeyInfo of a key pair (RFC 5280); empty for symmetric material.
@@ -416,6 +416,14 @@ pub struct VersionRow {
     /// What is told of imported material only.
     #[n(9)]
     pub imported: Option<ImportRow>,
+}
+
+impl VersionRow {
+    /// Whether its material was taken away and may be brought again. A version that is suspended stays so meanwhile.
+    #[must_use]
+    pub const fn lacks_material(&self) -> bool {
+        self.wrapped.is_empty() && !matches!(self.state, VersionState::Destroyed)
+    }
 }
 
 /// What is told of imported material.
@@ -431,6 +439,9 @@ pub struct ImportRow {
     /// Words for people.
     #[n(2)]
     pub description: String,
+    /// When a rotation made it current; absent for a key's first material and for what waits for a rotation.
+    #[n(3)]
+    pub rotated: Option<Timestamp>,
 }
 
 /// How a key version came about.
@@ -521,6 +532,9 @@ pub(crate) enum Due {
     /// Destroy the key's material.
     #[n(2)]
     Destruction = 2,
+    /// Take away imported material whose time is up.
+    #[n(3)]
+    Expiry = 3,
 }
 
 /// The installation.

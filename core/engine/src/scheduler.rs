@@ -1,4 +1,4 @@
-//! What falls due: rotations, destructions, the saved head of the log, checkpoints, the outbox.
+//! What falls due: rotations, destructions, the expiry of imported material, the saved head of the log, checkpoints, the outbox.
 //!
 //! [`Engine::tick`] does what is due at the clock's time and is called every second by whoever runs the node; tests
 //! move the clock and call it. Acts are idempotent by key and due time, so that several nodes may tick over one store.
@@ -19,6 +19,7 @@ use strongroom_model::store::{Batch, StoreError, Table};
 use crate::call::{Call, Dialect, Mode};
 use crate::error::{EngineError, Unavailable};
 use crate::operation::KeyReference;
+use crate::operations::import::ExpireMaterial;
 use crate::operations::rotation::{DestroyKey, RotateDue, SkipRotation};
 use crate::rows::{self, ClockRow, Due, HeadRow};
 use crate::start::head_key;
@@ -60,9 +61,11 @@ pub struct Ticked {
     pub skipped: usize,
     /// Keys destroyed.
     pub destroyed: usize,
+    /// Keys of which imported material was taken away, because its time was up.
+    pub expired: usize,
     /// Acts that failed and stay due.
     pub failed: usize,
-    /// Destruction waits, because the clock jumped.
+    /// Destruction and expiry wait, because the clock jumped.
     pub clock_jumped: bool,
 }
 
@@ -106,7 +109,7 @@ impl Engine {
                 if at > now || acts >= ACTS {
                     return Ok(());
                 }
-                let waits = due == Due::Destruction && ticked.clock_jumped;
+                let waits = takes_material(due) && ticked.clock_jumped;
                 if waits || self.scheduler.0.lock().held_back.contains_key(&row.key) {
                     continue;
                 }
@@ -114,6 +117,7 @@ impl Engine {
                 let done = match due {
                     Due::Rotation => self.rotate_due(dialect, key, ticked),
                     Due::Destruction => self.destroy_due(dialect, key, at, now, ticked),
+                    Due::Expiry => self.expire_due(dialect, key, at, now, ticked),
                 };
                 if let Err(error) = done {
                     tracing::warn!(%key, ?due, %error, "what was due could not be done; it stays due");
@@ -167,6 +171,21 @@ impl Engine {
         }
     }
 
+    /// Takes away the imported material of a key whose time had come at `now`.
+    fn expire_due(
+        &self,
+        dialect: &'static dyn Dialect,
+        key: KeyId,
+        due: Timestamp,
+        now: Timestamp,
+        ticked: &mut Ticked,
+    ) -> Result<(), EngineError> {
+        let call = Call::internal("scheduler", "ExpireMaterial", dialect);
+        let expire = ExpireMaterial { key: KeyReference::Id(key), due, now };
+        ticked.expired += usize::from(self.perform_blocking(call, expire, Mode::Run)?);
+        Ok(())
+    }
+
     /// Compares what both clocks have gone since the start, and the wall clock with the latest time that the store has seen;
     /// returns the time that it judged, and whether that is one after a jump. A jump is kept in the store until an
     /// operator confirms the time, and only then do the clocks count from where they are.
@@ -209,7 +228,7 @@ impl Engine {
         Ok((now, jumped))
     }
 
-    /// Whether any destruction would be done at `now`.
+    /// Whether any destruction or expiry would be done at `now`.
     fn destruction_is_due(&self, now: Timestamp) -> Result<bool, EngineError> {
         let snapshot = self.catalog.snapshot()?;
         let mut after: Option<Vec<u8>> = None;
@@ -219,7 +238,7 @@ impl Engine {
                 if at > now {
                     return Ok(false);
                 }
-                if due == Due::Destruction {
+                if takes_material(due) {
                     return Ok(true);
                 }
             }
@@ -290,12 +309,18 @@ pub(crate) fn sign(root: &dyn RootOfTrust, origin: &str, text: &str) -> Result<N
     Ok(key.signature(&root.sign_checkpoint(text.as_bytes())?))
 }
 
+/// Whether an act takes away what a clock that jumped must not take.
+const fn takes_material(due: Due) -> bool {
+    matches!(due, Due::Destruction | Due::Expiry)
+}
+
 fn parse_schedule(key: &[u8]) -> Option<(Timestamp, Due, KeyId)> {
     let (at, rest) = key.split_first_chunk::<8>()?;
     let (due, key) = rest.split_first()?;
     let due = match due {
         1 => Due::Rotation,
         2 => Due::Destruction,
+        3 => Due::Expiry,
         _ => return None,
     };
     Some((Timestamp(u64::from_be_bytes(*at)), due, KeyId::from_slice(key)?))

@@ -312,8 +312,10 @@ impl Engine {
     fn any_version_before(&self, key: &KeyRow, current: DomainKeyId) -> Result<bool, EngineError> {
         for row in self.catalog.scan_all(Table::KeyVersion, key.id.as_bytes(), usize::MAX)? {
             let version: VersionRow = rows::decode("key versions", &row.value)?;
-            let by = wrapped::domain_key_id(Kind::Material, &version.wrapped);
-            if by.is_some_and(|by| by != current) {
+            let digest = version.imported.as_ref().map_or(&[][..], |imported| &imported.digest);
+            let sealed = [(Kind::Material, version.wrapped.as_slice()), (Kind::MaterialDigest, digest)];
+            let mut by = sealed.iter().filter_map(|(kind, sealed)| wrapped::domain_key_id(*kind, sealed));
+            if by.any(|by| by != current) {
                 return Ok(true);
             }
         }

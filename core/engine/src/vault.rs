@@ -2,6 +2,8 @@
 //!
 //! The one place where wrapped material is opened. Both caches are bounded; what they drop is erased.
 
+mod imports;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -185,6 +187,12 @@ impl Vault {
                 Change::Delete(Table::VersionByMaterial, key) => {
                     let id = key.get(16..32).and_then(MaterialId::from_slice);
                     id.map(|id| self.materials.remove(&id));
+                }
+                // What was taken away must not stay in the cache either.
+                Change::Put(Table::KeyVersion, _, value) => {
+                    let version = rows::decode::<VersionRow>("key versions", value).ok();
+                    let version = version.filter(|version| version.wrapped.is_empty());
+                    version.map(|version| self.materials.remove(&version.material));
                 }
                 Change::Delete(Table::DomainKey, key) => {
                     let id = key.get(16..32).and_then(DomainKeyId::from_slice);

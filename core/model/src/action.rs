@@ -99,6 +99,16 @@ coded! {
         Encapsulate = 46,
         /// Recover a secret that was encapsulated.
         Decapsulate = 47,
+        /// Ask for what is needed to bring material from outside.
+        GetParametersForImport = 48,
+        /// Bring material from outside.
+        ImportKeyMaterial = 49,
+        /// Take imported material away.
+        DeleteImportedKeyMaterial = 50,
+        /// Make a replica of a key in another region.
+        ReplicateKey = 51,
+        /// Make a replica the primary of its lineage.
+        UpdatePrimaryRegion = 52,
         /// Make a key store.
         CreateKeyStore = 56,
         /// Read key stores.

@@ -82,6 +82,8 @@ pub enum Purpose {
     Rotate,
     /// Bring material from outside.
     Import,
+    /// Take imported material away, which may be brought again.
+    RemoveMaterial,
     /// Schedule its destruction.
     ScheduleDestruction,
     /// Call its destruction off.
@@ -125,7 +127,7 @@ impl KeyState {
         match (self, purpose) {
             (Self::Destroyed, P::Inspect) | (_, P::Inspect) => Ok(()),
             (Self::Destroyed, _) => Err(Forbidden::Destroyed),
-            (_, P::Govern) => Ok(()),
+            (_, P::Govern | P::RemoveMaterial) => Ok(()),
             (Self::DestructionScheduled { .. } | Self::DestructionAwaitsReplicas { .. }, P::CancelDestruction) => {
                 Ok(())
             }

@@ -15,6 +15,8 @@ pub(crate) enum Carries {
     Text(String),
     Number(i64),
     Flag(bool),
+    /// Milliseconds since 1970.
+    Time(i64),
 }
 
 /// What a request carries.
@@ -79,6 +81,7 @@ impl Attributes for Carried {
                     Carries::Text(text) => Value::Text(text),
                     Carries::Number(number) => Value::Number(*number),
                     Carries::Flag(flag) => Value::Bool(*flag),
+                    Carries::Time(time) => Value::Time(*time),
                 })
             }
         }

@@ -184,6 +184,15 @@ pub(crate) const fn is_principal_character(character: char) -> bool {
 /// How AWS writes [`is_principal_character`].
 pub(crate) const PRINCIPAL_PATTERN: &str = "^[\\w+=,.@:/-]+$";
 
+/// Characters of descriptions of key material.
+pub(crate) const fn is_material_description_character(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || matches!(character, ':' | '/' | '_' | '.' | '-' | ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}')
+}
+
+/// How AWS writes [`is_material_description_character`].
+pub(crate) const MATERIAL_DESCRIPTION_PATTERN: &str = "^[a-zA-Z0-9:/_\\s.-]+$";
+
 /// Characters of policies.
 pub(crate) const fn is_policy_character(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}')

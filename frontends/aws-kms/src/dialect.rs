@@ -182,6 +182,7 @@ pub(crate) const fn action_name(action: Action) -> &'static str {
         DeleteKeyStore => "kms:DeleteCustomKeyStore",
         ConnectKeyStore => "kms:ConnectCustomKeyStore",
         DisconnectKeyStore => "kms:DisconnectCustomKeyStore",
+        GetParametersForImport, ImportKeyMaterial, DeleteImportedKeyMaterial, ReplicateKey, UpdatePrimaryRegion,
         ManageTenants => "strongroom:ManageTenants",
         ReadTenants => "strongroom:ReadTenants",
         ManagePrincipals => "strongroom:ManagePrincipals",

@@ -102,6 +102,26 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(quota.to_string())),
         EngineError::Unsupported(_) => (400, "UnsupportedOperationException", Some(error.to_string())),
         EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", Some(GRANT_TOKEN.to_owned())),
+        EngineError::OriginForbids { resource, origin } => {
+            let origin = words::origin(*origin);
+            let message = format!("{resource} origin is {origin} which is not valid for this operation.");
+            (400, "UnsupportedOperationException", Some(message))
+        }
+        EngineError::InvalidImportToken => (400, "InvalidImportTokenException", Some(IMPORT_TOKEN.to_owned())),
+        EngineError::ExpiredImportToken => (400, "ExpiredImportTokenException", Some(EXPIRED_TOKEN.to_owned())),
+        EngineError::IncorrectMaterial => (400, "IncorrectKeyMaterialException", Some(MATERIAL.to_owned())),
+        EngineError::RotationPending { resource, published } => {
+            let id: String = published.iter().map(|byte| format!("{byte:02x}")).collect();
+            let message = format!(
+                "New key material cannot be imported into KMS key {resource}, because another key material (id: {id}) \
+                 is pending rotation."
+            );
+            (400, "KMSInvalidStateException", Some(message))
+        }
+        EngineError::NothingPending { resource } => {
+            let message = format!("No available key material pending rotation for the key: {resource}.");
+            (400, "KMSInvalidStateException", Some(message))
+        }
         EngineError::InvalidCursor => (400, "InvalidMarkerException", Some(MARKER.to_owned())),
         EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
         EngineError::Unavailable(cause) => return unavailable(cause),
@@ -115,6 +135,9 @@ const LOCKOUT: &str = "The new key policy will not allow you to update the key p
 const CONFLICT: &str = "The resource is being changed by another request; try again.";
 const THROTTLED: &str = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
 const GRANT_TOKEN: &str = "The grant token is not one that this service gave out.";
+const IMPORT_TOKEN: &str = "The import token is not one that this service gave out for this key.";
+const EXPIRED_TOKEN: &str = "The import token has expired. Get new parameters for import.";
+const MATERIAL: &str = "The key material is not the one that is expected.";
 const MARKER: &str = "The marker is not one that this listing gave out.";
 const DRY_RUN: &str = "The request would have succeeded, but the DryRun option is set.";
 
@@ -234,7 +257,7 @@ mod tests {
     use strongroom_engine::{Algorithm, DeniedBy, InternalFault, Missing, PolicyOutcome as Outcome};
     use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
     use strongroom_model::root::RootError;
-    use strongroom_model::spec::KeySpec;
+    use strongroom_model::spec::{KeySpec, Origin};
     use strongroom_model::store::StoreError;
     use strongroom_model::usage::{Usage, UsageProfile};
 
@@ -288,6 +311,12 @@ mod tests {
             EngineError::Conflict,
             EngineError::Unsupported("rotation of this kind of key"),
             EngineError::InvalidGrantToken,
+            EngineError::OriginForbids { resource: ARN.into(), origin: Origin::Generated },
+            EngineError::InvalidImportToken,
+            EngineError::ExpiredImportToken,
+            EngineError::IncorrectMaterial,
+            EngineError::RotationPending { resource: ARN.into(), published: [0xab; 32] },
+            EngineError::NothingPending { resource: ARN.into() },
             EngineError::InvalidCursor,
             EngineError::DryRun,
             EngineError::Unavailable(Unavailable::Busy),

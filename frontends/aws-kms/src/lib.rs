@@ -4,7 +4,7 @@
 //! Facts of the protocol: docs/protocols/aws-kms.md. What is decided, recorded and encrypted, the engine decides, records and
 //! encrypts.
 //!
-//! Absent on purpose: key stores, imported material, multi-Region keys, key agreement, encapsulation and attested
+//! Absent on purpose: key stores, multi-Region keys, key agreement, encapsulation and attested
 //! recipients, which are refused as unsupported; session tokens.
 
 mod attributes;

@@ -1,10 +1,11 @@
 //! AWS's words for what the model has, each table in the order of AWS's model. A word whose value is absent is one that
 //! AWS knows and this front end does not offer (yet).
 
+use strongroom_engine::operations::import::ImportKind;
 use strongroom_engine::{Algorithm, KeyEntry};
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{
-    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
 };
 use strongroom_model::purpose::KeyState;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -72,8 +73,12 @@ pub(crate) const KEY_USAGES: Words<KeyUsage> = &[
     ("ENCAPSULATE_DECAPSULATE", Some(KeyUsage::Kem)),
 ];
 
-pub(crate) const ORIGINS: Words<Origin> =
-    &[("AWS_KMS", Some(Origin::Generated)), ("EXTERNAL", None), ("AWS_CLOUDHSM", None), ("EXTERNAL_KEY_STORE", None)];
+pub(crate) const ORIGINS: Words<Origin> = &[
+    ("AWS_KMS", Some(Origin::Generated)),
+    ("EXTERNAL", Some(Origin::Imported)),
+    ("AWS_CLOUDHSM", None),
+    ("EXTERNAL_KEY_STORE", None),
+];
 
 pub(crate) const ENCRYPTION_ALGORITHMS: Words<EncryptionAlgorithm> = &[
     ("SYMMETRIC_DEFAULT", Some(EncryptionAlgorithm::DerivedAes256Gcm)),
@@ -120,6 +125,30 @@ pub(crate) const DATA_KEY_SPECS: Words<usize> = &[("AES_256", Some(32)), ("AES_1
 pub(crate) const DRY_RUN_MODIFIERS: Words<()> = &[("IGNORE_CIPHERTEXT", Some(()))];
 
 pub(crate) const ROTATION_LISTS: Words<bool> = &[("ALL_KEY_MATERIAL", Some(true)), ("ROTATIONS_ONLY", Some(false))];
+
+/// The first is one that AWS knows and takes no more.
+pub(crate) const IMPORT_WRAPPING_ALGORITHMS: Words<ImportWrapping> = &[
+    ("RSAES_PKCS1_V1_5", None),
+    ("RSAES_OAEP_SHA_1", Some(ImportWrapping::RsaOaepSha1)),
+    ("RSAES_OAEP_SHA_256", Some(ImportWrapping::RsaOaepSha256)),
+    ("RSA_AES_KEY_WRAP_SHA_1", Some(ImportWrapping::RsaAesSha1)),
+    ("RSA_AES_KEY_WRAP_SHA_256", Some(ImportWrapping::RsaAesSha256)),
+    ("SM2PKE", None),
+];
+
+pub(crate) const IMPORT_WRAPPING_SPECS: Words<KeySpec> = &[
+    ("RSA_2048", Some(KeySpec::Rsa2048)),
+    ("RSA_3072", Some(KeySpec::Rsa3072)),
+    ("RSA_4096", Some(KeySpec::Rsa4096)),
+    ("SM2", None),
+];
+
+/// Whether material expires.
+pub(crate) const EXPIRATION_MODELS: Words<bool> =
+    &[("KEY_MATERIAL_EXPIRES", Some(true)), ("KEY_MATERIAL_DOES_NOT_EXPIRE", Some(false))];
+
+pub(crate) const IMPORT_TYPES: Words<ImportKind> =
+    &[("NEW_KEY_MATERIAL", Some(ImportKind::New)), ("EXISTING_KEY_MATERIAL", Some(ImportKind::Existing))];
 
 pub(crate) const GRANT_OPERATIONS: Words<Action> = &[
     ("Decrypt", Some(Action::Decrypt)),

@@ -79,6 +79,12 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::Conflict
         | EngineError::Unsupported(_)
         | EngineError::InvalidGrantToken
+        | EngineError::OriginForbids { .. }
+        | EngineError::InvalidImportToken
+        | EngineError::ExpiredImportToken
+        | EngineError::IncorrectMaterial
+        | EngineError::RotationPending { .. }
+        | EngineError::NothingPending { .. }
         | EngineError::InvalidCursor
         | EngineError::DryRun
         | EngineError::Internal(_) => ("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR),

@@ -135,9 +135,17 @@ fn rewrap_key(engine: &Engine, id: KeyId, current: DomainKeyId, batch: &mut Batc
 }
 
 fn rewrapped(engine: &Engine, key: &KeyRow, read: &Row, current: DomainKeyId) -> Result<Option<VersionRow>, Halt> {
-    let version: VersionRow = rows::decode("key versions", &read.value)?;
+    let mut version: VersionRow = rows::decode("key versions", &read.value)?;
     let wrapped = engine.vault.rewrap_version(key, &version, current)?;
-    Ok(wrapped.map(|wrapped| VersionRow { wrapped, ..version }))
+    let digest = engine.vault.reseal_digest(key, &version, current)?;
+    if wrapped.is_none() && digest.is_none() {
+        return Ok(None);
+    }
+    version.wrapped = wrapped.unwrap_or(version.wrapped);
+    if let (Some(digest), Some(imported)) = (digest, &mut version.imported) {
+        imported.digest = digest;
+    }
+    Ok(Some(version))
 }
 
 /// Seals credentials anew that former domain keys have sealed.

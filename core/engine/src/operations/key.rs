@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use strongroom_audit::hash::Hash;
 use strongroom_crypto::ciphertext::AcceptedFormats;
+use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_crypto::{KeyMaterial, random};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
@@ -27,7 +28,7 @@ use crate::{keys, limits, named};
 /// A day, by which destruction and rotation are counted.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Makes a key with its first version and the front end's own name for it.
+/// Makes a key with the front end's own name for it, and with its first version unless its material is to be imported.
 pub struct CreateKey {
     /// Whose.
     pub tenant: TenantId,
@@ -37,6 +38,8 @@ pub struct CreateKey {
     pub spec: KeySpec,
     /// What it may be used for.
     pub usages: Vec<Usage>,
+    /// Where its material comes from. Without a version and in pre-activation until it is imported, where it is to be.
+    pub origin: Origin,
     /// Words for people.
     pub description: String,
     /// The key policy.
@@ -60,7 +63,10 @@ impl Operation for CreateKey {
     }
 
     fn ground(&self, _: &[KeyHandle]) -> Ground {
-        if self.spec.is_rsa() { Ground::Heavy } else { Ground::Worker }
+        match self.spec.is_rsa() && self.origin == Origin::Generated {
+            true => Ground::Heavy,
+            false => Ground::Worker,
+        }
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
@@ -68,6 +74,11 @@ impl Operation for CreateKey {
         let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
         check_description(&self.description)?;
         check_tags(&self.tags)?;
+        let (state, current) = match self.origin {
+            Origin::Generated => (KeyState::Active, 1),
+            Origin::Imported => (KeyState::PreActivation, 0),
+            Origin::Resident => return Err(EngineError::Unsupported("material inside a key store").into()),
+        };
         let now = authorized.now();
         let draw = || random::bytes::<16>(engine.random()).map_err(error::crypto);
         let row = KeyRow {
@@ -77,14 +88,14 @@ impl Operation for CreateKey {
             spec: self.spec,
             profile: profile.bits(),
             exportable: false,
-            origin: Origin::Generated,
-            state: KeyState::Active,
+            origin: self.origin,
+            state,
             created: now,
             description: self.description.clone(),
             policy: self.policy.clone(),
             tags: self.tags.clone(),
             rotation: None,
-            current: 1,
+            current,
             on_demand_rotations: 0,
             region: self.name.region.to_string(),
             accepted_formats: AcceptedFormats::NEWEST.bits(),
@@ -92,10 +103,13 @@ impl Operation for CreateKey {
         };
         check_policy(authorized, None, &self.policy, self.bypass_lockout)?;
         let mut batch = Batch::default();
-        let version = new_version(authorized, &row, 1, RotationCause::Creation, &mut batch)?;
+        let versions = match self.origin {
+            Origin::Generated => vec![new_version(authorized, &row, 1, RotationCause::Creation, &mut batch)?],
+            Origin::Imported | Origin::Resident => Vec::new(),
+        };
         batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
         let binding = bind(&mut batch, &self.name, row.id, now);
-        let entry = KeyEntry::made(row, vec![version], vec![binding], engine.catalog().load_tenant(self.tenant)?.0)?;
+        let entry = KeyEntry::made(row, versions, vec![binding], engine.catalog().load_tenant(self.tenant)?.0)?;
         Ok(Outcome::Change(batch, Arc::new(entry)))
     }
 }
@@ -108,32 +122,59 @@ pub(crate) fn new_version(
     cause: RotationCause,
     batch: &mut Batch,
 ) -> Result<VersionRow, Halt> {
+    let domain_key = present_domain_key(authorized, key.tenant, batch)?;
+    let material = authorized.engine().vault.generate(key)?;
+    let version = wrapped_version(authorized, &domain_key, key, ordinal, cause, &material)?;
+    insert_version(key, &version, batch);
+    Ok(version)
+}
+
+/// The domain key that wraps what is new, for a batch that is committed only while it still does: nothing more is wrapped
+/// under a domain key once its successor has been named.
+pub(crate) fn present_domain_key(
+    authorized: &Authorized<'_>,
+    tenant: TenantId,
+    batch: &mut Batch,
+) -> Result<Arc<WrappingKey>, Halt> {
     let engine = authorized.engine();
-    // Nothing more is wrapped under a domain key once its successor has been named.
-    let (tenant, row) = engine.catalog().load_tenant(key.tenant)?;
-    batch.preconditions.push(unchanged(Table::Tenant, &row));
-    let domain_key = engine.vault.domain_key(key.tenant, tenant.domain_key, authorized.ground)?;
-    let material: KeyMaterial = engine.vault.generate(key)?;
+    let (row, read) = engine.catalog().load_tenant(tenant)?;
+    batch.preconditions.push(unchanged(Table::Tenant, &read));
+    engine.vault.domain_key(tenant, row.domain_key, authorized.ground)
+}
+
+/// A version of `key` with this material, which gets an identity of its own.
+pub(crate) fn wrapped_version(
+    authorized: &Authorized<'_>,
+    domain_key: &WrappingKey,
+    key: &KeyRow,
+    ordinal: u32,
+    cause: RotationCause,
+    material: &KeyMaterial,
+) -> Result<VersionRow, EngineError> {
+    let engine = authorized.engine();
     let id = MaterialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
     let public = match key.spec.is_symmetric() {
         true => Vec::new(),
         false => material.public_key().map_err(error::crypto)?.der().to_vec(),
     };
-    let version = VersionRow {
+    Ok(VersionRow {
         key: key.id,
         ordinal,
         material: id,
         published: *Hash::of([b"strongroom material".as_slice(), id.as_bytes()]).as_bytes(),
         state: VersionState::Active,
         created: authorized.now(),
-        wrapped: engine.vault.wrap(&domain_key, key, id, &material)?,
+        wrapped: engine.vault.wrap(domain_key, key, id, material)?,
         public,
         cause,
         imported: None,
-    };
-    batch.insert(Table::KeyVersion, keys::version(key.id, ordinal), rows::encode(&version));
-    batch.put(Table::VersionByMaterial, keys::version_by_material(key.lineage, id, key.id), Vec::new());
-    Ok(version)
+    })
+}
+
+/// Adds a version that is new to a batch, with its index.
+pub(crate) fn insert_version(key: &KeyRow, version: &VersionRow, batch: &mut Batch) {
+    batch.insert(Table::KeyVersion, keys::version(key.id, version.ordinal), rows::encode(version));
+    batch.put(Table::VersionByMaterial, keys::version_by_material(key.lineage, version.material, key.id), Vec::new());
 }
 
 /// That a row is still as it was read.
@@ -168,7 +209,7 @@ pub enum Edit {
         /// Days to wait.
         days: u32,
     },
-    /// Calls its destruction off; it stays suspended.
+    /// Calls its destruction off; it stays suspended, or in pre-activation where material is missing.
     CancelDestruction,
     /// Replaces its description.
     Describe(String),
@@ -244,7 +285,8 @@ impl Operation for EditKey {
                 if let KeyState::DestructionScheduled { at } = row.state {
                     batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, row.id));
                 }
-                row.state = KeyState::Suspended;
+                let complete = entry.current().is_some() && !entry.versions.iter().any(VersionRow::lacks_material);
+                row.state = if complete { KeyState::Suspended } else { KeyState::PreActivation };
             }
             Edit::Describe(description) => {
                 check_description(description)?;
@@ -263,14 +305,14 @@ impl Operation for EditKey {
             }
             Edit::EnableRotation { period_days } => {
                 check_days("the rotation period", *period_days, &limits::ROTATION_DAYS)?;
-                check_rotatable(&row)?;
+                check_rotatable(handle, &[Origin::Generated])?;
                 unschedule_rotation(&row, &mut batch);
                 let next = authorized.now().after(DAY * *period_days);
                 row.rotation = Some(RotationRow { period_days: *period_days, next });
                 batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
             }
             Edit::DisableRotation => {
-                check_rotatable(&row)?;
+                check_rotatable(handle, &[Origin::Generated])?;
                 unschedule_rotation(&row, &mut batch);
                 row.rotation = None;
             }
@@ -286,11 +328,16 @@ fn unschedule_rotation(row: &KeyRow, batch: &mut Batch) {
     }
 }
 
-/// Only symmetric encryption keys made here are rotated: whoever holds a public key can't be told of a new one.
-pub(crate) fn check_rotatable(row: &KeyRow) -> Result<(), EngineError> {
-    match row.spec == KeySpec::Aes256 && row.origin == Origin::Generated {
+/// Only symmetric encryption keys are rotated: whoever holds a public key can't be told of a new one. At intervals, only
+/// those whose material is made here.
+pub(crate) fn check_rotatable(handle: &KeyHandle, origins: &[Origin]) -> Result<(), EngineError> {
+    let row = &handle.entry().row;
+    if row.spec != KeySpec::Aes256 {
+        return Err(EngineError::Unsupported("rotation of this kind of key"));
+    }
+    match origins.contains(&row.origin) {
         true => Ok(()),
-        false => Err(EngineError::Unsupported("rotation of this kind of key")),
+        false => Err(EngineError::OriginForbids { resource: Arc::clone(handle.resource()), origin: row.origin }),
     }
 }
 

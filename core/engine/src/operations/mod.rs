@@ -8,6 +8,7 @@ pub mod domain_key;
 pub mod encrypt;
 pub mod explain;
 pub mod grant;
+pub mod import;
 pub mod inspect;
 pub mod kem;
 pub mod key;

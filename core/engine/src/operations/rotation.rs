@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::purpose::{KeyState, Purpose, VersionState};
+use strongroom_model::purpose::{Forbidden, KeyState, Purpose, VersionState};
+use strongroom_model::spec::Origin;
 use strongroom_model::store::{Batch, Table};
 
+use super::import::schedule_expiries;
 use super::key::{DAY, check_rotatable, new_version, unchanged};
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Quota};
-use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, BindingRow, Due, GrantRow, RotationCause, RotationRow};
+use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+use crate::rows::{self, BindingRow, Due, GrantRow, ImportRow, RotationCause, RotationRow, VersionRow};
 use crate::{keys, limits};
 
 /// Rotates a key now.
@@ -34,8 +36,9 @@ impl Operation for RotateKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        let entry = Arc::clone(authorized.key(0)?.entry());
-        Ok(match rotate(authorized, &entry, self.cause)? {
+        let handle = authorized.key(0)?;
+        let entry = Arc::clone(handle.entry());
+        Ok(match rotate(authorized, handle, self.cause)? {
             Some(batch) => Outcome::Change(batch, entry),
             None => Outcome::Answer(entry),
         })
@@ -57,15 +60,17 @@ impl Operation for RotateDue {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
-        let rotated = rotate(authorized, authorized.key(0)?.entry(), RotationCause::Automatic)?;
+        let rotated = rotate(authorized, authorized.key(0)?, RotationCause::Automatic)?;
         Ok(rotated.map_or(Outcome::Answer(false), |batch| Outcome::Change(batch, true)))
     }
 }
 
 /// The changes that rotate a key; `None` when it was to be rotated at its time and that has not come.
-fn rotate(authorized: &Authorized<'_>, entry: &KeyEntry, cause: RotationCause) -> Result<Option<Batch>, Halt> {
+fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause) -> Result<Option<Batch>, Halt> {
+    let entry = handle.entry();
     let mut row = entry.row.clone();
-    check_rotatable(&row)?;
+    let by_caller = cause == RotationCause::OnDemand;
+    check_rotatable(handle, if by_caller { &[Origin::Generated, Origin::Imported] } else { &[Origin::Generated] })?;
     let mut batch = Batch::default();
     match (cause, row.rotation) {
         (RotationCause::OnDemand, _) => {
@@ -84,7 +89,12 @@ fn rotate(authorized: &Authorized<'_>, entry: &KeyEntry, cause: RotationCause) -
         _ => return Ok(None),
     }
     row.current += 1;
-    new_version(authorized, &row, row.current, cause, &mut batch)?;
+    match row.origin {
+        Origin::Imported => begin_pending(authorized, handle, &mut batch)?,
+        Origin::Generated | Origin::Resident => {
+            new_version(authorized, &row, row.current, cause, &mut batch)?;
+        }
+    }
     for version in entry.versions.iter().filter(|version| version.state == VersionState::Active) {
         let mut former = version.clone();
         former.state = VersionState::Deactivated;
@@ -92,6 +102,23 @@ fn rotate(authorized: &Authorized<'_>, entry: &KeyEntry, cause: RotationCause) -
     }
     batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
     Ok(Some(batch))
+}
+
+/// Makes current the imported material that waits for it.
+fn begin_pending(authorized: &Authorized<'_>, handle: &KeyHandle, batch: &mut Batch) -> Result<(), EngineError> {
+    let (entry, resource) = (handle.entry(), handle.resource());
+    let pending = entry.versions.iter().find(|version| version.ordinal > entry.row.current);
+    let pending = pending.ok_or_else(|| EngineError::NothingPending { resource: Arc::clone(resource) })?;
+    if pending.state != VersionState::Pending {
+        let forbidden = Forbidden::VersionSuspended;
+        return Err(EngineError::StateForbids { resource: Arc::clone(resource), forbidden });
+    }
+    let mut begun = VersionRow { state: VersionState::Active, ..pending.clone() };
+    if let Some(imported) = &mut begun.imported {
+        imported.rotated = Some(authorized.now());
+    }
+    batch.put(Table::KeyVersion, keys::version(entry.row.id, begun.ordinal), rows::encode(&begun));
+    Ok(())
 }
 
 /// Lets a rotation that is due pass without an act, by one period: the key's state, or its tenant's, forbids it.
@@ -191,10 +218,12 @@ fn destroy(authorized: &Authorized<'_>, entry: &KeyEntry, batch: &mut Batch) -> 
         batch.delete(Table::Schedule, keys::schedule(rotation.next, Due::Rotation, row.id));
     }
     batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
+    schedule_expiries(row.id, &entry.versions, &[], batch);
     for version in &entry.versions {
         let mut gone = version.clone();
         gone.state = VersionState::Destroyed;
         gone.wrapped = Vec::new();
+        gone.imported = gone.imported.map(|imported| ImportRow { digest: Vec::new(), expires: None, ..imported });
         batch.put(Table::KeyVersion, keys::version(row.id, gone.ordinal), rows::encode(&gone));
         batch.delete(Table::VersionByMaterial, keys::version_by_material(row.lineage, gone.material, row.id));
     }

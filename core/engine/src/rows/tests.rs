@@ -171,8 +171,12 @@ pub(crate) fn version() -> VersionRow {
 }
 
 fn imported() -> VersionRow {
-    let imported =
-        ImportRow { digest: vec![13; 50], expires: Some(Timestamp(19)), description: "from the vault".to_owned() };
+    let imported = ImportRow {
+        digest: vec![13; 50],
+        expires: Some(Timestamp(19)),
+        description: "from the vault".to_owned(),
+        rotated: None,
+    };
     VersionRow { cause: RotationCause::Creation, imported: Some(imported), ..version() }
 }
 

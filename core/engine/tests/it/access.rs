@@ -9,7 +9,7 @@ use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{EngineError, Missing, PolicyOutcome};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Clock as _;
-use strongroom_model::spec::KeySpec;
+use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
@@ -79,6 +79,7 @@ fn a_key_whose_policy_names_nobody_of_the_account_is_closed_to_identity_policies
         name: test.key_name(),
         spec: KeySpec::Aes256,
         usages: vec![Usage::DerivedAead],
+        origin: Origin::Generated,
         description: String::new(),
         policy: allow(Some(&anna.policy_name), &["test:*"]),
         bypass_lockout: false,

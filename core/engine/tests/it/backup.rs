@@ -41,7 +41,7 @@ impl Write for Sink {
     }
 }
 
-fn backup(test: &TestEngine) -> (BackupReport, Vec<u8>) {
+pub(crate) fn backup(test: &TestEngine) -> (BackupReport, Vec<u8>) {
     let sink = Sink::default();
     let report = test.run(&operator(), MakeBackup::new(sink.clone())).unwrap();
     let bytes = std::mem::take(&mut *sink.0.lock().unwrap());
@@ -49,7 +49,7 @@ fn backup(test: &TestEngine) -> (BackupReport, Vec<u8>) {
 }
 
 /// A new store that a backup was restored to.
-fn restored(test: &TestEngine, name: &str, mut bytes: &[u8]) -> Arc<EmbeddedStore> {
+pub(crate) fn restored(test: &TestEngine, name: &str, mut bytes: &[u8]) -> Arc<EmbeddedStore> {
     let report = check_backup(&mut &*bytes, &test.backup_key).unwrap();
     let place = test.directory.path().join(name);
     let store = EmbeddedStore::create(&place, report.revision, Default::default()).unwrap();
@@ -57,7 +57,7 @@ fn restored(test: &TestEngine, name: &str, mut bytes: &[u8]) -> Arc<EmbeddedStor
     Arc::new(store)
 }
 
-fn over(test: &TestEngine, store: Arc<EmbeddedStore>) -> Parts {
+pub(crate) fn over(test: &TestEngine, store: Arc<EmbeddedStore>) -> Parts {
     Parts { store, ..test.parts() }
 }
 

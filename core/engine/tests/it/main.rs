@@ -8,6 +8,7 @@ mod conflicts;
 mod doubt;
 mod gate;
 mod grants;
+mod imports;
 mod ledger;
 mod lifecycle;
 mod matrix;

@@ -36,7 +36,7 @@ fn tenants(test: &TestEngine, count: usize) {
 }
 
 /// Ticks until the sweeps are through.
-fn sweep(test: &TestEngine) {
+pub(crate) fn sweep(test: &TestEngine) {
     for _ in 0..100 {
         test.clock.pass(Duration::from_secs(1));
         test.tick();

@@ -60,7 +60,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let former =
         check.choice("customerMasterKeySpec", request.customer_master_key_spec.as_ref(), words::FORMER_KEY_SPECS);
     let spec = check.choice("keySpec", request.key_spec.as_ref(), words::KEY_SPECS);
-    check.choice("origin", request.origin.as_ref(), words::ORIGINS);
+    let origin = check.choice("origin", request.origin.as_ref(), words::ORIGINS).unwrap_or(Origin::Generated);
     if request.custom_key_store_id.is_some() || request.xks_key_id.is_some() {
         check.not_offered("A custom key store");
     }
@@ -79,7 +79,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let carried = Carried::default()
         .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
         .with("kms:keyusage", Carries::Word(usage_word))
-        .with("kms:keyorigin", Carries::Word(words::origin(Origin::Generated)))
+        .with("kms:keyorigin", Carries::Word(words::origin(origin)))
         .with("kms:multiregion", Carries::Flag(false))
         .with("kms:bypasspolicylockoutsafetycheck", Carries::Flag(bypass_lockout))
         .with_tags(&tags);
@@ -87,6 +87,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let detail = vec![
         ("keySpec", word(words::KEY_SPECS, &spec).to_owned()),
         ("keyUsage", usage_word.to_owned()),
+        ("origin", words::origin(origin).to_owned()),
         ("keyId", id.clone()),
     ];
     let operation = CreateKey {
@@ -94,6 +95,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         name: Name { kind: KEY_ID, ..context.alias(&id) },
         spec,
         usages: vec![usage],
+        origin,
         description: description.unwrap_or_default().to_owned(),
         policy: policy.map_or_else(|| context.dialect.default_key_policy(&context.caller.account), str::to_owned),
         bypass_lockout,

@@ -2,8 +2,9 @@
 
 use strongroom_engine::{KeyEntry, KeyRow};
 use strongroom_model::purpose::KeyState;
-use strongroom_model::spec::{KeySpec, Origin};
+use strongroom_model::spec::KeySpec;
 
+use super::imports;
 use crate::context::Context;
 use crate::dialect::KEY_ID;
 use crate::wire::Json;
@@ -26,7 +27,8 @@ pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, ro
     write_spec(json, row.spec);
     write_algorithms(json, entry);
     json.flag("MultiRegion", false);
-    if let (KeySpec::Aes256, Origin::Generated, Some(current)) = (row.spec, row.origin, entry.current()) {
+    imports::write_expiry(json, entry.versions.iter().filter(|version| version.ordinal <= row.current));
+    if let (KeySpec::Aes256, Some(current)) = (row.spec, entry.current()) {
         json.digest("CurrentKeyMaterialId", &current.published);
     }
 }

@@ -5,6 +5,7 @@ mod aliases;
 mod data_keys;
 mod encrypt;
 mod grants;
+mod imports;
 mod key_stores;
 mod keys;
 mod macs;
@@ -82,6 +83,7 @@ operations! {
     Decrypt, Decrypt => encrypt::decrypt;
     DeleteAlias, DeleteAlias => aliases::delete;
     DeleteCustomKeyStore, DeleteKeyStore => key_stores::refuse;
+    DeleteImportedKeyMaterial, DeleteImportedKeyMaterial => imports::delete;
     DeriveSharedSecret, DeriveSharedSecret => agreements::derive;
     DescribeCustomKeyStores, DescribeKeyStores => key_stores::refuse;
     DescribeKey, DescribeKey => keys::describe;
@@ -101,7 +103,9 @@ operations! {
     GetKeyLastUsage, GetKeyLastUsage => keys::last_usage;
     GetKeyPolicy, GetKeyPolicy => policies::get;
     GetKeyRotationStatus, GetKeyRotationStatus => rotation::status;
+    GetParametersForImport, GetParametersForImport => imports::parameters;
     GetPublicKey, GetPublicKey => sign::public_key;
+    ImportKeyMaterial, ImportKeyMaterial => imports::import;
     ListAliases, ListAliases => aliases::list;
     ListGrants, ListGrants => grants::list;
     ListKeyPolicies, ListKeyPolicies => policies::list;

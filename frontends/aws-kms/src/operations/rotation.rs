@@ -1,13 +1,16 @@
 //! Rotation: at intervals, on demand, and what has been rotated.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::rotation::RotateKey;
 use strongroom_engine::{RotationCause, VersionRow};
+use strongroom_model::clock::Timestamp;
 use strongroom_model::spec::KeySpec;
 
 use super::keys::{arn_of, edit, inspect, only_key};
-use super::{NOTHING, OneKey, requests};
+use super::{NOTHING, OneKey, imports, requests};
 use crate::attributes::{Carried, Carries};
 use crate::check::Check;
 use crate::context::Context;
@@ -69,7 +72,9 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     let page = listing.open(context, &[key, if all { "all" } else { "rotations" }])?;
     let entry = inspect(context, key, Accepts::Keys).await?;
     let listed = |version: &&VersionRow| {
-        entry.row.spec == KeySpec::Aes256 && version.ordinal > page.after_number() && (all || is_rotation(version))
+        entry.row.spec == KeySpec::Aes256
+            && version.ordinal > page.after_number()
+            && (all || rotated(version).is_some())
     };
     let mut versions: Vec<&VersionRow> = entry.versions.iter().filter(listed).collect();
     let more = versions.len() > page.limit;
@@ -79,12 +84,16 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     json.list("Rotations", &versions, |list, version| {
         list.item(|item| {
             item.text("KeyId", &arn).digest("KeyMaterialId", &version.published);
-            let current = version.ordinal == entry.row.current;
-            item.text("KeyMaterialState", if current { "CURRENT" } else { "NON_CURRENT" });
-            if is_rotation(version) {
+            item.text("KeyMaterialState", material_state(version, entry.row.current));
+            if let Some(imported) = &version.imported {
+                let described = Some(imported.description.as_str()).filter(|description| !description.is_empty());
+                item.text_if("KeyMaterialDescription", described)
+                    .text("ImportState", if version.lacks_material() { "PENDING_IMPORT" } else { "IMPORTED" });
+                imports::write_expiry(item, std::iter::once(*version));
+            }
+            if let Some(at) = rotated(version) {
                 let on_demand = version.cause == RotationCause::OnDemand;
-                item.time("RotationDate", version.created)
-                    .text("RotationType", if on_demand { "ON_DEMAND" } else { "AUTOMATIC" });
+                item.time("RotationDate", at).text("RotationType", if on_demand { "ON_DEMAND" } else { "AUTOMATIC" });
             }
         });
     });
@@ -93,6 +102,19 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     Ok(json.finish())
 }
 
-fn is_rotation(version: &VersionRow) -> bool {
-    version.cause != RotationCause::Creation
+/// When the rotation happened that made the version current; none for a key's first and for what waits for one.
+fn rotated(version: &VersionRow) -> Option<Timestamp> {
+    let made = match &version.imported {
+        Some(imported) => imported.rotated,
+        None => Some(version.created),
+    };
+    made.filter(|_| version.cause != RotationCause::Creation)
+}
+
+fn material_state(version: &VersionRow, current: u32) -> &'static str {
+    match version.ordinal.cmp(&current) {
+        Ordering::Less => "NON_CURRENT",
+        Ordering::Equal => "CURRENT",
+        Ordering::Greater => "PENDING_ROTATION",
+    }
 }

@@ -12,6 +12,7 @@ mod agreements;
 mod authentication;
 mod encryption;
 mod grants;
+mod imports;
 mod keys;
 mod names;
 mod refusals;
