@@ -27,7 +27,7 @@ fn parameters(service: &Service, key: &Value) -> Value {
 /// A request that brings `material` for good, with `more` members.
 fn request(service: &Service, key: &Value, material: &[u8], more: Value) -> Value {
     let given = parameters(service, key);
-    let wrapped = wrapped_for_import(&blob(&given["PublicKey"]), material);
+    let wrapped = wrapped_for_import(&blob(&given, "PublicKey"), material);
     let mut request = json!({
         "KeyId": key["KeyId"], "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": b64(&wrapped),
         "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE",
