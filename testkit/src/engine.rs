@@ -20,7 +20,7 @@ use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolic
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{
     Call, ConditionKey, Dialect, Engine, EngineError, Facts, KeyEntry, KeyReference, Mode, NoAttributes, Operation,
-    Options, OwnedKind, Parts, TenantRow, Value,
+    NewKey, Options, OwnedKind, Parts, TenantRow, Value,
 };
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
@@ -164,6 +164,11 @@ impl Dialect for TestDialect {
             OwnedKind { kind: ALIAS, name: "test-alias", usages: USAGES, is_name: |text| text.starts_with("alias/") },
         ];
         &KINDS
+    }
+
+    fn new_key(&self, drawn: [u8; 16], _: &str) -> Option<NewKey> {
+        let name = format!("key-{:032x}", u128::from_be_bytes(drawn));
+        Some(NewKey { name, policy: key_policy() })
     }
 
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String {

@@ -1,11 +1,13 @@
 //! The command line as clap parses it. Its words are the product's interface; a test holds them.
 
+mod apply;
 mod keys;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub use self::apply::ApplyOptions;
 pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, NameOf};
 use crate::limits;
 use crate::span::{Span, When};
@@ -68,6 +70,13 @@ pub enum AdminCommand {
     /// Bindings: the names that lead to keys.
     #[command(subcommand)]
     Binding(BindingCommand),
+    /// Bring tenants, principals, policies and keys to what a file declares. The plan is shown first; nothing is ever
+    /// deleted.
+    #[command(after_help = "Examples:\n  strongroom apply -f house.toml --dry-run\n  \
+                      strongroom apply -f house.toml --yes --output json\n  \
+                      strongroom apply --profile purpose-keys --tenant 123456789012 --region eu-west-1\n\n\
+                      What the file does not name is left as it is. Shipped profiles: purpose-keys.")]
+    Apply(ApplyOptions),
     /// Roots of trust: what wraps all keys.
     #[command(subcommand)]
     Root(RootCommand),

@@ -35,6 +35,12 @@ pub(crate) enum CliError {
     /// Somebody was asked, and did not say yes.
     #[error("nothing was done")]
     Declined,
+    /// A plan, and nobody to ask.
+    #[error("there is nobody to ask whether the plan is right; nothing was done")]
+    Unconfirmed,
+    /// A file that can't be right, each mistake on a line.
+    #[error("{0}")]
+    Mistakes(String),
     /// Something answered that is no admin API.
     #[error("{place} answered {status}: {text}")]
     Strange {
@@ -112,8 +118,13 @@ impl CliError {
         match self {
             Self::Refused { status: 503, .. } | Self::Strange { .. } | Self::Unreachable { .. } => 3,
             Self::Refused { .. } | Self::Unsound { .. } | Self::RootsUnsound { .. } | Self::Output(_) | Self::Pipe => 1,
-            Self::Usage(_) | Self::Environment(_) | Self::File { .. } | Self::Key { .. } | Self::Checkpoint { .. } => 2,
-            Self::Forbidden(_) | Self::InUse { .. } | Self::Declined => 1,
+            Self::Mistakes(_)
+            | Self::Usage(_)
+            | Self::Environment(_)
+            | Self::File { .. }
+            | Self::Key { .. }
+            | Self::Checkpoint { .. } => 2,
+            Self::Forbidden(_) | Self::InUse { .. } | Self::Declined | Self::Unconfirmed => 1,
         }
     }
 
@@ -141,7 +152,10 @@ impl CliError {
             Self::InUse { id, .. } => {
                 format!("see who uses it: strongroom key usage {id}; to delete it all the same, give --yes")
             }
-            Self::Declined | Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => return None,
+            Self::Unconfirmed => "read the plan, then give --yes".to_owned(),
+            Self::Declined | Self::Mistakes(_) | Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => {
+                return None;
+            }
         })
     }
 

@@ -4,6 +4,7 @@
 //! reached over its Unix socket, or over HTTPS with an access key from the environment, as clients of AWS take theirs.
 //! Absent on purpose: secrets as arguments, where other users of a machine could read them; a configuration file.
 
+mod apply;
 mod arguments;
 mod audit;
 mod client;
@@ -25,9 +26,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{
-    AccessKeyCommand, AdminCommand, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions, InventoryFormat,
-    InventoryOptions, KeyCommand, NameOf, NamedPolicy, PolicyCommand, PolicySource, PrincipalCommand, PrincipalOf,
-    QueryOptions, RootCommand, ShowOptions, TenantCommand, TenantOf, VerifyOptions,
+    AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions,
+    InventoryFormat, InventoryOptions, KeyCommand, NameOf, NamedPolicy, PolicyCommand, PolicySource, PrincipalCommand,
+    PrincipalOf, QueryOptions, RootCommand, ShowOptions, TenantCommand, TenantOf, VerifyOptions,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -55,7 +56,9 @@ pub fn run_in(
         Ok(()) | Err(CliError::Pipe) => 0,
         Err(error) => {
             // Nothing can be done about a standard error that can't be written.
-            let _ = writeln!(err, "strongroom: {}", output::safe(&error.to_string()));
+            for line in error.to_string().lines() {
+                let _ = writeln!(err, "strongroom: {}", output::safe(line));
+            }
             if let Some(remedy) = error.remedy() {
                 let _ = writeln!(err, "  try: {}", output::safe(&remedy));
             }
@@ -88,6 +91,7 @@ fn done(
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
         AdminCommand::Key(command) => keys::key(&client, output, command, environment),
         AdminCommand::Binding(command) => keys::binding(&client, output, command),
+        AdminCommand::Apply(options) => apply::apply(&client, output, &options, environment),
         AdminCommand::Root(command) => installation::root(&client, output, command),
         AdminCommand::Backup { out } => installation::backup(&client, output, out),
         AdminCommand::Clock(ClockCommand::Confirm) => installation::confirm_clock(&client, output),

@@ -10,6 +10,12 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(60);
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Longest policy document read from a file, in bytes.
 pub const DOCUMENT_BYTES: u64 = 64 * 1024;
+/// Longest file of declarations, in bytes.
+pub const DECLARATIONS_BYTES: u64 = 4 * 1024 * 1024;
+/// Deepest nesting of declarations in JSON.
+pub const DECLARATIONS_DEPTH: usize = 16;
+/// Mistakes told at once.
+pub const MISTAKES: usize = 100;
 /// Records that `audit show` shows unless told otherwise.
 pub const RECORDS: u32 = 1000;
 /// Longest segment of a log that is verified, in bytes.

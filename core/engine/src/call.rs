@@ -35,6 +35,12 @@ pub trait Dialect: Send + Sync + 'static {
     /// The kinds of name that this front end owns.
     fn kinds(&self) -> &'static [OwnedKind];
 
+    /// What a key gets that an administrator makes for this front end: `drawn` is random. `None` where the front end's own
+    /// name of a key is no random one.
+    fn new_key(&self, _drawn: [u8; 16], _account: &str) -> Option<NewKey> {
+        None
+    }
+
     /// The resource that a key is in policies: `text` is its name of [`Dialect::key_kind`] in `region`.
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String;
 
@@ -60,6 +66,14 @@ pub struct OwnedKind {
     pub usages: &'static [Usage],
     /// Whether a text is a name of this kind.
     pub is_name: fn(&str) -> bool,
+}
+
+/// What a front end gives a new key.
+pub struct NewKey {
+    /// Its name of [`Dialect::key_kind`].
+    pub name: String,
+    /// The policy of a key whose maker gives it none.
+    pub policy: String,
 }
 
 /// What a dialect may draw an attribute from.

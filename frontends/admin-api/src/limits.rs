@@ -8,6 +8,12 @@ pub const POLICY_BODY_BYTES: usize = 96 * 1024;
 pub const PAGE_SIZE: u32 = 100;
 /// Most items of a page.
 pub const PAGE_SIZE_MAX: u32 = 500;
+/// Days between automatic rotations of a key.
+pub const ROTATION_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
+/// Most tags of a key.
+pub const TAGS: usize = 50;
+/// Most characters of a key's description.
+pub const DESCRIPTION_CHARACTERS: usize = 8192;
 /// Most query parameters of a request.
 pub const QUERY_PARAMETERS: usize = 16;
 /// A key that was used within so many days is in use: its deletion is not scheduled by who does not know that.

@@ -128,6 +128,8 @@ endpoints! {
     DeleteAccessKey = Delete "/v1/tenants/{account}/access-keys/{access_key_id}" 0;
     /// Lists a tenant's keys.
     ListKeys = Get "/v1/tenants/{account}/keys" 0;
+    /// Makes a key with its names.
+    CreateKey = Post "/v1/tenants/{account}/keys" POLICY_BODY_BYTES;
     /// Lists a tenant's names of keys.
     ListBindings = Get "/v1/tenants/{account}/bindings" 0;
     /// Binds a name to a key.
@@ -140,6 +142,18 @@ endpoints! {
     GetInventory = Get "/v1/tenants/{account}/inventory" 0;
     /// Reads a key's metadata.
     GetKey = Get "/v1/keys/{key}" 0;
+    /// Reads a key's policy.
+    GetKeyPolicy = Get "/v1/keys/{key}/policy" 0;
+    /// Replaces a key's policy.
+    PutKeyPolicy = Put "/v1/keys/{key}/policy" POLICY_BODY_BYTES;
+    /// Reads a key's tags.
+    GetKeyTags = Get "/v1/keys/{key}/tags" 0;
+    /// Adds tags to a key, or replaces their values.
+    TagKey = Post "/v1/keys/{key}/tags" POLICY_BODY_BYTES;
+    /// Replaces a key's description.
+    PutKeyDescription = Put "/v1/keys/{key}/description" POLICY_BODY_BYTES;
+    /// Turns a key's automatic rotation on or off.
+    PutKeyRotation = Put "/v1/keys/{key}/rotation" BODY_BYTES;
     /// Suspends a key.
     SuspendKey = Post "/v1/keys/{key}/suspend" BODY_BYTES;
     /// Resumes a key.

@@ -59,7 +59,7 @@ fn kind_name(admin: &Admin, kind: NameKind) -> String {
 }
 
 /// The kind that is called so, and the front end that owns it.
-fn find(admin: &Admin, name: &str) -> Result<(&'static dyn Dialect, NameKind), AdminError> {
+pub(crate) fn find(admin: &Admin, name: &str) -> Result<(&'static dyn Dialect, NameKind), AdminError> {
     let kinds = || admin.dialects.iter().flat_map(|dialect| dialect.kinds().iter().map(|kind| (*dialect, kind)));
     let found = kinds().find(|(_, kind)| kind.name == name).map(|(dialect, kind)| (dialect, kind.kind));
     found.ok_or_else(|| AdminError::UnknownKind {
@@ -68,7 +68,7 @@ fn find(admin: &Admin, name: &str) -> Result<(&'static dyn Dialect, NameKind), A
     })
 }
 
-fn bounded(tenant: TenantId, region: String, kind: NameKind, text: String) -> Result<Name, AdminError> {
+pub(crate) fn bounded(tenant: TenantId, region: String, kind: NameKind, text: String) -> Result<Name, AdminError> {
     if region.len() > limits::REGION_BYTES {
         return Err(AdminError::Value { field: "region", problem: "must have at most 64 bytes" });
     }

@@ -76,6 +76,9 @@ pub(crate) enum AdminError {
         /// The kinds, by name.
         known: String,
     },
+    /// A front end whose keys have names that nobody draws at random.
+    #[error("no key is made here for the front end that owns names of kind {0:?}")]
+    KeyNotOffered(String),
     /// An action that no front end of this build has.
     #[error("{0:?} is not an action that this server knows")]
     UnknownAction(String),
@@ -113,6 +116,7 @@ impl AdminError {
             | Self::RootId
             | Self::Ordinal
             | Self::UnknownKind { .. }
+            | Self::KeyNotOffered(_)
             | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),

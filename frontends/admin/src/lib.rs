@@ -16,6 +16,7 @@ mod error;
 mod explain;
 mod installation;
 mod keys;
+mod making;
 mod mint;
 mod principals;
 mod reply;
@@ -168,6 +169,13 @@ impl Admin {
             Endpoint::ResumeAccessKey => access_keys::change(context, access_keys::RESUME).await,
             Endpoint::DeleteAccessKey => access_keys::change(context, access_keys::DELETE).await,
             Endpoint::ListKeys => keys::list(context).await,
+            Endpoint::CreateKey => making::create(context).await,
+            Endpoint::GetKeyPolicy => making::policy(context).await,
+            Endpoint::PutKeyPolicy => making::put_policy(context).await,
+            Endpoint::GetKeyTags => making::tags(context).await,
+            Endpoint::TagKey => making::tag(context).await,
+            Endpoint::PutKeyDescription => making::describe(context).await,
+            Endpoint::PutKeyRotation => making::rotation(context).await,
             Endpoint::ListBindings => bindings::list(context).await,
             Endpoint::CreateBinding => bindings::create(context).await,
             Endpoint::DeleteBinding => bindings::delete(context).await,
@@ -224,6 +232,13 @@ const fn action(endpoint: Endpoint) -> Action {
         E::CreateAccessKey | E::SuspendAccessKey | E::ResumeAccessKey | E::DeleteAccessKey => Action::ManageCredentials,
         E::ListAccessKeys => Action::ReadCredentials,
         E::ListKeys | E::ListKeyUsage | E::GetInventory => Action::ListKeys,
+        E::CreateKey => Action::CreateKey,
+        E::GetKeyPolicy => Action::GetKeyPolicy,
+        E::PutKeyPolicy => Action::PutKeyPolicy,
+        E::GetKeyTags => Action::ListKeyTags,
+        E::TagKey => Action::TagKey,
+        E::PutKeyDescription => Action::UpdateKeyDescription,
+        E::PutKeyRotation => Action::EnableKeyRotation,
         E::ListBindings => Action::ReadBindings,
         E::CreateBinding | E::DeleteBinding => Action::ManageBindings,
         E::GetKeyUsage => Action::GetKeyLastUsage,

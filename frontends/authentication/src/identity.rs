@@ -7,16 +7,18 @@ use strongroom_engine::{Engine, EngineError};
 /// # Errors
 /// [`EngineError::Internal`] when there is no randomness.
 pub fn random_id(engine: &Engine) -> Result<String, EngineError> {
-    engine.identifier().map(format_id)
+    engine.identifier().map(uuid)
 }
 
 /// The identity of a request, for its answer and its record. Without randomness all are alike, and nothing else works.
 #[must_use]
 pub fn request_id(engine: &Engine) -> Box<str> {
-    random_id(engine).unwrap_or_else(|_| format_id([0; 16])).into()
+    random_id(engine).unwrap_or_else(|_| uuid([0; 16])).into()
 }
 
-fn format_id(mut bytes: [u8; 16]) -> String {
+/// Random bytes as a UUID of version 4 (RFC 9562 section 5.4).
+#[must_use]
+pub fn uuid(mut bytes: [u8; 16]) -> String {
     let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
     *version = *version & 0x0f | 0x40;
     *variant = *variant & 0x3f | 0x80;
@@ -54,8 +56,8 @@ mod tests {
 
     #[test]
     fn an_identity_has_the_form_of_a_random_uuid() {
-        assert_eq!(format_id([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(format_id([0; 16]), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(uuid([0; 16]), "00000000-0000-4000-8000-000000000000");
         assert_eq!(&hexadecimal(b"0123456789abcdef"), b"30313233343536373839616263646566");
     }
 }

@@ -20,7 +20,7 @@ use strongroom_http::Request;
 use strongroom_model::caller::Caller;
 use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey, SigningKeyCache, SigningTime};
 
-pub use identity::{hyphenated, random_id, request_id};
+pub use identity::{hyphenated, random_id, request_id, uuid};
 pub use origin::{Origins, user_agent};
 pub use report::report;
 

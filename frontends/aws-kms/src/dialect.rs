@@ -1,6 +1,6 @@
 //! How KMS names things: actions `kms:...`, keys and aliases by ARN, and the condition keys that follow from a key.
 
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, KeyEntry, OwnedKind, Value};
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, KeyEntry, NewKey, OwnedKind, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::usage::Usage;
@@ -85,6 +85,10 @@ impl Dialect for KmsDialect {
 
     fn kinds(&self) -> &'static [OwnedKind] {
         &KINDS
+    }
+
+    fn new_key(&self, drawn: [u8; 16], account: &str) -> Option<NewKey> {
+        Some(NewKey { name: strongroom_authentication::uuid(drawn), policy: self.default_key_policy(account) })
     }
 
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String {

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod acts;
+mod apply;
 mod audit;
 mod house;
 mod keys;

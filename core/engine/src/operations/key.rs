@@ -101,7 +101,7 @@ impl Operation for CreateKey {
             accepted_formats: AcceptedFormats::NEWEST.bits(),
             multi_region: None,
         };
-        check_policy(authorized, None, &self.policy, self.bypass_lockout)?;
+        check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
         let mut batch = Batch::default();
         let versions = match self.origin {
             Origin::Generated => vec![new_version(authorized, &row, 1, RotationCause::Creation, &mut batch)?],
@@ -300,7 +300,7 @@ impl Operation for EditKey {
             }
             Edit::Untag(tags) => row.tags.retain(|(key, _)| !tags.contains(key)),
             Edit::ReplacePolicy { document, bypass_lockout } => {
-                check_policy(authorized, Some(handle), document, *bypass_lockout)?;
+                check_policy(authorized, Some(handle), row.tenant, document, *bypass_lockout)?;
                 row.policy.clone_from(document);
             }
             Edit::EnableRotation { period_days } => {
@@ -371,12 +371,12 @@ fn check_tags(tags: &[(String, String)]) -> Result<(), EngineError> {
 fn check_policy(
     authorized: &Authorized<'_>,
     handle: Option<&KeyHandle>,
+    tenant: TenantId,
     document: &str,
     bypass_lockout: bool,
 ) -> Result<(), Halt> {
     let parsed = Document::parse(document, Kind::Resource).map_err(EngineError::InvalidPolicy)?;
     let call = authorized.call();
-    let tenant = handle.map_or(call.caller.tenant, |handle| handle.entry().row.tenant);
     named::check(authorized.engine().catalog(), tenant, &parsed)?;
     if bypass_lockout {
         return Ok(());

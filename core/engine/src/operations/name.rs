@@ -1,16 +1,21 @@
 //! Names beside a key's own: bound, moved, removed.
 
+use std::sync::Arc;
+
 use strongroom_model::action::Action;
 use strongroom_model::id::KeyId;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Row, Table};
+use strongroom_model::usage::UsageProfile;
 
-use super::key::{bind, unchanged};
+use super::key::{CreateKey, bind, unchanged};
 use crate::call::Dialect;
+use crate::catalog::KeyEntry;
 use crate::error::{EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow};
+use crate::workers::Ground;
 use crate::{keys, limits};
 
 /// Binds a free name to a key.
@@ -32,7 +37,7 @@ impl Operation for CreateName {
         let handle = authorized.key(0)?;
         check_home(handle, &self.name)?;
         check_room(handle, &self.name)?;
-        check_fit(authorized.call().dialect, handle, &self.name)?;
+        check_fit(authorized.call().dialect, handle.entry().profile, &self.name)?;
         if find(authorized, &self.name)?.is_some() {
             return Err(EngineError::AlreadyExists(shown(authorized, &self.name)).into());
         }
@@ -136,10 +141,7 @@ impl Operation for CreateBinding {
         let entry = handle.entry();
         check_home(handle, name)?;
         check_room(handle, name)?;
-        if !check_fit(*owner, handle, name)? {
-            let problem = "is not of the form that its kind has";
-            return Err(EngineError::from(InputFault::Form { what: "the name", problem }).into());
-        }
+        check_form(*owner, entry.profile, name)?;
         let known = entry.name(owner.key_kind(), &name.region).is_some();
         match name.kind == owner.key_kind() {
             true if known => {
@@ -157,6 +159,58 @@ impl Operation for CreateBinding {
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
         let binding = bind(&mut batch, name, *key, authorized.now());
         Ok(Outcome::Change(batch, binding))
+    }
+}
+
+/// Makes a key with all its names at once, for the front end that owns them: whoever finds one of the names taken has made
+/// no key.
+pub struct CreateNamedKey {
+    /// The key, and the name that the front end knows it by.
+    pub key: CreateKey,
+    /// Its other names.
+    pub names: Vec<Name>,
+    /// The front end that owns them all.
+    pub owner: &'static dyn Dialect,
+}
+
+impl Operation for CreateNamedKey {
+    type Output = Arc<KeyEntry>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let mut all = self.key.demands()?;
+        all.extend(self.names.iter().flat_map(|name| demands(Action::ManageBindings, name, None)));
+        Ok(all)
+    }
+
+    fn ground(&self, keys: &[KeyHandle]) -> Ground {
+        self.key.ground(keys)
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        let profile = UsageProfile::new(&self.key.usages, self.key.spec).map_err(InputFault::Profile)?;
+        if self.names.len() >= limits::NAMES_PER_KEY {
+            return Err(EngineError::LimitExceeded(Quota::Names).into());
+        }
+        for name in self.names.iter().chain([&self.key.name]) {
+            check_form(self.owner, profile, name)?;
+            if find(authorized, name)?.is_some() {
+                return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());
+            }
+        }
+        let (mut batch, made) = match self.key.run(authorized)? {
+            Outcome::Change(batch, made) => (batch, made),
+            answered @ Outcome::Answer(_) => return Ok(answered),
+        };
+        let bind = |name| bind(&mut batch, name, made.row.id, authorized.now());
+        let bound: Vec<BindingRow> = self.names.iter().map(bind).collect();
+        let made = Arc::try_unwrap(made).map_or_else(
+            |shared| shared,
+            |mut own| {
+                own.names.extend(bound);
+                Arc::new(own)
+            },
+        );
+        Ok(Outcome::Change(batch, made))
     }
 }
 
@@ -259,10 +313,18 @@ fn check_room(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
 }
 
 /// That a front end serves, under names of this kind, whatever the key is for. Answers whether the text is such a name.
-fn check_fit(owner: &dyn Dialect, handle: &KeyHandle, name: &Name) -> Result<bool, EngineError> {
+fn check_fit(owner: &dyn Dialect, profile: UsageProfile, name: &Name) -> Result<bool, EngineError> {
     let Some(kind) = owner.kinds().iter().find(|kind| kind.kind == name.kind) else { return Ok(false) };
-    match handle.entry().profile.usages().find(|usage| !kind.usages.contains(usage)) {
+    match profile.usages().find(|usage| !kind.usages.contains(usage)) {
         None => Ok((kind.is_name)(&name.text)),
         Some(usage) => Err(InputFault::NameUnfit { kind: kind.name, usage }.into()),
+    }
+}
+
+/// As [`check_fit`], and that the text is such a name.
+fn check_form(owner: &dyn Dialect, profile: UsageProfile, name: &Name) -> Result<(), EngineError> {
+    match check_fit(owner, profile, name)? {
+        true => Ok(()),
+        false => Err(InputFault::Form { what: "the name", problem: "is not of the form that its kind has" }.into()),
     }
 }

@@ -1,0 +1,185 @@
+//! `apply`: plans, what they come to, and what is refused.
+
+use serde_json::Value;
+
+use crate::house::House;
+
+const HOUSE: &str = r#"
+[[tenant]]
+account = "123456789012"
+name = "prod"
+
+[[tenant.principal]]
+name = "alice"
+policies = ["key-user"]
+
+[[tenant.principal.policy]]
+name = "own"
+document = '''{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"strongroom:ReadAudit","Resource":"*"}]}'''
+
+[[tenant.key]]
+alias = "alias/app"
+aliases = ["alias/other"]
+kind = "test-alias"
+region = "here-1"
+description = "of the application"
+tags = { Purpose = "app" }
+rotation-days = 90
+
+[[tenant.key]]
+alias = "alias/sign"
+kind = "test-alias"
+region = "here-1"
+spec = "EcP256"
+usage = "Sign"
+"#;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A file of declarations.
+fn file(house: &House, name: &str, text: &str) -> String {
+    let path = house.test.directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn what_is_declared_is_made_once_and_then_unchanged() {
+    let house = House::new();
+    let file = file(&house, "house.toml", HOUSE);
+    let plan = house.done(&format!("apply -f {file} --dry-run"));
+    assert!(plan.contains("+ tenant 123456789012") && plan.contains("+ key alias/app"), "{plan}");
+    assert!(plan.contains("6 to create, 0 to change, 0 unchanged (=).\nNothing is deleted"), "{plan}");
+    assert_eq!(house.run("tenant show 123456789012").exit, 1, "a dry run does nothing");
+    let done = house.done(&format!("apply -f {file} --yes"));
+    assert!(done.contains("done: create key alias/app\n"), "{done}");
+    let keys = json(&house.done("key list --tenant 123456789012 --output json"));
+    let app = keys["items"].as_array().unwrap().iter().find(|key| key["spec"] == "Aes256").unwrap().clone();
+    assert_eq!(
+        (&app["rotation_period_days"], &app["description"]),
+        (&Value::from(90), &Value::from("of the application"))
+    );
+    assert_eq!(app["bindings"].as_array().unwrap().len(), 3, "its own name and two aliases: {app}");
+    let again = json(&house.done(&format!("apply -f {file} --yes --output json")));
+    assert_eq!((&again["steps"], &again["unchanged"]), (&Value::Array(Vec::new()), &Value::from(6)), "{again}");
+}
+
+#[test]
+fn what_differs_is_shown_and_changed_and_what_is_not_named_stays() {
+    let house = House::new();
+    house.done(&format!("apply -f {} --yes", file(&house, "house.toml", HOUSE)));
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"test:*","Resource":"*"}]}"#;
+    let text = format!(
+        "[[key]]\nalias = 'alias/app'\naliases = ['alias/third']\nkind = 'test-alias'\nregion = 'here-1'\n\
+         description = 'new'\nrotation-days = 0\npolicy = '{policy}'\n[key.tags]\nPurpose = 'app'\nOwner = 'me'\n"
+    );
+    let line = format!("apply -f {} --tenant 123456789012", file(&house, "change.toml", &text));
+    let plan = house.done(&format!("{line} --dry-run"));
+    for change in [
+        "~ key alias/app",
+        "description: \"of the application\" -> \"new\"",
+        "rotation-days: 90 -> never",
+        "tag Owner: \"me\"",
+        "alias: alias/third",
+    ] {
+        assert!(plan.contains(change), "{change}: {plan}");
+    }
+    assert!(!plan.contains("tag Purpose") && plan.contains("policy: "), "{plan}");
+    house.done(&format!("{line} --yes"));
+    assert!(house.done(&format!("{line} --dry-run")).contains("0 to create, 0 to change"));
+    let keys = house.done("key list --tenant 123456789012 --output json");
+    assert!(keys.contains("alias/other") && keys.contains("alias/sign"), "{keys}");
+}
+
+#[test]
+fn nobody_to_ask_means_nothing_is_done_and_a_no_as_well() {
+    let house = House::new();
+    let line = format!("apply -f {}", file(&house, "house.toml", HOUSE));
+    let ran = house.run(&line);
+    assert!(ran.exit == 1 && ran.err.contains("nobody to ask") && ran.err.contains("give --yes"), "{ran:?}");
+    let (ran, asked) = house.run_answering(&line, false);
+    assert!(ran.exit == 1 && asked == ["6 changes. Go on?"], "{ran:?} {asked:?}");
+    assert_eq!(house.run(&format!("{line} --output json")).exit, 2);
+    assert_eq!(house.run("tenant show 123456789012").exit, 1);
+    let (ran, _) = house.run_answering(&line, true);
+    assert_eq!(ran.exit, 0, "{ran:?}");
+}
+
+#[test]
+fn every_mistake_is_told_with_its_line_in_toml_and_in_json() {
+    let house = House::new();
+    let text = "[[tenant]]\naccount = '12'\nnonsense = 1\n[[tenant.principal]]\nname = 'a b'\npolicies = ['king']\n\
+                [[tenant.key]]\nalias = 'app'\nspec = 'Aes1'\nregion = 'r'\nrotation-days = 3\n[[key]]\nalias = 'alias/x'\n";
+    let path = file(&house, "wrong.toml", text);
+    let ran = house.run(&format!("apply -f {path} --yes"));
+    assert_eq!(ran.exit, 2, "{ran:?}");
+    for (line, problem) in [
+        (2, "12 digits"),
+        (3, "`nonsense` is no field"),
+        (5, "1 to 64 letters"),
+        (6, "\"king\" is no policy"),
+        (8, "must begin with"),
+        (9, "\"Aes1\" is no kind of key"),
+        (11, "`rotation-days` must be"),
+        (12, "`region` is missing"),
+        (12, "of no tenant"),
+    ] {
+        let found = ran.err.lines().any(|told| told.contains(&format!("{path}:{line}: ")) && told.contains(problem));
+        assert!(found, "{line} {problem}: {}", ran.err);
+    }
+    let text = "{\"tenant\": [\n{\"account\": \"123456789012\",\n\"name\": 7, \"key\": [\n{\"spec\": \"Aes256\", \"region\": \"r\"}]}]}";
+    let path = file(&house, "wrong.json", text);
+    let ran = house.run(&format!("apply -f {path} --yes"));
+    assert!(ran.err.contains(&format!("{path}:3: `name` must be")), "{ran:?}");
+    assert!(ran.err.contains(&format!("{path}:4: `alias` is missing")), "{ran:?}");
+    for text in ["{\"a\": 1,\n\"a\": 2}", "{\n\"a\" 1}", "[1,\n2", "{}\nx", "{\"a\":\n[1 2]}", "\nnonsense"] {
+        let ran = house.run(&format!("apply -f {} --yes", file(&house, "syntax.json", text)));
+        assert!(ran.exit == 2 && ran.err.contains("syntax.json:"), "{text}: {ran:?}");
+    }
+    let text = "{\"tenant\": [{\"account\": \"123456789012\", \"name\": \"n\", \"principal\": [{\"name\": \"a\"}]}]}";
+    house.done(&format!("apply -f {} --yes", file(&house, "right.json", text)));
+}
+
+#[test]
+fn what_a_key_keeps_is_refused_in_the_plan_before_anything_is_done() {
+    let house = House::new();
+    house.done(&format!("apply -f {} --yes", file(&house, "house.toml", HOUSE)));
+    let text = "[[tenant]]\naccount = '123456789012'\n[[tenant.principal]]\nname = 'bob'\n[[tenant.key]]\n\
+                alias = 'alias/app'\nkind = 'test-alias'\nregion = 'here-1'\nspec = 'Hmac256'\naliases = ['alias/sign']\n";
+    let ran = house.run(&format!("apply -f {} --yes", file(&house, "other.toml", text)));
+    assert_eq!(ran.exit, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("other.toml:5: alias/app is there with spec Aes256, which cannot become Hmac256"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("alias/sign leads to another key"), "{ran:?}");
+    assert_eq!(house.run("principal show --tenant 123456789012 bob").exit, 1, "nothing was done");
+    let text = "[[tenant]]\naccount = '999999999999'\n";
+    let ran = house.run(&format!("apply -f {} --yes", file(&house, "unnamed.toml", text)));
+    assert!(ran.err.contains("there is no tenant 999999999999; to have it made, give its `name`"), "{ran:?}");
+}
+
+#[test]
+fn after_a_failure_half_way_a_second_run_goes_on() {
+    let house = House::new();
+    let bad = HOUSE.replace("test-alias\"\nregion = \"here-1\"\nspec", "no-such-kind\"\nregion = \"here-1\"\nspec");
+    assert_ne!(bad, HOUSE);
+    let ran = house.run(&format!("apply -f {} --yes --output json", file(&house, "bad.toml", &bad)));
+    assert!(ran.exit == 1 && ran.err.contains("no-such-kind"), "{ran:?}");
+    assert_eq!(json(&ran.out)["applied"], 5, "{ran:?}");
+    let done = json(&house.done(&format!("apply -f {} --yes --output json", file(&house, "house.toml", HOUSE))));
+    assert_eq!((&done["applied"], &done["unchanged"]), (&Value::from(1), &Value::from(5)), "{done}");
+}
+
+#[test]
+fn the_shipped_profile_is_a_file_without_mistakes_for_any_tenant() {
+    let house = House::new();
+    let plan = house.done("apply --profile purpose-keys --tenant 111122223333 --region here-1 --dry-run");
+    assert!(plan.contains("5 to create, 0 to change, 1 unchanged"), "{plan}");
+    for key in ["database", "blob-storage", "application-secrets", "evidence-signing", "backup"] {
+        assert!(plan.contains(&format!("+ key alias/{key} (tenant 111122223333)")), "{plan}");
+    }
+    assert_eq!(house.run("apply --profile none --tenant 111122223333").exit, 2);
+}
