@@ -11,6 +11,7 @@ use strongroom_engine::operations::key::{self, Edit, EditKey};
 use strongroom_engine::operations::name::CreateNamedKey;
 use strongroom_engine::{KeyReference, NewKey};
 use strongroom_model::action::Action;
+use strongroom_model::spec::Origin;
 
 use crate::bindings::{bounded, find};
 use crate::context::Context;
@@ -44,6 +45,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         description: asked.description,
         policy: asked.policy.unwrap_or(policy),
         bypass_lockout: true,
+        origin: Origin::Generated,
         tags: asked.tags.into_iter().map(|Tag { name, value }| (name, value)).collect(),
     };
     let entry = context.perform_telling(CreateNamedKey { key, names, owner }, detail).await?;
