@@ -43,6 +43,9 @@ pub(crate) struct Config {
     /// The audit log.
     #[serde(default)]
     pub(crate) audit: AuditConfig,
+    /// Key pairs.
+    #[serde(default)]
+    pub(crate) key_pairs: KeyPairsConfig,
 }
 
 /// A root of trust.
@@ -183,6 +186,20 @@ pub(crate) struct AuditConfig {
     pub(crate) segment_bytes: u64,
     /// Days that whole segments are kept; for ever if absent.
     pub(crate) retention_days: Option<NonZeroU32>,
+}
+
+/// Key pairs.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeyPairsConfig {
+    /// RSA key pairs of 2048 bits that are made ahead of the requests that want them.
+    pub(crate) rsa_ahead: usize,
+}
+
+impl Default for KeyPairsConfig {
+    fn default() -> Self {
+        Self { rsa_ahead: 2 }
+    }
 }
 
 impl Default for LogConfig {

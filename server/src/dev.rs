@@ -35,7 +35,9 @@ use strongroom_store_embedded::EmbeddedStore;
 use time::{Duration, OffsetDateTime};
 
 use crate::administrator::{AccessKey, First};
-use crate::config::{AuditConfig, FrontEnd, ListenerConfig, LogConfig, RootConfig, SecretSource, TlsConfig};
+use crate::config::{
+    AuditConfig, FrontEnd, KeyPairsConfig, ListenerConfig, LogConfig, RootConfig, SecretSource, TlsConfig,
+};
 use crate::gateway::Shared;
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
@@ -78,7 +80,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         strongroom_engine::initialise(&parts, public.0.to_vec(), (1, 1)).map_err(WiringError::from)?;
     }
     strongroom_engine::finish_initialisation(&*store).map_err(WiringError::from)?;
-    let engine = wiring::start(parts, false)?;
+    let engine = wiring::start(parts, false, KeyPairsConfig::default().rsa_ahead)?;
     let serving = run::serving(engine, log, PARTITION, None);
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared =

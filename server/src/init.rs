@@ -165,7 +165,7 @@ fn remove_tree(path: &Path) -> Result<(), Failure> {
 /// The first tenant, its administrator and an access key.
 fn administrator(config: &Config, parts: Parts, account: &str, name: &str) -> Result<AccessKey, Failure> {
     let role = roles::find(ROLE).ok_or(Failure::Usage(format!("this build has no role {ROLE}")))?;
-    let engine = wiring::start(parts, false)?;
+    let engine = wiring::start(parts, false, 0)?;
     let (_, access_key) = First {
         service: "init",
         partition: &config.partition,

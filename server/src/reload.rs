@@ -131,6 +131,7 @@ fn needing_restart(running: &Config, new: &Config) -> Vec<String> {
         ("root", running.root != new.root),
         ("metrics", running.metrics != new.metrics),
         ("log.format", running.log.format != new.log.format),
+        ("key_pairs", running.key_pairs != new.key_pairs),
         ("audit.segment_bytes", running.audit.segment_bytes != new.audit.segment_bytes),
     ];
     let mut names: Vec<String> =

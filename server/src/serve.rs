@@ -113,7 +113,7 @@ impl Opener {
         let node = &self.config.node;
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
         let parts = wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots);
-        let engine = wiring::start(parts, self.accept_rollback)?;
+        let engine = wiring::start(parts, self.accept_rollback, self.config.key_pairs.rsa_ahead)?;
         opened.into_iter().for_each(|tried| self.tries.keep(tried));
         match (self.tries.record(&engine), given) {
             (Ok(()), _) => {}

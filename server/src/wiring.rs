@@ -194,9 +194,10 @@ pub(crate) fn parts(store: Arc<EmbeddedStore>, log: Arc<FileLog>, roots: Vec<Arc
     Parts { store, log, roots, clock, random: Arc::new(SystemRandom), arena: hardening::arena() }
 }
 
-/// Starts the engine, over a store that was put back to an older state only if that is accepted.
-pub(crate) fn start(parts: Parts, accept_rollback: bool) -> Result<Arc<Engine>, WiringError> {
-    let options = Options { operator_policy: OPERATOR_POLICY.to_owned() };
+/// Starts the engine with so many RSA key pairs made ahead, over a store that was put back to an older state only if that is
+/// accepted.
+pub(crate) fn start(parts: Parts, accept_rollback: bool, rsa_pairs: usize) -> Result<Arc<Engine>, WiringError> {
+    let options = Options { operator_policy: OPERATOR_POLICY.to_owned(), rsa_pairs };
     if !accept_rollback {
         return Ok(Engine::start(parts, &options)?);
     }

@@ -456,7 +456,7 @@ fn parts(
 /// What test engines are told.
 #[must_use]
 pub fn options() -> Options {
-    Options { operator_policy: OPERATORS.to_owned() }
+    Options { operator_policy: OPERATORS.to_owned(), rsa_pairs: 0 }
 }
 
 /// A root in the file `root-NUMBER` of a directory, made there if it is absent.

@@ -120,8 +120,17 @@ def test_an_alias_leaves_a_key_that_waits_for_deletion_but_does_not_go_to_one(km
         ("ECC_NIST_P256", "SIGN_VERIFY", lambda c, k: c.sign(KeyId=k, Message=b"m", SigningAlgorithm="ECDSA_SHA_256")),
         ("ECC_NIST_P256", "SIGN_VERIFY", lambda c, k: c.get_public_key(KeyId=k)),
         ("HMAC_256", "GENERATE_VERIFY_MAC", lambda c, k: c.generate_mac(KeyId=k, Message=b"m", MacAlgorithm="HMAC_SHA_256")),
+        ("ML_DSA_44", "SIGN_VERIFY", lambda c, k: c.sign(KeyId=k, Message=b"m", SigningAlgorithm="ML_DSA_SHAKE_256")),
+        ("ECC_NIST_P256", "KEY_AGREEMENT", lambda c, k: c.derive_shared_secret(KeyId=k, KeyAgreementAlgorithm="ECDH", PublicKey=b"p")),
+        ("ML_KEM_512", "ENCAPSULATE_DECAPSULATE", lambda c, k: c.encapsulate(KeyId=k, EncapsulationAlgorithm="ML_KEM")),
+        (
+            "ML_KEM_768",
+            "ENCAPSULATE_DECAPSULATE",
+            lambda c, k: c.decapsulate(KeyId=k, EncapsulationAlgorithm="ML_KEM", SharedSecretCiphertextBlob=b"x"),
+        ),
+        ("ML_KEM_1024", "ENCAPSULATE_DECAPSULATE", lambda c, k: c.get_public_key(KeyId=k)),
     ],
-    ids=["sign", "public key", "mac"],
+    ids=["sign", "public key", "mac", "ml-dsa", "agreement", "encapsulate", "decapsulate", "kem's public key"],
 )
 def test_other_keys_have_the_same_states(kms, make_key, refused, spec, usage, call):
     key = make_key(spec, usage)

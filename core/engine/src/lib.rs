@@ -23,6 +23,7 @@ mod noted;
 mod operation;
 pub mod operations;
 mod outbox;
+mod pairs;
 mod passage;
 mod perform;
 mod planned;
@@ -84,6 +85,7 @@ pub struct Engine {
     log: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     workers: workers::Workers,
+    pairs: pairs::Pairs,
     operator_policy: CompiledPolicy,
     /// Grows with every change that may take a use away.
     epoch: AtomicU64,

@@ -22,6 +22,8 @@ pub const UNKNOWN_TIME: Duration = Duration::from_secs(5);
 pub const HEAVY_WORKERS: usize = 1;
 /// Jobs that may wait for those.
 pub const HEAVY_QUEUE: usize = 64;
+/// RSA key pairs that are kept ready at most.
+pub const PAIRS_AHEAD: usize = 64;
 /// Keys whose metadata is cached.
 pub const CACHED_KEYS: usize = 16_384;
 /// Names whose target is cached.

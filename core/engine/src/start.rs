@@ -22,6 +22,7 @@ use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::identifiers::Identifiers;
 use crate::operation::Halt;
 use crate::outbox::Outbox;
+use crate::pairs::Pairs;
 use crate::passage::Passage;
 use crate::rollback::RolledBack;
 use crate::rows::{self, DomainKeyRow, HeadRow, InstallationRow, OutboxRow, RootRow, RootWrap, TenantRow};
@@ -54,6 +55,8 @@ pub struct Parts {
 pub struct Options {
     /// The identity policy of the installation's operators.
     pub operator_policy: String,
+    /// How many RSA key pairs of 2048 bits are kept ready, at most [`limits::PAIRS_AHEAD`].
+    pub rsa_pairs: usize,
 }
 
 /// The installation as a store has it; `None` in an empty store.
@@ -262,6 +265,8 @@ impl Engine {
             Err(Halt::Move(_) | Halt::Again) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
         };
         let workers = Workers::start().map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
+        let pairs = Pairs::start(options.rsa_pairs.min(limits::PAIRS_AHEAD), Arc::clone(&parts.random));
+        let pairs = pairs.map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         let engine = Self {
             installation: installation.id,
             catalog,
@@ -269,6 +274,7 @@ impl Engine {
             log: parts.log,
             clock: parts.clock,
             workers,
+            pairs,
             operator_policy,
             epoch: AtomicU64::new(0),
             outbox: Outbox::default(),

@@ -93,7 +93,7 @@ impl House {
         let (shown, secret) = (fixture::ACCESS_KEY_ID.to_owned(), fixture::secret_access_key());
         let credential = CreateCredential { tenant, principal: Some(name), shown, secret, expires: None };
         test.run(&operator(), credential).unwrap();
-        let operators = Options { operator_policy: EVERYTHING.to_owned() };
+        let operators = Options { operator_policy: EVERYTHING.to_owned(), rsa_pairs: 0 };
         let admin = Admin::new(Engine::start(test.parts(), &operators).unwrap(), "aws", vec![&TestDialect]);
         let remote: SocketAddr = "192.0.2.7:4711".parse().unwrap();
         let uid = Remote::Unix { uid: 1000, gid: 1000, pid: None };

@@ -52,6 +52,10 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
         let problem = format!("`segment_bytes` must lie between {} and {}", segments.start(), segments.end());
         found.problem(&[Key("audit"), Key("segment_bytes")], problem);
     }
+    let most = strongroom_engine::limits::PAIRS_AHEAD;
+    if config.key_pairs.rsa_ahead > most {
+        found.problem(&[Key("key_pairs"), Key("rsa_ahead")], format!("`rsa_ahead` must be {most} at most"));
+    }
     check_roots(config, found);
     check_listeners(config, found);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use strongroom_crypto::KeyMaterial;
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::purpose::Purpose;
@@ -106,12 +107,11 @@ impl Operation for GenerateDataKeyPair {
         Ok(vec![demand(action, self.key.clone(), Purpose::ApplyProtection)])
     }
 
-    fn ground(&self, _: &[KeyHandle]) -> Ground {
-        if self.spec.is_rsa() { Ground::Heavy } else { Ground::Worker }
-    }
-
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<DataKeyPair>, Halt> {
-        let pair = strongroom_crypto::DataKeyPair::generate(self.spec).map_err(error::crypto)?;
+        let engine = authorized.engine();
+        let make = || KeyMaterial::generate(self.spec, engine.random(), None).map_err(error::crypto);
+        let material = engine.pairs.take(self.spec, authorized.ground, make)?;
+        let pair = strongroom_crypto::DataKeyPair::of(&material).map_err(error::crypto)?;
         let algorithm = EncryptionAlgorithm::DerivedAes256Gcm;
         let ciphertext = seal(authorized, 0, algorithm, &self.context, pair.private.expose())?;
         Ok(Outcome::Answer(DataKeyPair {

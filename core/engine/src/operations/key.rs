@@ -22,7 +22,6 @@ use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow, Due, KeyRow, RotationCause, RotationRow, VersionRow};
-use crate::workers::Ground;
 use crate::{keys, limits, named};
 
 /// A day, by which destruction and rotation are counted.
@@ -60,13 +59,6 @@ impl Operation for CreateKey {
             demands.push(Demand { action: Action::TagKey, target, purpose: Purpose::Inspect });
         }
         Ok(demands)
-    }
-
-    fn ground(&self, _: &[KeyHandle]) -> Ground {
-        match self.spec.is_rsa() && self.origin == Origin::Generated {
-            true => Ground::Heavy,
-            false => Ground::Worker,
-        }
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
@@ -123,7 +115,8 @@ pub(crate) fn new_version(
     batch: &mut Batch,
 ) -> Result<VersionRow, Halt> {
     let domain_key = present_domain_key(authorized, key.tenant, batch)?;
-    let material = authorized.engine().vault.generate(key)?;
+    let engine = authorized.engine();
+    let material = engine.pairs.take(key.spec, authorized.ground, || engine.vault.generate(key))?;
     let version = wrapped_version(authorized, &domain_key, key, ordinal, cause, &material)?;
     insert_version(key, &version, batch);
     Ok(version)

@@ -15,6 +15,7 @@ mod matrix;
 mod planned;
 mod races;
 mod roots;
+mod sharing;
 mod strangers;
 mod tools;
 mod using;

@@ -38,7 +38,7 @@ pub(crate) struct Key {
 impl House {
     pub(crate) fn new() -> Self {
         let test = TestEngine::new();
-        let options = Options { operator_policy: OPERATORS.to_owned() };
+        let options = Options { operator_policy: OPERATORS.to_owned(), rsa_pairs: 0 };
         let engine = Engine::start(test.parts(), &options).unwrap();
         let admin = Admin::new(Arc::clone(&engine), "aws", vec![&TestDialect]);
         Self { test, engine, admin }

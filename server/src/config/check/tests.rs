@@ -37,6 +37,7 @@ fn a_plain_configuration_is_taken_with_its_defaults() {
     let config = parse(Path::new("strongroom.toml"), GOOD).unwrap();
     assert_eq!(config.partition, "aws");
     assert_eq!(config.audit.segment_bytes, 64 * 1024 * 1024);
+    assert_eq!(config.key_pairs.rsa_ahead, 2);
 }
 
 #[test]
@@ -93,6 +94,8 @@ level = "loud=loudest=7"
 [audit]
 segment_bytes = 1
 retention_days = 0
+[key_pairs]
+rsa_ahead = 65
 "#;
     let said = problems(text);
     let expected = [
@@ -115,6 +118,7 @@ retention_days = 0
         (29, "`level`"),
         (31, "`segment_bytes`"),
         (32, "nonzero"),
+        (34, "`rsa_ahead`"),
     ];
     assert_eq!(said.len(), expected.len(), "{said:#?}");
     for (line, word) in expected {
