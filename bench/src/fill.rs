@@ -21,7 +21,7 @@ use strongroom_engine::{Call, Engine, Mode, Options, Parts};
 use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
-use strongroom_model::spec::KeySpec;
+use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::usage::Usage;
 use strongroom_root_software::{Credential, SoftwareRoot};
 use strongroom_secret::Secret;
@@ -116,6 +116,7 @@ fn make(engine: &Arc<Engine>, dialect: &'static KmsDialect, tenant: TenantId, re
         tenant,
         name: Name { tenant, region: region.into(), kind: KEY_ID, text: id.as_str().into() },
         spec: KeySpec::Aes256,
+        origin: Origin::Generated,
         usages: vec![Usage::DerivedAead],
         description: String::new(),
         policy: dialect.default_key_policy(ACCOUNT),
