@@ -15,6 +15,7 @@ pub(crate) use check::METRICS;
 pub(crate) use read::{ConfigError, read};
 use serde::Deserialize;
 use strongroom_http::Network;
+use strongroom_identity::Origin;
 
 /// A configuration file, read and checked.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,6 +47,9 @@ pub(crate) struct Config {
     /// Key pairs.
     #[serde(default)]
     pub(crate) key_pairs: KeyPairsConfig,
+    /// Issuers of tokens.
+    #[serde(default)]
+    pub(crate) identity: IdentityConfig,
 }
 
 /// A root of trust.
@@ -199,6 +203,23 @@ pub(crate) struct KeyPairsConfig {
 impl Default for KeyPairsConfig {
     fn default() -> Self {
         Self { rsa_ahead: 2 }
+    }
+}
+
+/// Issuers of tokens: which of those that tenants trust may be asked for their keys.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IdentityConfig {
+    /// The origins, such as `https://issuer.example:8443`; none unless you name them.
+    #[serde(deserialize_with = "read::origins")]
+    pub(crate) issuers: Vec<Origin>,
+    /// PEM: the certificate authorities of issuers that have none of their own.
+    pub(crate) certificate_authorities: PathBuf,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self { issuers: Vec::new(), certificate_authorities: "/etc/ssl/certs/ca-certificates.crt".into() }
     }
 }
 

@@ -36,7 +36,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::administrator::{AccessKey, First};
 use crate::config::{
-    AuditConfig, FrontEnd, KeyPairsConfig, ListenerConfig, LogConfig, RootConfig, SecretSource, TlsConfig,
+    AuditConfig, FrontEnd, IdentityConfig, KeyPairsConfig, ListenerConfig, LogConfig, RootConfig, SecretSource,
+    TlsConfig,
 };
 use crate::gateway::Shared;
 use crate::metrics::Metrics;
@@ -81,7 +82,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     }
     strongroom_engine::finish_initialisation(&*store).map_err(WiringError::from)?;
     let engine = wiring::start(parts, false, KeyPairsConfig::default().rsa_ahead)?;
-    let serving = run::serving(engine, log, PARTITION, None);
+    let serving = run::serving(engine, log, PARTITION, &IdentityConfig::default(), None);
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared =
         Arc::new(Shared::new(Metrics::default(), Arc::default(), Box::new(|_, _| Err("not sealed".to_owned()))));

@@ -130,6 +130,7 @@ fn needing_restart(running: &Config, new: &Config) -> Vec<String> {
         // What is new there is taken in by `strongroom root add`, without a restart.
         ("root", running.root != new.root),
         ("metrics", running.metrics != new.metrics),
+        ("identity", running.identity != new.identity),
         ("log.format", running.log.format != new.log.format),
         ("key_pairs", running.key_pairs != new.key_pairs),
         ("audit.segment_bytes", running.audit.segment_bytes != new.audit.segment_bytes),

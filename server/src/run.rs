@@ -16,9 +16,10 @@ use strongroom_http::{
     Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, ShutdownTrigger, TlsHandle,
     TlsProfile, shutdown,
 };
+use strongroom_identity::{Fetcher, Tokens};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{self, ListenerConfig, MetricsConfig, TlsConfig};
+use crate::config::{self, IdentityConfig, ListenerConfig, MetricsConfig, TlsConfig};
 use crate::gateway::{Gateway, Serving, Shared};
 use crate::reload::Reloader;
 use crate::retention;
@@ -56,6 +57,7 @@ pub(crate) fn serving(
     engine: Arc<Engine>,
     log: Arc<FileLog>,
     partition: &str,
+    identity: &IdentityConfig,
     roots: Option<Arc<dyn ConfiguredRoots>>,
 ) -> Serving {
     let kms = Kms::new(Arc::clone(&engine), partition);
@@ -64,7 +66,21 @@ pub(crate) fn serving(
         Some(roots) => admin.with_roots(roots),
         None => admin,
     };
-    Serving { kms, admin, sts: Sts::new(Arc::clone(&engine)), engine, log }
+    let sts = Sts::new(Arc::clone(&engine)).with_tokens(Arc::new(tokens(identity)));
+    Serving { kms, admin, sts, engine, log }
+}
+
+/// A verifier of tokens that asks the issuers that are allowed.
+fn tokens(identity: &IdentityConfig) -> Tokens {
+    let path = &identity.certificate_authorities;
+    let authorities = match identity.issuers.is_empty() {
+        true => Vec::new(),
+        false => std::fs::read(path).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "no certificate authorities: issuers need their own");
+            Vec::new()
+        }),
+    };
+    Tokens::new(Fetcher::new(identity.issuers.iter().cloned(), &authorities))
 }
 
 /// Listeners that are bound and not yet served.

@@ -123,6 +123,6 @@ impl Opener {
             (Err(error), None) => tracing::error!(%error, "that roots were unsealed is not recorded yet"),
         }
         let keeper: Arc<dyn ConfiguredRoots> = Arc::<Keeper>::clone(&self.keeper);
-        Ok(Some(run::serving(engine, log, &self.config.partition, Some(keeper))))
+        Ok(Some(run::serving(engine, log, &self.config.partition, &self.config.identity, Some(keeper))))
     }
 }

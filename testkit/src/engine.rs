@@ -147,7 +147,14 @@ impl Dialect for TestDialect {
 
     fn action(&self, action: Action) -> &'static str {
         static NAMES: LazyLock<HashMap<Action, &'static str>> = LazyLock::new(|| {
-            let name = |action: &Action| (*action, &*format!("test:{action:?}").leak());
+            // Trust policies take the actions of one service only.
+            let name = |action: &Action| match action {
+                Action::AssumeRole => (*action, "sts:AssumeRole"),
+                Action::AssumeRoleWithWebIdentity => (*action, "sts:AssumeRoleWithWebIdentity"),
+                Action::TagSession => (*action, "sts:TagSession"),
+                Action::SetSourceIdentity => (*action, "sts:SetSourceIdentity"),
+                other => (*action, &*format!("test:{other:?}").leak()),
+            };
             Action::ALL.iter().map(name).collect()
         });
         NAMES.get(&action).copied().unwrap_or_default()

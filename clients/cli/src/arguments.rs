@@ -2,6 +2,7 @@
 
 mod apply;
 mod keys;
+mod roles;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 pub use self::apply::ApplyOptions;
 pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, NameOf};
+pub use self::roles::{IssuerCommand, RoleCommand};
 use crate::limits;
 use crate::span::{Span, When};
 
@@ -58,6 +60,12 @@ pub enum AdminCommand {
     /// Principals of a tenant: who may ask for something.
     #[command(subcommand)]
     Principal(PrincipalCommand),
+    /// Roles: what a principal, or a pod with a token of a trusted issuer, may be for a while.
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Token issuers that a tenant trusts, such as a Kubernetes cluster.
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
     /// Access keys: what proves a principal.
     #[command(subcommand)]
     AccessKey(AccessKeyCommand),

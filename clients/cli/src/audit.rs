@@ -83,6 +83,7 @@ fn row(record: &Record<'_>) -> Vec<String> {
         record::Principal::User { name, .. } => format!("{} {name}", record.account),
         record::Principal::Operator { uid } => format!("operator {uid}"),
         record::Principal::Internal { service } => service.to_string(),
+        record::Principal::WebIdentity { subject } => format!("{} {subject}", record.account),
     };
     let outcome = match &record.outcome {
         record::Outcome::Done => "done".to_owned(),

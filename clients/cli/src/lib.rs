@@ -17,6 +17,7 @@ pub mod limits;
 mod output;
 mod policies;
 mod resources;
+mod roles;
 mod span;
 mod tls;
 mod usage;
@@ -27,8 +28,9 @@ use std::process::ExitCode;
 
 pub use arguments::{
     AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions,
-    InventoryFormat, InventoryOptions, KeyCommand, NameOf, NamedPolicy, PolicyCommand, PolicySource, PrincipalCommand,
-    PrincipalOf, QueryOptions, RootCommand, ShowOptions, TenantCommand, TenantOf, VerifyOptions,
+    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, NameOf, NamedPolicy, PolicyCommand, PolicySource,
+    PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions, TenantCommand, TenantOf,
+    VerifyOptions,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -87,6 +89,8 @@ fn done(
         AdminCommand::Health => resources::health(&client, output),
         AdminCommand::Tenant(command) => resources::tenant(&client, output, command),
         AdminCommand::Principal(command) => resources::principal(&client, output, command),
+        AdminCommand::Role(command) => roles::role(&client, output, command),
+        AdminCommand::Issuer(command) => roles::issuer(&client, output, command),
         AdminCommand::AccessKey(command) => resources::access_key(&client, output, command),
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
         AdminCommand::Key(command) => keys::key(&client, output, command, environment),

@@ -83,7 +83,12 @@ fn document(source: &PolicySource) -> Result<(String, String), CliError> {
         let role = role_of(role)?;
         return Ok((role.name.to_owned(), role.document.to_owned()));
     }
-    let path = source.file.as_deref().unwrap_or_else(|| Path::new("-"));
+    let text = read(source.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
+    Ok((String::new(), text))
+}
+
+/// A document from a file; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<String, CliError> {
     let read = || -> std::io::Result<String> {
         let mut text = String::new();
         let from: Box<dyn Read> = match path.as_os_str() == "-" {
@@ -96,6 +101,5 @@ fn document(source: &PolicySource) -> Result<(String, String), CliError> {
             false => Ok(text),
         }
     };
-    let text = read().map_err(|source| CliError::File { path: path.into(), source })?;
-    Ok((String::new(), text))
+    read().map_err(|source| CliError::File { path: path.into(), source })
 }

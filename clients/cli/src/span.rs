@@ -37,6 +37,14 @@ impl FromStr for Span {
     }
 }
 
+impl Span {
+    /// In seconds, as many as a number of 32 bits holds at most.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        u32::try_from(self.0.as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
 impl FromStr for When {
     type Err = String;
 

@@ -64,6 +64,12 @@ fn identity(record: &Record<'_>) -> Value {
             add_text(&mut identity, "invokedBy", service);
             "AWSService"
         }
+        Principal::WebIdentity { subject } => {
+            add_text(&mut identity, "principalId", subject);
+            add_text(&mut identity, "userName", subject);
+            add_text(&mut identity, "identityProvider", &record.policy_name);
+            "WebIdentityUser"
+        }
         Principal::Operator { uid } => {
             identity.insert("principalId".to_owned(), format!("uid:{uid}").into());
             "Unknown"
@@ -184,6 +190,10 @@ const fn read_only(action: Action) -> bool {
         | Action::Decapsulate
         | Action::DescribeKeyStores
         | Action::GetParametersForImport
+        | Action::AssumeRole
+        | Action::AssumeRoleWithWebIdentity
+        | Action::TagSession
+        | Action::SetSourceIdentity
         | Action::ReadTenants
         | Action::ReadPrincipals
         | Action::ReadCredentials

@@ -66,6 +66,7 @@ fn principal(principal: &Principal<'_>) -> Value {
         }
         Principal::Operator { uid } => json!({ "kind": "operator", "uid": uid }),
         Principal::Internal { service } => json!({ "kind": "internal", "service": text(service) }),
+        Principal::WebIdentity { subject } => json!({ "kind": "web identity", "subject": text(subject) }),
     }
 }
 

@@ -137,6 +137,11 @@ pub enum Principal<'a> {
         /// Which part.
         service: Text<'a>,
     },
+    /// Whoever a verified token is about, of the issuer that the policy name tells.
+    WebIdentity {
+        /// Whom the token is about.
+        subject: Text<'a>,
+    },
 }
 
 /// A credential as it may be shown.

@@ -25,6 +25,7 @@ pub(crate) enum Label {
     ShareSet,
     ImportedMaterial,
     MaterialDigest,
+    SessionToken,
 }
 
 impl Label {
@@ -41,6 +42,7 @@ impl Label {
             Self::ShareSet => b"strongroom share set",
             Self::ImportedMaterial => b"strongroom imported material",
             Self::MaterialDigest => b"strongroom material digest",
+            Self::SessionToken => b"strongroom session token",
         }
     }
 }

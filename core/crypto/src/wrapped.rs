@@ -40,6 +40,8 @@ pub enum Kind {
     PageCursor,
     /// The digest of imported material.
     MaterialDigest,
+    /// The token of a role's session.
+    SessionToken,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::GrantToken => *b"SRG",
             Self::PageCursor => *b"SRP",
             Self::MaterialDigest => *b"SRD",
+            Self::SessionToken => *b"SRT",
         }
     }
 
@@ -62,6 +65,7 @@ impl Kind {
             Self::GrantToken => Label::GrantToken,
             Self::PageCursor => Label::PageCursor,
             Self::MaterialDigest => Label::MaterialDigest,
+            Self::SessionToken => Label::SessionToken,
         }
     }
 }

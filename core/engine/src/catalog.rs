@@ -119,6 +119,8 @@ pub struct PrincipalEntry {
     /// Names of the policies, in order.
     pub policy_names: Vec<String>,
     pub(crate) policies: Vec<CompiledPolicy>,
+    /// Who may have a session of it, if it is a role.
+    pub(crate) trust: Option<CompiledPolicy>,
 }
 
 /// A credential and the caller that it proves.
@@ -260,7 +262,10 @@ impl Catalog {
                 policies.push(compile("identity policies", &attached.document, Kind::Identity)?);
                 policy_names.push(attached.name);
             }
-            Ok(Arc::new(PrincipalEntry { row: rows::decode("principals", &row.value)?, policy_names, policies }))
+            let row: PrincipalRow = rows::decode("principals", &row.value)?;
+            let trust =
+                row.role.as_ref().map(|role| compile("principals", &role.trust_policy, Kind::Trust)).transpose()?;
+            Ok(Arc::new(PrincipalEntry { row, policy_names, policies, trust }))
         })
     }
 

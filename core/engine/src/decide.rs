@@ -67,6 +67,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) resource: &'a str,
     pub(crate) account: &'a str,
     pub(crate) key: Option<&'a KeyEntry>,
+    /// The role of which a session is asked for.
+    pub(crate) role: Option<&'a PrincipalEntry>,
     pub(crate) asked: Option<&'a Name>,
     pub(crate) keys: &'a [KeyHandle],
     /// What the request carries for this demand, where that is not what it carries as a whole.
@@ -104,7 +106,7 @@ impl Engine {
             }
         }
         decided.allowed = decision.is_allowed();
-        decided.statements.extend(decision.deciding().map(|statement| named(&statement, principal.as_deref())));
+        decided.statements.extend(decision.deciding().map(|statement| named(&statement, principal.as_deref(), subject.role.is_some())));
         if decided.allowed {
             return Ok(());
         }
@@ -134,7 +136,7 @@ impl Engine {
         let explanation = strongroom_policy::explain(&request, &set);
         let decision = explanation.decision;
         let statements = explanation.statements.iter().map(|report| ExplainedStatement {
-            place: place(&report.statement, principal.as_deref()),
+            place: place(&report.statement, principal.as_deref(), subject.role.is_some()),
             index: report.statement.index,
             sid: report.statement.sid.map(str::to_owned),
             allows: report.effect == Effect::Allow,
@@ -146,7 +148,7 @@ impl Engine {
         let undocumented =
             decision.deciding().filter(|deciding| matches!(deciding.source, Source::AccountRoot | Source::Internal));
         statements.extend(undocumented.map(|deciding| ExplainedStatement {
-            place: place(&deciding, principal.as_deref()),
+            place: place(&deciding, principal.as_deref(), false),
             index: 0,
             sid: None,
             allows: true,
@@ -184,9 +186,11 @@ impl Engine {
         let id = match &caller.principal {
             Principal::User { id, .. } => *id,
             Principal::Session(session) => session.role,
-            Principal::TenantRoot | Principal::Operator { .. } | Principal::Service | Principal::Internal { .. } => {
-                return Ok(None);
-            }
+            Principal::TenantRoot
+            | Principal::WebIdentity { .. }
+            | Principal::Operator { .. }
+            | Principal::Service
+            | Principal::Internal { .. } => return Ok(None),
         };
         Ok(Some(self.catalog.principal(caller.tenant, id, ground)?))
     }
@@ -217,7 +221,10 @@ impl Engine {
         // A tenant's key policy can't stop the operators' kill switch.
         let holds = !matches!(call.caller.principal, Principal::Operator { .. });
         PolicySet {
-            resource_policy: subject.key.filter(|_| holds).map(|key| &key.policy),
+            resource_policy: match subject.role {
+                Some(role) => role.trust.as_ref(),
+                None => subject.key.filter(|_| holds).map(|key| &key.policy),
+            },
             identity_policies,
             session_policies,
             combining: if call.dialect.has_key_policies() { Combining::Aws } else { Combining::IdentityOnly },
@@ -249,8 +256,8 @@ fn by_grant(action: Action) -> bool {
 }
 
 /// A statement as records name it: where it stands, its position there and its `Sid`.
-fn named(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>) -> String {
-    let mut name = place(statement, principal);
+fn named(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>, trust: bool) -> String {
+    let mut name = place(statement, principal, trust);
     if !matches!(statement.source, Source::Grant(_) | Source::AccountRoot | Source::Internal) {
         name.push('[');
         name.push_str(&statement.index.to_string());
@@ -261,9 +268,10 @@ fn named(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>) -> St
 }
 
 /// Where a statement stands. Joined by hand and with room for the rest, since every request has its statements named.
-fn place(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>) -> String {
+fn place(statement: &StatementRef<'_>, principal: Option<&PrincipalEntry>, trust: bool) -> String {
     let number;
     let (kind, name) = match statement.source {
+        Source::ResourcePolicy if trust => ("trust-policy", ""),
         Source::ResourcePolicy => ("key-policy", ""),
         Source::IdentityPolicy(policy) => {
             let name = principal.and_then(|entry| entry.policy_names.get(policy));
@@ -340,6 +348,7 @@ fn principal<'a>(caller: &'a Caller, subject_account: &'a str) -> strongroom_pol
         Principal::Operator { .. } => {
             strongroom_policy::Principal::User { arn, account: subject_account, id: arn, name: arn }
         }
+        Principal::WebIdentity { .. } => strongroom_policy::Principal::WebIdentity { provider: arn },
         Principal::Service => strongroom_policy::Principal::Service { name: arn },
         Principal::Internal { .. } => strongroom_policy::Principal::Internal,
     }

@@ -130,6 +130,9 @@ pub enum EngineError {
     /// Everything would have succeeded; nothing was done, as asked.
     #[error("the request would have succeeded, but it was a dry run")]
     DryRun,
+    /// The session's time is over.
+    #[error("the session has expired")]
+    SessionExpired,
     /// Something that the answer depends on cannot serve now.
     #[error("{0}")]
     Unavailable(Unavailable),
@@ -177,6 +180,9 @@ pub enum Noun {
     /// A credential, by its public half.
     #[error("credential {0}")]
     Credential(Box<str>),
+    /// A token issuer, by its URL.
+    #[error("token issuer {0}")]
+    TokenIssuer(Box<str>),
     /// A root of trust.
     #[error("root {0}")]
     Root(Box<str>),
@@ -288,9 +294,23 @@ pub enum InputFault {
         /// How often it was used so far.
         count: u64,
     },
+    /// A session of a role that is asked to last longer than it may.
+    #[error("{0}")]
+    SessionTooLong(SessionLimit),
     /// Constraints on a grant that this kind of key cannot check.
     #[error("encryption context constraints are for keys that can bind a context")]
     ConstraintsUnsupported,
+}
+
+/// What says how long a session may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionLimit {
+    /// The role.
+    #[error("the session would last longer than sessions of this role may")]
+    Role,
+    /// That it is begun by another session.
+    #[error("a session begun by another one lasts an hour at most")]
+    Chained,
 }
 
 /// A quota that is reached.
@@ -314,6 +334,12 @@ pub enum Quota {
     /// Identity policies of a principal.
     #[error("the principal has as many policies as it may")]
     Policies,
+    /// Token issuers of a tenant.
+    #[error("the tenant has as many token issuers as it may")]
+    TokenIssuers,
+    /// Policies and tags of a session: what its token holds.
+    #[error("the policies and tags are more than the token of a session holds")]
+    SessionToken,
     /// Requests at one time.
     #[error("too many requests at one time")]
     Requests,

@@ -9,34 +9,50 @@ use std::sync::Arc;
 use strongroom_crypto::wrapped::{self, CredentialBinding, Kind};
 use strongroom_model::caller::{Caller, CredentialRef, Principal};
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::TenantId;
+use strongroom_model::id::{CredentialId, TenantId};
 use strongroom_model::store::Table;
 use strongroom_secret::SecretBytes;
 
-use crate::Engine;
 use crate::catalog::CredentialEntry;
 use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
-use crate::rows::CredentialRow;
+use crate::rows::{self, CredentialRow, TokenIssuerRow};
+use crate::session::SessionEntry;
 use crate::workers::{Ground, Pool};
+use crate::{Engine, keys};
 
 /// A credential that is known, live, and not yet proved to be held by whoever shows it.
 #[derive(Clone)]
-pub struct Identified {
-    entry: Arc<CredentialEntry>,
+pub struct Identified(Held);
+
+/// Where a credential is held: in the store, or by its bearer.
+#[derive(Clone)]
+pub(crate) enum Held {
+    Stored(Arc<CredentialEntry>),
+    Token(Arc<SessionEntry>),
 }
 
 impl Identified {
+    pub(crate) const fn session(entry: Arc<SessionEntry>) -> Self {
+        Self(Held::Token(entry))
+    }
+
     /// Who the request is from, once its signature has been verified.
     #[must_use]
     pub fn caller(&self) -> Arc<Caller> {
-        Arc::clone(&self.entry.caller)
+        match &self.0 {
+            Held::Stored(entry) => Arc::clone(&entry.caller),
+            Held::Token(entry) => Arc::clone(&entry.caller),
+        }
     }
 
-    /// The credential.
+    /// The credential's identity.
     #[must_use]
-    pub fn row(&self) -> &CredentialRow {
-        &self.entry.row
+    pub fn id(&self) -> CredentialId {
+        match &self.0 {
+            Held::Stored(entry) => entry.row.id,
+            Held::Token(entry) => entry.id,
+        }
     }
 }
 
@@ -68,7 +84,7 @@ impl Engine {
         };
         match entry.row.suspended || self.has_lapsed(entry.row.expires) {
             true => Err(unknown(shown)),
-            false => Ok(Identified { entry }),
+            false => Ok(Identified(Held::Stored(entry))),
         }
     }
 
@@ -86,6 +102,15 @@ impl Engine {
     pub(crate) fn still_proved(&self, caller: &Caller, taken: bool, ground: Ground) -> Result<(), Halt> {
         let Some(credential) = &caller.credential else { return Ok(()) };
         let mut good = !self.has_lapsed(credential.expires);
+        if let Principal::Session(session) = &caller.principal {
+            if !good {
+                return Err(EngineError::SessionExpired.into());
+            }
+            if taken {
+                self.role_of_session(caller.tenant, session.role, &credential.shown, ground)?;
+            }
+            return Ok(());
+        }
         if good && taken {
             let row = &self.catalog.credential(&credential.shown, ground)?.row;
             good = row.id == credential.id && !row.suspended && !self.has_lapsed(row.expires);
@@ -93,7 +118,7 @@ impl Engine {
         if good { Ok(()) } else { Err(unknown(&credential.shown).into()) }
     }
 
-    fn has_lapsed(&self, expires: Option<Timestamp>) -> bool {
+    pub(crate) fn has_lapsed(&self, expires: Option<Timestamp>) -> bool {
         expires.is_some_and(|expires| expires <= self.clock.now())
     }
 
@@ -103,8 +128,11 @@ impl Engine {
     /// When no root can serve, or the row is damaged; [`Unavailable::Busy`](crate::Unavailable::Busy) when too many
     /// secrets wait to be opened already.
     pub async fn secret_of(self: &Arc<Self>, identified: &Identified) -> Result<SecretAccessKey, EngineError> {
-        let (engine, entry) = (Arc::clone(self), Arc::clone(&identified.entry));
-        let opened = self.workers.run(Pool::Opening, move || engine.open_secret(&entry.row));
+        let (engine, held) = (Arc::clone(self), identified.0.clone());
+        let opened = self.workers.run(Pool::Opening, move || match held {
+            Held::Stored(entry) => engine.open_secret(&entry.row),
+            Held::Token(entry) => engine.session_secret(&entry).map(SecretAccessKey),
+        });
         settle(opened.await?)
     }
 
@@ -122,6 +150,27 @@ impl Engine {
         self.workers.run(Pool::Ordinary, find).await?
     }
 
+    /// A token issuer that the tenant of an account trusts, with the tenant; nothing where there is none, or no tenant.
+    ///
+    /// # Errors
+    /// When the store can't be read; [`Unavailable::Busy`](crate::Unavailable::Busy) when too many lookups wait already.
+    pub async fn token_issuer(
+        self: &Arc<Self>,
+        account: &str,
+        issuer: &str,
+    ) -> Result<Option<(TenantId, TokenIssuerRow)>, EngineError> {
+        let (engine, account, issuer) = (Arc::clone(self), account.to_owned(), issuer.to_owned());
+        let find = move || {
+            let snapshot = engine.catalog.snapshot()?;
+            let tenant = snapshot.get(Table::TenantByAccount, account.as_bytes())?;
+            let Some(tenant) = tenant.and_then(|row| TenantId::from_slice(&row.value)) else { return Ok(None) };
+            let row = snapshot.get(Table::TokenIssuer, &keys::token_issuer(tenant, &issuer))?;
+            let row = row.map(|row| rows::decode("token issuers", &row.value)).transpose()?;
+            Ok(row.map(|row| (tenant, row)))
+        };
+        self.workers.run(Pool::Lookup, find).await?
+    }
+
     fn open_secret(&self, row: &CredentialRow) -> Result<SecretAccessKey, Halt> {
         let fault = |cause| EngineError::Internal(InternalFault::Material { key: row.shown.clone(), cause });
         let id = wrapped::domain_key_id(Kind::Credential, &row.sealed).ok_or_else(|| fault("its format"))?;
@@ -135,8 +184,8 @@ impl Engine {
 /// The caller that a credential proves.
 pub(crate) fn caller_of(
     row: &CredentialRow,
-    tenant: &crate::rows::TenantRow,
-    principal: Option<&crate::rows::PrincipalRow>,
+    tenant: &rows::TenantRow,
+    principal: Option<&rows::PrincipalRow>,
 ) -> Caller {
     let (policy_name, proved) = match principal {
         Some(user) => (
@@ -154,11 +203,11 @@ pub(crate) fn caller_of(
     }
 }
 
-fn unknown(shown: &str) -> EngineError {
+pub(crate) fn unknown(shown: &str) -> EngineError {
     Noun::Credential(shown.into()).into()
 }
 
-fn settle<T>(attempt: Result<T, Halt>) -> Result<T, EngineError> {
+pub(crate) fn settle<T>(attempt: Result<T, Halt>) -> Result<T, EngineError> {
     attempt.map_err(|halt| match halt {
         Halt::Fail(error) => error,
         Halt::Move(_) | Halt::Again => EngineError::Internal(InternalFault::WorkerLost),

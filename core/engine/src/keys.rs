@@ -60,8 +60,14 @@ pub(crate) fn principal(tenant: TenantId, id: PrincipalId) -> Vec<u8> {
     join(&[tenant.as_bytes(), id.as_bytes()])
 }
 
+/// Roles have names apart from users': `role/` stands before them.
 pub(crate) fn principal_by_name(tenant: TenantId, name: &str) -> Vec<u8> {
     join(&[tenant.as_bytes(), name.as_bytes()])
+}
+
+/// A token issuer of a tenant, by its URL.
+pub(crate) fn token_issuer(tenant: TenantId, issuer: &str) -> Vec<u8> {
+    join(&[tenant.as_bytes(), issuer.as_bytes()])
 }
 
 /// Policies of one principal: the prefix of [`identity_policy`].

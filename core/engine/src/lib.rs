@@ -31,6 +31,7 @@ mod record;
 mod rollback;
 mod rows;
 mod scheduler;
+mod session;
 mod start;
 mod sweep;
 mod tokens;
@@ -59,18 +60,20 @@ pub use crate::backup::{BackupReport, RestoreError, check_backup, restore};
 pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind};
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
-pub use crate::error::{Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, Unavailable};
+pub use crate::error::{
+    Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, SessionLimit, Unavailable,
+};
 pub use crate::identity::{Identified, SecretAccessKey};
 pub use crate::noted::Noted;
 pub use crate::operation::{
-    Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, Target,
+    Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, RoleName, Target,
 };
 pub use crate::planned::{begin_initialisation, finish_initialisation, plan_root, planned_root};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,
     MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, TenantRow, TokenIssuerRow,
-    UsageRow, VersionRow,
+    UsageRow, VersionRow, role_reference,
 };
 pub use crate::scheduler::Ticked;
 pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};
@@ -82,6 +85,7 @@ pub struct Engine {
     installation: InstallationId,
     catalog: catalog::Catalog,
     vault: vault::Vault,
+    sessions: session::Sessions,
     log: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     workers: workers::Workers,

@@ -38,6 +38,26 @@ pub const CACHED_PRINCIPALS: usize = 8_192;
 pub const CACHED_TENANTS: usize = 4_096;
 /// Policies of sessions kept compiled.
 pub const CACHED_SESSION_POLICIES: usize = 1_024;
+/// Sessions whose tokens are kept opened.
+pub const CACHED_SESSIONS: usize = 8_192;
+/// Bytes that these take, about.
+pub const CACHED_SESSION_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of a session's token: in base64 it is a header of 16 KiB at most.
+pub const SESSION_TOKEN_BYTES: usize = 12 * 1024;
+/// Seconds that a session lasts.
+pub const SESSION_SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
+/// Seconds that a session lasts unless it is asked to last another time, and that one begun by another lasts at most.
+pub const SESSION_SECONDS_USUAL: u32 = 3_600;
+/// Tags of a session.
+pub const SESSION_TAGS: usize = 50;
+/// Token issuers of a tenant.
+pub const TOKEN_ISSUERS: usize = 100;
+/// Audiences of a token issuer.
+pub const AUDIENCES: usize = 100;
+/// Longest URL and longest audience of a token issuer, in bytes.
+pub const ISSUER_BYTES: usize = 255;
+/// Longest set of keys and longest set of certificates of a token issuer, in bytes.
+pub const ISSUER_DOCUMENT_BYTES: usize = 64 * 1024;
 /// Commits that the store has not told the end of; with so many, no other is begun until it does.
 pub const DOUBTFUL_COMMITS: usize = 256;
 /// How long whatever takes a use away waits for changes that were permitted before: longer than a store takes to commit.

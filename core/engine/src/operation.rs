@@ -42,6 +42,9 @@ pub enum Target {
     Name(Name),
     /// A principal of a tenant. Where there is none, the tenant as a whole: who may not know learns nothing.
     Principal(TenantId, PrincipalReference),
+    /// A role of which a session is asked for: its trust policy decides, too. Where there is no such role, or it is
+    /// suspended, that is denied: who may not know learns nothing.
+    Role(RoleName),
     /// A tenant as a whole: its listings, new principals, new keys.
     Tenant(TenantId),
     /// The installation: its tenants, its roots, its log.
@@ -63,6 +66,17 @@ impl Target {
             _ => None,
         }
     }
+}
+
+/// How a request points to a role.
+#[derive(Clone, Debug)]
+pub struct RoleName {
+    /// Of which tenant; the installation's, which has none, where there is no such tenant.
+    pub tenant: TenantId,
+    /// Its name within the tenant.
+    pub name: String,
+    /// The name that policies know it by, which must be the role's own.
+    pub policy_name: Arc<str>,
 }
 
 /// How a request points to a principal of a tenant.
@@ -269,6 +283,7 @@ impl<'a> Authorized<'a> {
             resource: &handle.resource,
             account: &handle.entry.tenant.account,
             key: Some(&handle.entry),
+            role: None,
             asked: None,
             keys: self.keys,
             attributes: None,

@@ -15,19 +15,23 @@ use strongroom_audit::gate::Permit;
 use strongroom_audit::port::{LogUnavailable, RecordClass};
 use strongroom_audit::record::SealedRecord;
 use strongroom_model::action::Action;
-use strongroom_model::caller::Principal;
+use strongroom_model::caller::{Caller, Principal};
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::purpose::{Purpose, VersionState};
 use strongroom_model::store::{Batch, Change, Precondition, StoreError, Table};
+use strongroom_policy::Missing;
 
 use crate::Engine;
 use crate::call::{Call, Mode};
+use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::doubt::places;
 use crate::error::{Denial, EngineError, InternalFault, Noun, Unavailable};
 use crate::limits;
-use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target, UsedVersion};
+use crate::operation::{
+    Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, RoleName, Target, UsedVersion,
+};
 use crate::operations::principal;
 use crate::passage::Passing;
 use crate::workers::Ground;
@@ -291,10 +295,22 @@ impl Engine {
             let asked = traced.demand.target.name();
             let (action, resource, keys) = (traced.demand.action, &traced.resource, &trace.keys);
             let attributes = operation.attributes(index);
-            let subject = Subject { action, resource, account: &account, key, asked, keys, attributes };
-            let decision = match traced.reserved && !is_above_policy(&journey.call.caller.principal) {
-                true => Err(reserved(&journey.call, &subject, &mut decided).into()),
-                false => self.decide(&journey.call, &subject, now, ground, &mut decided),
+            let role = self.role_of(&traced.demand.target, ground)?;
+            let subject = Subject {
+                action,
+                resource,
+                account: &account,
+                key,
+                role: role.as_ref().and_then(|role| role.as_deref()),
+                asked,
+                keys,
+                attributes,
+            };
+            let reserved = traced.reserved && !is_above_policy(&journey.call.caller.principal);
+            let decision = match (&role, reserved) {
+                (Some(None), _) => Err(untrusting(&journey.call, &subject, &mut decided).into()),
+                (_, true) => Err(refused_always(&journey.call, &subject, &mut decided).into()),
+                (_, false) => self.decide(&journey.call, &subject, now, ground, &mut decided),
             };
             if let Err(Halt::Fail(_)) = &decision {
                 trace.decided = Some(std::mem::take(&mut decided));
@@ -305,13 +321,25 @@ impl Engine {
         Ok(())
     }
 
+    /// The role that a demand is about, if it is about one, and if it is there and neither it nor its tenant is suspended.
+    fn role_of(&self, target: &Target, ground: Ground) -> Result<Option<Option<Arc<PrincipalEntry>>>, Halt> {
+        let Target::Role(wanted) = target else { return Ok(None) };
+        let found = principal::role(&self.catalog, wanted, ground)?;
+        let served = match &found {
+            Some(role) => !role.row.suspended && !self.catalog.tenant(wanted.tenant, ground)?.suspended,
+            None => false,
+        };
+        Ok(Some(found.filter(|_| served)))
+    }
+
     /// Whether the caller's tenant is served at all.
     fn may_serve(&self, call: &Call, ground: Ground) -> Result<(), Halt> {
         if call.caller.tenant == TenantId::INSTALLATION {
             return Ok(());
         }
         // A principal that is gone or suspended may do nothing, whatever its credentials say.
-        if self.principal_of(&call.caller, ground)?.is_some_and(|principal| principal.row.suspended) {
+        let principal = self.principal_of(&call.caller, ground).map_err(|halt| gone(&call.caller, halt))?;
+        if principal.is_some_and(|principal| principal.row.suspended) {
             return Err(EngineError::TenantSuspended.into());
         }
         match self.catalog.tenant(call.caller.tenant, ground)?.suspended {
@@ -400,6 +428,8 @@ impl Engine {
                     }
                 }
             }
+            Target::Role(_) if ground == Ground::Here => return Err(Halt::Move(Ground::Worker)),
+            Target::Role(role) => (Arc::clone(&role.policy_name), None),
             Target::Tenant(tenant) => {
                 let account = self.account_of_tenant(call, *tenant, ground)?;
                 (Arc::from(dialect.tenant_resource(&account)), None)
@@ -432,7 +462,7 @@ impl Engine {
             (Some(key), _) if key.row.tenant == call.caller.tenant => Ok(Arc::clone(&call.caller.account)),
             (Some(key), _) => Ok(Arc::from(key.tenant.account.as_str())),
             (None, Target::Name(name)) => self.account_of_tenant(call, name.tenant, ground),
-            (None, Target::Tenant(tenant) | Target::Principal(tenant, _)) => {
+            (None, Target::Tenant(tenant) | Target::Principal(tenant, _) | Target::Role(RoleName { tenant, .. })) => {
                 self.account_of_tenant(call, *tenant, ground)
             }
             (None, _) => Ok(Arc::from("")),
@@ -559,15 +589,35 @@ const fn is_above_policy(principal: &Principal) -> bool {
     matches!(principal, Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. })
 }
 
+/// A session whose role is gone is nobody's any more.
+fn gone(caller: &Caller, halt: Halt) -> Halt {
+    match (halt, &caller.principal, &caller.credential) {
+        (Halt::Fail(EngineError::NotFound(Noun::Principal(_))), Principal::Session(_), Some(credential)) => {
+            Halt::Fail(Noun::Credential(Box::from(&*credential.shown)).into())
+        }
+        (halt, ..) => halt,
+    }
+}
+
 /// The refusal of what no policy can permit.
-fn reserved(call: &Call, subject: &Subject<'_>, decided: &mut Decided) -> EngineError {
-    decided.allowed = false;
+fn refused_always(call: &Call, subject: &Subject<'_>, decided: &mut Decided) -> EngineError {
     decided.missing = "only the tenant's root and the installation's operators may";
+    denied(call, subject, Missing::IdentityPolicyAllow, decided)
+}
+
+/// The refusal of a session of a role that is not there, or suspended.
+fn untrusting(call: &Call, subject: &Subject<'_>, decided: &mut Decided) -> EngineError {
+    decided.missing = "there is no such role, or it is suspended";
+    denied(call, subject, Missing::TrustPolicyAllow, decided)
+}
+
+fn denied(call: &Call, subject: &Subject<'_>, missing: Missing, decided: &mut Decided) -> EngineError {
+    decided.allowed = false;
     EngineError::Denied(Box::new(Denial {
         principal: Box::from(&*call.caller.policy_name),
         action: call.dialect.action(subject.action),
         resource: subject.resource.into(),
-        outcome: strongroom_policy::Outcome::ImplicitDeny(strongroom_policy::Missing::IdentityPolicyAllow),
+        outcome: strongroom_policy::Outcome::ImplicitDeny(missing),
         cross_account: false,
     }))
 }

@@ -124,12 +124,15 @@ pub(crate) fn describe_call<'a>(record: &mut Record<'a>, call: &'a Call) {
             unique_id: Text::from(&*session.unique_id),
             name: Text::from(&*session.role_name),
         },
+        caller::Principal::WebIdentity { subject } => Principal::WebIdentity { subject: Text::from(&**subject) },
         caller::Principal::Operator { uid } => Principal::Operator { uid: *uid },
         caller::Principal::Service => Principal::Internal { service: Text::from(&*caller.policy_name) },
         caller::Principal::Internal { service } => Principal::Internal { service: Text::from(*service) },
     };
     if let Some(credential) = &caller.credential {
-        record.credential = Credential { id: Some(credential.id), shown: Text::from(&*credential.shown) };
+        // Sessions come and go: the ledger tells credentials apart that last.
+        let lasts = !matches!(caller.principal, caller::Principal::Session(_));
+        record.credential = Credential { id: lasts.then_some(credential.id), shown: Text::from(&*credential.shown) };
     }
     record.source = Source {
         address: call.source.address,
@@ -190,6 +193,7 @@ impl EngineError {
             Self::IncorrectMaterial => 27,
             Self::RotationPending { .. } => 28,
             Self::NothingPending { .. } => 29,
+            Self::SessionExpired => 23,
         }
     }
 }

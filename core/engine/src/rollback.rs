@@ -287,7 +287,7 @@ fn end_row(
         }
         (Table::Principal, Fate::Removed) => {
             let row: PrincipalRow = rows::decode("principals", &read.value)?;
-            batch.delete(Table::PrincipalByName, keys::principal_by_name(row.tenant, &row.name));
+            batch.delete(Table::PrincipalByName, keys::principal_by_name(row.tenant, &row.reference()));
             batch.delete(table, read.key);
         }
         (Table::Credential, Fate::Removed) => {

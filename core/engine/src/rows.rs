@@ -213,6 +213,26 @@ pub struct PrincipalRow {
     pub role: Option<RoleRow>,
 }
 
+impl PrincipalRow {
+    /// The name by which requests refer to it within the tenant: a user's own, a role's behind `role/`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        match self.role {
+            Some(_) => role_reference(&self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// The name by which requests refer to a role within its tenant.
+#[must_use]
+pub fn role_reference(name: &str) -> String {
+    format!("{ROLES}{name}")
+}
+
+/// What stands before the names of roles where users have names, too: no user's name holds a slash.
+pub(crate) const ROLES: &str = "role/";
+
 /// What a role has besides what a user has.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -271,6 +271,7 @@ impl Engine {
             installation: installation.id,
             catalog,
             vault,
+            sessions: crate::session::Sessions::default(),
             log: parts.log,
             clock: parts.clock,
             workers,

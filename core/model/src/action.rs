@@ -121,6 +121,14 @@ coded! {
         ConnectKeyStore = 60,
         /// Disconnect a key store.
         DisconnectKeyStore = 61,
+        /// Begin a session of a role.
+        AssumeRole = 90,
+        /// Begin a session of a role, proved by a token of an issuer.
+        AssumeRoleWithWebIdentity = 91,
+        /// Give a session tags.
+        TagSession = 92,
+        /// Say on whose behalf a session is begun.
+        SetSourceIdentity = 93,
         /// Make, change, list or remove tenants.
         ManageTenants = 64,
         /// Read tenants.

@@ -48,6 +48,12 @@ pub enum Principal {
     },
     /// A session of a role of the tenant; [`Caller::policy_name`] is the session's own.
     Session(Box<Session>),
+    /// Whoever a verified token is about. It may begin a session of a role of the tenant, and nothing else;
+    /// [`Caller::policy_name`] is the name of the token's issuer.
+    WebIdentity {
+        /// Whom the token is about.
+        subject: Arc<str>,
+    },
     /// An operator of the installation, proved by the operating system.
     Operator {
         /// User id at the far end of the Unix socket.
@@ -78,6 +84,8 @@ pub struct Session {
     pub issued: Timestamp,
     /// The tags that it was begun with, then the role's own others.
     pub tags: Vec<(String, String)>,
+    /// Keys of those tags that sessions begun from this one keep.
+    pub transitive_tag_keys: Vec<String>,
     /// The identity provider that it was begun with, as policies name it.
     pub federated_provider: Option<Arc<str>>,
     /// The source identity that it was begun with.

@@ -66,8 +66,10 @@ impl<'a> TokenClaims<'a> {
     }
 }
 
-impl Attributes for AssumeRole<'_> {
-    fn value(&self, key: &ConditionKey, index: usize) -> Option<Value<'_>> {
+impl<'a> AssumeRole<'a> {
+    /// The value of `key` at `index`, as [`Attributes::value`] counts, for as long as what it is made of lives.
+    #[must_use]
+    pub fn value_of(self, key: &ConditionKey, index: usize) -> Option<Value<'a>> {
         if let Some(claim) = self.token.and_then(|token| token.value(key, index)) {
             return Some(Value::Text(claim));
         }
@@ -85,5 +87,11 @@ impl Attributes for AssumeRole<'_> {
             }
             _ => self.surroundings.value(key, index),
         }
+    }
+}
+
+impl Attributes for AssumeRole<'_> {
+    fn value(&self, key: &ConditionKey, index: usize) -> Option<Value<'_>> {
+        self.value_of(key, index)
     }
 }

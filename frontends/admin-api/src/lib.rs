@@ -14,6 +14,7 @@ mod page;
 mod policy;
 mod principal;
 pub mod query;
+mod role;
 pub mod roles;
 pub mod routes;
 mod tenant;
@@ -31,6 +32,7 @@ pub use policy::{Condition, Explain, ExplainedStatement, Explanation, Policy, Pu
 pub use principal::{
     AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, NewAccessKey, Principal, PrincipalDetail, WhoAmI,
 };
+pub use role::{AssumableRole, CreateRole, PutIssuer, TokenIssuer, UpdateRole};
 pub use routes::{Endpoint, Method, RouteSpec};
 pub use tenant::{CreateTenant, Health, State, Tenant};
 pub use time::{NotATime, Time};

@@ -114,6 +114,20 @@ endpoints! {
     GetPolicy = Get "/v1/tenants/{account}/principals/{principal}/policies/{policy}" 0;
     /// Detaches a policy.
     DeletePolicy = Delete "/v1/tenants/{account}/principals/{principal}/policies/{policy}" 0;
+    /// Makes a role.
+    CreateRole = Post "/v1/tenants/{account}/roles" POLICY_BODY_BYTES;
+    /// Lists roles.
+    ListRoles = Get "/v1/tenants/{account}/roles" 0;
+    /// Reads a role.
+    GetRole = Get "/v1/tenants/{account}/roles/{role}" 0;
+    /// Changes who may assume a role, or for how long.
+    UpdateRole = Post "/v1/tenants/{account}/roles/{role}" POLICY_BODY_BYTES;
+    /// Lists token issuers.
+    ListIssuers = Get "/v1/tenants/{account}/issuers" 0;
+    /// Adds a token issuer, or replaces it.
+    PutIssuer = Put "/v1/tenants/{account}/issuers/{issuer}" POLICY_BODY_BYTES;
+    /// Removes a token issuer.
+    DeleteIssuer = Delete "/v1/tenants/{account}/issuers/{issuer}" 0;
     /// Says what would decide a request.
     ExplainPolicy = Post "/v1/tenants/{account}/explain" BODY_BYTES;
     /// Makes an access key; its secret is in the answer and nowhere else.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use strongroom_admin_api::{AccessKey, AccessKeyQuery, CreateAccessKey, NewAccessKey, Page, State, Time, limits};
+use strongroom_authentication::mint;
 use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, ListCredentials};
 use strongroom_engine::{CredentialRow, SecretBytes};
 
@@ -11,7 +12,6 @@ use strongroom_model::clock::Timestamp;
 
 use crate::context::Context;
 use crate::error::AdminError;
-use crate::mint;
 use crate::reply::Reply;
 use crate::tenants::Empty;
 

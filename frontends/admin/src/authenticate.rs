@@ -58,7 +58,7 @@ pub(crate) const fn code(reason: &Reason) -> &'static str {
         Reason::Signature(SigV4Error::Expired { .. } | SigV4Error::NotYetValid { .. }) => "SignatureExpired",
         Reason::Signature(_) => "InvalidSignature",
         Reason::UnknownCredential => "UnknownAccessKey",
-        Reason::SessionToken => "UnsupportedCredential",
+        Reason::Expired => "ExpiredToken",
         Reason::Engine(error) => crate::error::code(error),
     }
 }

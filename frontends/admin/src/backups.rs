@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use strongroom_admin_api::{Backup, MakeBackup as Asked};
+use strongroom_authentication::mint;
 use strongroom_engine::operations::backup::MakeBackup;
 use strongroom_engine::{
     Authorized, BackupReport, Demand, EngineError, Halt, InputFault, Operation, Outcome, Unavailable,
@@ -14,7 +15,6 @@ use strongroom_model::store::StoreError;
 
 use crate::context::Context;
 use crate::error::AdminError;
-use crate::mint;
 use crate::reply::Reply;
 
 pub(crate) async fn make(context: &Context<'_>) -> Result<Reply, AdminError> {

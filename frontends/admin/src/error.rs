@@ -8,6 +8,7 @@ use strongroom_admin_api::{ErrorBody, ErrorReply};
 use strongroom_authentication::{Reason, report};
 use strongroom_engine::{Dialect as _, EngineError, InputFault, Quota, Unavailable};
 use strongroom_http::Response;
+use strongroom_identity::TokenError;
 
 use crate::dialect::AdminDialect;
 use crate::{authenticate, reply};
@@ -68,6 +69,9 @@ pub(crate) enum AdminError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Keys of a token issuer that can't be taken.
+    #[error("{0}")]
+    Keys(TokenError),
     /// A kind of name that no front end of this build owns.
     #[error("{asked:?} is no kind of name here; there are {known}")]
     UnknownKind {
@@ -82,9 +86,6 @@ pub(crate) enum AdminError {
     /// An action that no front end of this build has.
     #[error("{0:?} is not an action that this server knows")]
     UnknownAction(String),
-    /// The module that draws random numbers failed.
-    #[error("there is no randomness")]
-    Randomness,
     /// An answer that could not be written.
     #[error("the answer cannot be written")]
     Answer,
@@ -117,10 +118,11 @@ impl AdminError {
             | Self::Ordinal
             | Self::UnknownKind { .. }
             | Self::KeyNotOffered(_)
+            | Self::Keys(_)
             | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
-            Self::Randomness | Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
+            Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
         }
     }
 
@@ -133,7 +135,7 @@ impl AdminError {
             Self::Unproved(Reason::UnknownCredential) => {
                 Some("it may be deleted, suspended or expired; make another: strongroom access-key create")
             }
-            Self::Unproved(Reason::SessionToken) => Some("sign with an access key of your own"),
+            Self::Unproved(Reason::Expired) => Some("assume the role again"),
             Self::UnknownAction(_) => Some("name it as policies do, e.g. kms:Decrypt or strongroom:ReadAudit"),
             Self::NoConfiguration => Some("use strongroom init and strongroom serve"),
             Self::Roots(_) => Some("put the new root into the configuration file as a [[root]], then ask again"),
@@ -215,6 +217,7 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::NothingPending { .. } => (StatusCode::CONFLICT, "NothingPending"),
         EngineError::InvalidCursor => (StatusCode::BAD_REQUEST, "InvalidCursor"),
         EngineError::DryRun => (StatusCode::OK, "DryRun"),
+        EngineError::SessionExpired => (StatusCode::UNAUTHORIZED, "ExpiredToken"),
         EngineError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
         EngineError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
     }

@@ -28,6 +28,7 @@ pub(crate) async fn who_am_i(context: &Context<'_>) -> Result<Reply, AdminError>
         Principal::TenantRoot => "root",
         Principal::User { .. } => "user",
         Principal::Session(_) => "session",
+        Principal::WebIdentity { .. } => "web identity",
         Principal::Service | Principal::Internal { .. } => "internal",
     };
     Reply::ok(&WhoAmI {

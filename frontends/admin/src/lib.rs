@@ -6,6 +6,7 @@
 //! Absent on purpose: any use of key material, and any way around policy.
 
 mod access_keys;
+mod assumable;
 mod audit;
 mod authenticate;
 mod backups;
@@ -17,7 +18,6 @@ mod explain;
 mod installation;
 mod keys;
 mod making;
-mod mint;
 mod principals;
 mod reply;
 mod roots;
@@ -162,6 +162,13 @@ impl Admin {
             Endpoint::PutPolicy => principals::put_policy(context).await,
             Endpoint::GetPolicy => principals::policy(context).await,
             Endpoint::DeletePolicy => principals::delete_policy(context).await,
+            Endpoint::CreateRole => assumable::create(context).await,
+            Endpoint::ListRoles => assumable::list(context).await,
+            Endpoint::GetRole => assumable::show(context).await,
+            Endpoint::UpdateRole => assumable::update(context).await,
+            Endpoint::ListIssuers => assumable::list_issuers(context).await,
+            Endpoint::PutIssuer => assumable::put_issuer(context).await,
+            Endpoint::DeleteIssuer => assumable::delete_issuer(context).await,
             Endpoint::ExplainPolicy => explain::explain(context).await,
             Endpoint::CreateAccessKey => access_keys::create(context).await,
             Endpoint::ListAccessKeys => access_keys::list(context).await,
@@ -225,10 +232,19 @@ const fn action(endpoint: Endpoint) -> Action {
         | E::SuspendPrincipal
         | E::ResumePrincipal
         | E::PutPolicy
-        | E::DeletePolicy => Action::ManagePrincipals,
-        E::ListPrincipals | E::GetPrincipal | E::ListPolicies | E::GetPolicy | E::ExplainPolicy => {
-            Action::ReadPrincipals
-        }
+        | E::DeletePolicy
+        | E::CreateRole
+        | E::UpdateRole
+        | E::PutIssuer
+        | E::DeleteIssuer => Action::ManagePrincipals,
+        E::ListPrincipals
+        | E::GetPrincipal
+        | E::ListPolicies
+        | E::GetPolicy
+        | E::ListRoles
+        | E::GetRole
+        | E::ListIssuers
+        | E::ExplainPolicy => Action::ReadPrincipals,
         E::CreateAccessKey | E::SuspendAccessKey | E::ResumeAccessKey | E::DeleteAccessKey => Action::ManageCredentials,
         E::ListAccessKeys => Action::ReadCredentials,
         E::ListKeys | E::ListKeyUsage | E::GetInventory => Action::ListKeys,

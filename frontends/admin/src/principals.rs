@@ -1,6 +1,7 @@
 //! Principals and the policies attached to them.
 
 use strongroom_admin_api::{CreatePrincipal, Page, PageQuery, Policy, Principal, PrincipalDetail, PutPolicy, State};
+use strongroom_authentication::mint;
 use strongroom_engine::operations::principal::{
     self, DeletePrincipal, FindPrincipal, ListPrincipals, PutIdentityPolicy, SuspendPrincipal,
 };
@@ -8,7 +9,6 @@ use strongroom_engine::{EngineError, IdentityPolicyRow, Noun, PrincipalRow};
 
 use crate::context::Context;
 use crate::error::AdminError;
-use crate::mint;
 use crate::reply::Reply;
 use crate::tenants::Empty;
 
@@ -25,7 +25,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
     let tenant = context.tenant().await?;
-    let page = context.perform(ListPrincipals { tenant, after, limit: limit.items() }).await?;
+    let page = context.perform(ListPrincipals { tenant, roles: false, after, limit: limit.items() }).await?;
     let items: Vec<Principal> = page.items.iter().map(|row| shown(context, row)).collect();
     let next = items.last().filter(|_| page.more).map(|principal| principal.name.clone());
     Reply::ok(&Page { items, next })
@@ -93,10 +93,10 @@ fn name(context: &Context<'_>) -> String {
     context.segment("principal").to_owned()
 }
 
-fn shown(context: &Context<'_>, row: &PrincipalRow) -> Principal {
+pub(crate) fn shown(context: &Context<'_>, row: &PrincipalRow) -> Principal {
     Principal {
         account: context.segment("account").to_owned(),
-        name: row.name.clone(),
+        name: row.reference(),
         arn: row.policy_name.clone(),
         unique_id: row.unique_id.clone(),
         state: State::suspended(row.suspended),

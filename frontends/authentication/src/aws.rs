@@ -1,6 +1,7 @@
 //! What AWS calls each refusal of a signature, in its JSON and in its query protocol.
 
 use http::StatusCode;
+use strongroom_engine::{ConditionKey, Facts, Value};
 use strongroom_sigv4::{Part, ScopeField, SigV4Error, SigningTime};
 
 use crate::Reason;
@@ -25,7 +26,10 @@ pub struct Words {
     pub message: String,
 }
 
-const UNKNOWN: &str = "The security token included in the request is invalid.";
+/// What is said of a session token that was given out here, and whose time is over.
+pub const EXPIRED: &str = "The security token included in the request is expired";
+/// What is said of a credential that is none.
+pub const UNKNOWN: &str = "The security token included in the request is invalid.";
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. \
      Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
 
@@ -34,9 +38,8 @@ const MISMATCH: &str = "The request signature we calculated does not match the s
 pub fn words(reason: &Reason, protocol: Protocol) -> Option<Words> {
     let error = match reason {
         Reason::Engine(_) => return None,
-        Reason::UnknownCredential | Reason::SessionToken => {
-            return Some(Kind::Unrecognized.words(protocol, UNKNOWN.to_owned()));
-        }
+        Reason::UnknownCredential => return Some(Kind::Unrecognized.words(protocol, UNKNOWN.to_owned())),
+        Reason::Expired => return Some(Kind::Expired.words(protocol, EXPIRED.to_owned())),
         Reason::Signature(error) => error,
     };
     let (kind, message) = match error {
@@ -89,11 +92,27 @@ fn not_yet(signed_at: SigningTime, now: SigningTime, allowed: u32) -> String {
     format!("Signature not yet current: {signed_at} is still later than {latest} ({now} + {} min.)", allowed / 60)
 }
 
+/// The condition keys that follow from connection and clock, each with one value.
+#[must_use]
+pub fn surroundings<'a>(key: &ConditionKey, facts: &Facts<'a>) -> Option<Value<'a>> {
+    let call = facts.call;
+    match key.name() {
+        "aws:sourceip" => call.source.address.map(|address| Value::Address(address.ip())),
+        "aws:securetransport" => Some(Value::Bool(!call.source.tls.is_empty())),
+        "aws:currenttime" => Some(Value::Time(facts.now)),
+        "aws:epochtime" => Some(Value::Number(facts.now.div_euclid(1000))),
+        "aws:useragent" => Some(Value::Text(&call.user_agent)).filter(|_| !call.user_agent.is_empty()),
+        "aws:requestedregion" => Some(Value::Text(&call.region)),
+        _ => None,
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Missing,
     Incomplete,
     Unrecognized,
+    Expired,
     Mismatch,
 }
 
@@ -104,6 +123,8 @@ impl Kind {
             (Protocol::Json, Self::Incomplete) => (StatusCode::BAD_REQUEST, "IncompleteSignatureException"),
             (Protocol::Json, Self::Unrecognized) => (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),
             (Protocol::Json, Self::Mismatch) => (StatusCode::BAD_REQUEST, "InvalidSignatureException"),
+            (Protocol::Json, Self::Expired) => (StatusCode::BAD_REQUEST, "ExpiredTokenException"),
+            (Protocol::Query, Self::Expired) => (StatusCode::FORBIDDEN, "ExpiredToken"),
             (Protocol::Query, Self::Missing) => (StatusCode::FORBIDDEN, "MissingAuthenticationToken"),
             (Protocol::Query, Self::Incomplete) => (StatusCode::BAD_REQUEST, "IncompleteSignature"),
             (Protocol::Query, Self::Unrecognized) => (StatusCode::FORBIDDEN, "InvalidClientTokenId"),

@@ -3,17 +3,19 @@
 //! Here the pure verifier (frontends/sigv4), the engine's credentials and a listener's requests meet. What a refusal is
 //! called is the front end's own matter; [`aws`] has the words that the AWS front ends share.
 //!
-//! Absent on purpose: any decision about what a proved caller may do; session tokens, which no credential here has: they
-//! are read, bounded and checked to be signed, and refused in one place.
+//! Absent on purpose: any decision about what a proved caller may do, and the making of sessions.
 
 pub mod aws;
 mod identity;
 pub mod limits;
+pub mod mint;
 mod origin;
 mod report;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use strongroom_engine::{Engine, EngineError, Identified, Noun};
 use strongroom_http::Request;
@@ -57,9 +59,9 @@ pub enum Reason {
     /// No live credential has this access key id.
     #[error("the access key id is not known")]
     UnknownCredential,
-    /// A session token, and no credential here has one.
-    #[error("session tokens are not accepted")]
-    SessionToken,
+    /// The session's time is over.
+    #[error("the session has expired")]
+    Expired,
     /// The credential could not be looked up or opened.
     #[error(transparent)]
     Engine(EngineError),
@@ -69,6 +71,7 @@ impl From<EngineError> for Reason {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::NotFound(Noun::Credential(_)) => Self::UnknownCredential,
+            EngineError::SessionExpired => Self::Expired,
             other => Self::Engine(other),
         }
     }
@@ -100,12 +103,11 @@ impl Authenticator {
     }
 
     /// The credential that a request shows, by its access key id and, for a session's, the token beside it. Nothing is
-    /// proved yet; the token is bounded and will be, by the same signature. This is the one place that refuses tokens.
+    /// proved yet; the token is bounded and will be, by the same signature.
     async fn identify(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Identified, Reason> {
-        match session_token {
-            None => Ok(self.engine.identify(access_key_id).await?),
-            Some(_) => Err(Reason::SessionToken),
-        }
+        let Some(token) = session_token else { return Ok(self.engine.identify(access_key_id).await?) };
+        let token = STANDARD.decode(token).map_err(|_| Reason::UnknownCredential)?;
+        Ok(self.engine.identify_session(access_key_id, &token).await?)
     }
 
     async fn prove(
@@ -124,7 +126,7 @@ impl Authenticator {
         let identified = self.identify(parsed.access_key_id(), checked.session_token()).await?;
         // The day's key is held by the credential's identity: an access key id that is given out anew proves nothing with
         // the secret that it had before. It is held once it has proved someone, so that strangers don't choose what is.
-        let credential = identity::hexadecimal(identified.row().id.as_bytes());
+        let credential = identity::hexadecimal(identified.id().as_bytes());
         let credential = str::from_utf8(&credential).unwrap_or_default();
         let scope = parsed.scope();
         match self.keys.get(credential, &scope) {
@@ -270,12 +272,12 @@ mod tests {
     }
 
     #[test]
-    fn a_session_token_is_bounded_and_refused_in_one_way() {
+    fn a_session_token_is_bounded_and_one_that_was_not_given_out_is_refused() {
         let test = TestEngine::new();
         let authenticator = Authenticator::new(Arc::clone(&test.engine));
         let most = "t".repeat(strongroom_sigv4::limits::MAX_SESSION_TOKEN);
         let reason = refusal(&authenticator, &signed_by(&test, "ASIAEXAMPLE", "right", Some(&most)));
-        assert!(matches!(reason, Reason::SessionToken), "{reason:?}");
+        assert!(matches!(reason, Reason::UnknownCredential), "{reason:?}");
         let mut longer = signed_by(&test, "ASIAEXAMPLE", "right", Some(&most));
         longer.head.headers.insert("x-amz-security-token", format!("{most}t").parse().unwrap());
         let reason = refusal(&authenticator, &longer);
@@ -297,7 +299,7 @@ mod tests {
         let authenticator = Authenticator::new(Arc::clone(&test.engine));
         let regions = [Arc::from("eu-test-1")];
         let identified = block_on(test.engine.identify(ACCESS_KEY)).unwrap();
-        let credential = identity::hexadecimal(identified.row().id.as_bytes());
+        let credential = identity::hexadecimal(identified.id().as_bytes());
         let credential = str::from_utf8(&credential).unwrap();
         for (secret, proves) in [("wrong", false), ("right", true), ("wrong", false), ("right", true)] {
             let request = signed(&test, secret);

@@ -1,5 +1,6 @@
 //! How KMS names things: actions `kms:...`, keys and aliases by ARN, and the condition keys that follow from a key.
 
+use strongroom_authentication::aws;
 use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, KeyEntry, NewKey, OwnedKind, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
@@ -110,17 +111,14 @@ impl Dialect for KmsDialect {
         let call = facts.call;
         let one = |value: Option<Value<'a>>| value.filter(|_| index == 0);
         match key.name() {
-            "aws:sourceip" => one(call.source.address.map(|address| Value::Address(address.ip()))),
-            "aws:securetransport" => one(Some(Value::Bool(!call.source.tls.is_empty()))),
-            "aws:currenttime" => one(Some(Value::Time(facts.now))),
-            "aws:epochtime" => one(Some(Value::Number(facts.now.div_euclid(1000)))),
-            "aws:useragent" => one(Some(Value::Text(&call.user_agent)).filter(|_| !call.user_agent.is_empty())),
-            "aws:requestedregion" => one(Some(Value::Text(&call.region))),
             "aws:viaawsservice" => one(Some(Value::Bool(false))),
             "kms:calleraccount" => one(Some(Value::Text(&call.caller.account))),
             "kms:requestalias" => one(asked_alias(facts)),
             "kms:reencryptonsamekey" => one(same_key(facts).map(Value::Bool)),
-            _ => key_attribute(key, index, facts.key?, &call.region),
+            _ => match aws::surroundings(key, facts) {
+                Some(value) => one(Some(value)),
+                None => key_attribute(key, index, facts.key?, &call.region),
+            },
         }
     }
 }
@@ -187,6 +185,10 @@ pub(crate) const fn action_name(action: Action) -> &'static str {
         ConnectKeyStore => "kms:ConnectCustomKeyStore",
         DisconnectKeyStore => "kms:DisconnectCustomKeyStore",
         GetParametersForImport, ImportKeyMaterial, DeleteImportedKeyMaterial, ReplicateKey, UpdatePrimaryRegion,
+        AssumeRole => "sts:AssumeRole",
+        AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity",
+        TagSession => "sts:TagSession",
+        SetSourceIdentity => "sts:SetSourceIdentity",
         ManageTenants => "strongroom:ManageTenants",
         ReadTenants => "strongroom:ReadTenants",
         ManagePrincipals => "strongroom:ManagePrincipals",

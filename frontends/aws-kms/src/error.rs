@@ -3,6 +3,7 @@
 //! AWS's JSON protocol gives faults of the caller status 400 and faults of the service 500 or 503; KMS has no other.
 
 use http::StatusCode;
+use strongroom_authentication::aws;
 use strongroom_engine::{Denial, EngineError, InputFault, Kind, Noun, PolicyError, Quota, Unavailable};
 use strongroom_model::purpose::Forbidden;
 
@@ -63,6 +64,11 @@ impl Fault {
 /// An engine's error in KMS's words, for a request of `operation`.
 pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
     let (status, code, message) = match error {
+        // The credential that the request was signed with ended while the request was served.
+        EngineError::NotFound(Noun::Credential(_)) => {
+            (400, "UnrecognizedClientException", Some(aws::UNKNOWN.to_owned()))
+        }
+        EngineError::SessionExpired => (400, "ExpiredTokenException", Some(aws::EXPIRED.to_owned())),
         EngineError::NotFound(noun) => (400, "NotFoundException", Some(missing(noun))),
         EngineError::AlreadyExists(Noun::Name(name)) => {
             (400, "AlreadyExistsException", Some(format!("An alias with the name {name} already exists")))
@@ -147,9 +153,12 @@ fn missing(noun: &Noun) -> String {
         Noun::Name(name) | Noun::Key(name) => format!("Key '{name}' does not exist"),
         Noun::Policy(_) => "No such policy exists".to_owned(),
         Noun::Grant => "The grant does not exist.".to_owned(),
-        Noun::Tenant(_) | Noun::Principal(_) | Noun::Credential(_) | Noun::Root(_) | Noun::Version(_) => {
-            format!("{noun} does not exist")
-        }
+        Noun::Tenant(_)
+        | Noun::Principal(_)
+        | Noun::Credential(_)
+        | Noun::TokenIssuer(_)
+        | Noun::Root(_)
+        | Noun::Version(_) => format!("{noun} does not exist"),
     }
 }
 
@@ -230,7 +239,8 @@ fn input(fault: &InputFault) -> (&'static str, String) {
         InputFault::NameUnfit { .. }
         | InputFault::LastName
         | InputFault::NameNeeded
-        | InputFault::RecentlyUsed { .. } => fault.to_string(),
+        | InputFault::RecentlyUsed { .. }
+        | InputFault::SessionTooLong(_) => fault.to_string(),
     };
     ("ValidationException", message)
 }

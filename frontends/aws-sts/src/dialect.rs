@@ -1,7 +1,8 @@
 //! How STS names things.
 
 use http::StatusCode;
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, OwnedKind, Value};
+use strongroom_authentication::aws;
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, OwnedKind, Quota, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 
@@ -22,12 +23,17 @@ impl Dialect for StsDialect {
     }
 
     fn has_key_policies(&self) -> bool {
-        false
+        // A role's trust policy stands in the place of a key policy.
+        true
     }
 
     fn action(&self, action: Action) -> &'static str {
         match action {
             Action::GetCallerIdentity => "sts:GetCallerIdentity",
+            Action::AssumeRole => "sts:AssumeRole",
+            Action::AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity",
+            Action::TagSession => "sts:TagSession",
+            Action::SetSourceIdentity => "sts:SetSourceIdentity",
             _ => "sts:None",
         }
     }
@@ -53,8 +59,8 @@ impl Dialect for StsDialect {
         "*".to_owned()
     }
 
-    fn attribute<'a>(&self, _: &ConditionKey, _: usize, _: &Facts<'a>) -> Option<Value<'a>> {
-        None
+    fn attribute<'a>(&self, key: &ConditionKey, index: usize, facts: &Facts<'a>) -> Option<Value<'a>> {
+        aws::surroundings(key, facts).filter(|_| index == 0)
     }
 }
 
@@ -63,6 +69,12 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
     match error {
         EngineError::Denied(_) | EngineError::TenantSuspended => ("AccessDenied", StatusCode::FORBIDDEN),
         EngineError::NotFound(_) => ("InvalidClientTokenId", StatusCode::FORBIDDEN),
+        EngineError::SessionExpired => ("ExpiredToken", StatusCode::FORBIDDEN),
+        EngineError::InvalidInput(_) | EngineError::LimitExceeded(Quota::Tags) => {
+            ("ValidationError", StatusCode::BAD_REQUEST)
+        }
+        EngineError::InvalidPolicy(_) => ("MalformedPolicyDocument", StatusCode::BAD_REQUEST),
+        EngineError::LimitExceeded(Quota::SessionToken) => ("PackedPolicyTooLarge", StatusCode::BAD_REQUEST),
         EngineError::LimitExceeded(_) => ("Throttling", StatusCode::BAD_REQUEST),
         EngineError::Unavailable(_) => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
         EngineError::AlreadyExists(_)
@@ -73,8 +85,6 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::IncorrectKey
         | EngineError::InvalidSignature
         | EngineError::InvalidMac
-        | EngineError::InvalidInput(_)
-        | EngineError::InvalidPolicy(_)
         | EngineError::Lockout
         | EngineError::Conflict
         | EngineError::Unsupported(_)

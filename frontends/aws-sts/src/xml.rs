@@ -1,16 +1,43 @@
 //! Replies of the AWS query protocol.
 
 use http::StatusCode;
+use strongroom_model::clock::Timestamp;
+use time::OffsetDateTime;
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// The reply of `GetCallerIdentity`.
 pub(crate) fn identity(account: &str, arn: &str, user_id: &str, request_id: &str) -> String {
-    let [account, arn, user_id] = [account, arn, user_id].map(escaped);
+    let fields = [element("Arn", arn), element("UserId", user_id), element("Account", account)];
+    reply("GetCallerIdentity", &fields.concat(), request_id)
+}
+
+/// A session's credentials, as both ways to begin one show them.
+pub(crate) fn credentials(access_key_id: &str, secret: &str, token: &str, expires: Timestamp) -> String {
+    let fields = [
+        element("AccessKeyId", access_key_id),
+        element("SecretAccessKey", secret),
+        element("SessionToken", token),
+        element("Expiration", &moment(expires)),
+    ];
+    format!("<Credentials>{}</Credentials>", fields.concat())
+}
+
+/// Who a session is.
+pub(crate) fn assumed(unique_id: &str, arn: &str) -> String {
+    format!("<AssumedRoleUser>{}{}</AssumedRoleUser>", element("AssumedRoleId", unique_id), element("Arn", arn))
+}
+
+/// One element of text.
+pub(crate) fn element(name: &str, text: &str) -> String {
+    format!("<{name}>{}</{name}>", escaped(text))
+}
+
+/// The reply of an operation, around its fields.
+pub(crate) fn reply(operation: &str, fields: &str, request_id: &str) -> String {
     format!(
-        "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\"><GetCallerIdentityResult><Arn>{arn}</Arn>\
-         <UserId>{user_id}</UserId><Account>{account}</Account></GetCallerIdentityResult>\
-         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+        "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result>{fields}</{operation}Result>\
+         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
     )
 }
 
@@ -22,6 +49,15 @@ pub(crate) fn error(status: StatusCode, code: &str, message: &str, request_id: &
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{fault}</Type><Code>{code}</Code>\
          <Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
+}
+
+/// A time in whole seconds, as in RFC 3339.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);
+    let t = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (date, clock) = (t.date(), t.time());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", clock.hour(), clock.minute(), clock.second())
 }
 
 /// Text fit for XML 1.0: markup escaped, characters that it can't hold left out.
@@ -48,5 +84,10 @@ mod tests {
     fn what_a_client_wrote_cannot_become_markup() {
         let reply = error(StatusCode::BAD_REQUEST, "InvalidAction", "<a>&\"\u{1}", "id");
         assert!(reply.contains("<Message>&lt;a&gt;&amp;&quot;</Message>"), "{reply}");
+    }
+
+    #[test]
+    fn a_time_is_told_to_the_second() {
+        assert_eq!(moment(Timestamp(1_800_000_000_999)), "2027-01-15T08:00:00Z");
     }
 }

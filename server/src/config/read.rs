@@ -14,6 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use strongroom_http::Network;
+use strongroom_identity::Origin;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -325,6 +326,12 @@ impl<'de> Deserialize<'de> for NetworkText {
         }
         deserializer.deserialize_str(Text)
     }
+}
+
+pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {
+    let origins = Vec::<String>::deserialize(deserializer)?;
+    let read = |origin: &String| origin.parse().map_err(|error| Error::custom(format!("{origin:?}: {error}")));
+    origins.iter().map(read).collect()
 }
 
 pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {

@@ -140,6 +140,7 @@ impl<'a> Reader<'a> {
                 Ok(Principal::Operator { uid })
             }
             (4, 2) => Ok(Principal::Internal { service: self.text()? }),
+            (5, 2) => Ok(Principal::WebIdentity { subject: self.text()? }),
             (code, _) => Err(DecodeError::UnknownCode { what: "principal", code }),
         }
     }

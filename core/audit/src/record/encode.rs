@@ -128,6 +128,11 @@ fn write_principal(writer: &mut Writer<'_>, map: &mut Map, principal: &Principal
             writer.unsigned(4);
             writer.text(service);
         }
+        Principal::WebIdentity { subject } => {
+            writer.array(2);
+            writer.unsigned(5);
+            writer.text(subject);
+        }
     }
 }
 

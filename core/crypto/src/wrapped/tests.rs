@@ -8,8 +8,15 @@ use crate::random::tests::Counting;
 /// Opens for ever. Made once by [`make_the_golden_file`].
 const GOLDEN: &[u8] = include_bytes!("../../../../vectors/wrapped-material/v1.bin");
 const GOLDEN_MATERIAL: [u8; 32] = [0x5a; 32];
-const KINDS: [Kind; 6] =
-    [Kind::Material, Kind::Credential, Kind::ImportToken, Kind::GrantToken, Kind::PageCursor, Kind::MaterialDigest];
+const KINDS: [Kind; 7] = [
+    Kind::Material,
+    Kind::Credential,
+    Kind::ImportToken,
+    Kind::GrantToken,
+    Kind::PageCursor,
+    Kind::MaterialDigest,
+    Kind::SessionToken,
+];
 
 fn domain_key() -> WrappingKey {
     WrappingKey::new([0xd4; 16], &Secret::copy_from(&(0x80..0xa0).collect::<Vec<u8>>()).unwrap(), None)

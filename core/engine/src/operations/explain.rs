@@ -85,6 +85,7 @@ impl Operation for ExplainRequest {
             resource: &resource,
             account,
             key,
+            role: None,
             asked: None,
             keys: &[],
             attributes: None,

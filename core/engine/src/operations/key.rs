@@ -380,8 +380,16 @@ fn check_policy(
         None => ("*", &call.caller.account),
     };
     let key = handle.map(|handle| &**handle.entry());
-    let subject =
-        Subject { action: Action::PutKeyPolicy, resource, account, key, asked: None, keys: &[], attributes: None };
+    let subject = Subject {
+        action: Action::PutKeyPolicy,
+        resource,
+        account,
+        key,
+        role: None,
+        asked: None,
+        keys: &[],
+        attributes: None,
+    };
     let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
     match authorized.engine().could_still_govern(call, &subject, &compiled, now)? {
         true => Ok(()),

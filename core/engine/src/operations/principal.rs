@@ -1,5 +1,7 @@
 //! Principals of a tenant, the policies attached to them, and the credentials that prove them.
 
+use std::sync::Arc;
+
 use strongroom_crypto::random;
 use strongroom_crypto::wrapped::{CredentialBinding, Kind as SealedKind};
 use strongroom_model::action::Action;
@@ -12,10 +14,11 @@ use strongroom_secret::SecretBytes;
 
 use super::inspect::Page;
 use super::key::unchanged;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PrincipalEntry};
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
-use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, Target};
+use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
 use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow};
+use crate::workers::Ground;
 use crate::{keys, limits};
 
 /// Makes a principal.
@@ -85,10 +88,12 @@ impl Operation for FindPrincipal {
     }
 }
 
-/// Lists principals, in order of their names.
+/// Lists users, or roles, in order of their names.
 pub struct ListPrincipals {
     /// Of which tenant.
     pub tenant: TenantId,
+    /// Roles, as opposed to users.
+    pub roles: bool,
     /// Begin behind this name.
     pub after: Option<String>,
     /// At most so many.
@@ -105,11 +110,29 @@ impl Operation for ListPrincipals {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
         let catalog = authorized.engine().catalog();
         let limit = self.limit.clamp(1, 999);
-        let after = self.after.as_ref().map(|after| keys::principal_by_name(self.tenant, after));
+        let named = |name: &str| keys::principal_by_name(self.tenant, name);
+        let roles = named(rows::ROLES);
+        let prefix = if self.roles { roles.as_slice() } else { self.tenant.as_bytes() };
+        let mut after = self.after.as_ref().map(|after| match self.roles {
+            true => named(&rows::role_reference(after)),
+            false => named(after),
+        });
         let snapshot = catalog.snapshot()?;
-        let rows = snapshot.scan(Table::PrincipalByName, self.tenant.as_bytes(), after.as_deref(), limit + 1)?;
-        let more = rows.len() > limit;
-        let ids = rows.iter().take(limit).filter_map(|row| PrincipalId::from_slice(&row.value));
+        let mut found: Vec<Row> = Vec::new();
+        loop {
+            let wanted = limit + 1 - found.len();
+            let page = snapshot.scan(Table::PrincipalByName, prefix, after.as_deref(), wanted)?;
+            let is_last = page.len() < wanted;
+            let met = page.iter().any(|row| row.key.starts_with(&roles));
+            found.extend(page.into_iter().filter(|row| self.roles || !row.key.starts_with(&roles)));
+            if is_last || found.len() > limit || !met || self.roles {
+                break;
+            }
+            // Behind the last role that there can be.
+            after = Some([roles.as_slice(), &[u8::MAX]].concat());
+        }
+        let more = found.len() > limit;
+        let ids = found.iter().take(limit).filter_map(|row| PrincipalId::from_slice(&row.value));
         let items = ids.map(|id| Ok(catalog.load_principal(self.tenant, id)?.0));
         Ok(Outcome::Answer(Page { items: items.collect::<Result<_, EngineError>>()?, more }))
     }
@@ -248,6 +271,9 @@ impl Operation for CreateCredential {
         let principal = match &self.principal {
             Some(name) => {
                 let (principal, read) = find(authorized, self.tenant, name)?;
+                if principal.role.is_some() {
+                    return Err(EngineError::Unsupported("a credential that lasts, of a role,").into());
+                }
                 // Written as it was: of two at the same time, one sees the other's credential.
                 batch.replace(Table::Principal, &read, read.value.clone());
                 Some(principal.id)
@@ -382,11 +408,11 @@ impl Operation for ChangeCredential {
     }
 }
 
-fn demands(action: Action, tenant: TenantId) -> Vec<Demand> {
+pub(super) fn demands(action: Action, tenant: TenantId) -> Vec<Demand> {
     vec![Demand { action, target: Target::Tenant(tenant), purpose: Purpose::Inspect }]
 }
 
-fn demands_on(action: Action, tenant: TenantId, principal: PrincipalReference) -> Vec<Demand> {
+pub(super) fn demands_on(action: Action, tenant: TenantId, principal: PrincipalReference) -> Vec<Demand> {
     vec![Demand { action, target: Target::Principal(tenant, principal), purpose: Purpose::Inspect }]
 }
 
@@ -438,6 +464,21 @@ pub(crate) fn find(
     catalog.load_principal(tenant, id)
 }
 
+/// The role that a request points to, if it is there under the name that policies know it by. Reads the store.
+pub(crate) fn role(catalog: &Catalog, wanted: &RoleName, ground: Ground) -> Result<Option<Arc<PrincipalEntry>>, Halt> {
+    if ground == Ground::Here {
+        return Err(Halt::Move(Ground::Worker));
+    }
+    let place = keys::principal_by_name(wanted.tenant, &rows::role_reference(&wanted.name));
+    let id = catalog.snapshot()?.get(Table::PrincipalByName, &place)?;
+    let Some(id) = id.and_then(|row| PrincipalId::from_slice(&row.value)) else { return Ok(None) };
+    match catalog.principal(wanted.tenant, id, ground) {
+        Ok(role) => Ok(Some(role).filter(|role| role.row.policy_name == *wanted.policy_name)),
+        Err(Halt::Fail(EngineError::NotFound(_))) => Ok(None),
+        Err(halt) => Err(halt),
+    }
+}
+
 /// Nobody locks themselves out: whoever is left can always let somebody in.
 fn check_self(authorized: &Authorized<'_>, principal: &PrincipalRow) -> Result<(), EngineError> {
     match *authorized.call().caller.policy_name == *principal.policy_name {
@@ -446,7 +487,7 @@ fn check_self(authorized: &Authorized<'_>, principal: &PrincipalRow) -> Result<(
     }
 }
 
-fn check_name(what: &'static str, name: &str) -> Result<(), EngineError> {
+pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), EngineError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
     match (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
         true => Ok(()),

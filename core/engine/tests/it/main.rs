@@ -15,6 +15,7 @@ mod matrix;
 mod planned;
 mod races;
 mod roots;
+mod sessions;
 mod sharing;
 mod strangers;
 mod tools;

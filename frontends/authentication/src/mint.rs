@@ -1,0 +1,32 @@
+//! Identifiers and secrets that front ends make, in the forms that clients of AWS expect.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use strongroom_engine::{Engine, EngineError, InternalFault, SecretBytes};
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A prefix of four letters and 16 random characters of base32.
+///
+/// # Errors
+/// [`EngineError::Internal`] when there is no randomness.
+pub fn unique(engine: &Engine, prefix: &str) -> Result<String, EngineError> {
+    let mut drawn = [0; 16];
+    fill(engine, &mut drawn)?;
+    let letter = |byte: &u8| BASE32.get(usize::from(byte % 32)).copied().map(char::from);
+    Ok(prefix.chars().chain(drawn.iter().filter_map(letter)).collect())
+}
+
+/// 240 random bits in base64: 40 characters.
+///
+/// # Errors
+/// [`EngineError::Internal`] when there is no randomness.
+pub fn secret_access_key(engine: &Engine) -> Result<SecretBytes, EngineError> {
+    let mut drawn = [0; 30];
+    fill(engine, &mut drawn)?;
+    Ok(SecretBytes::take(STANDARD.encode(drawn).into_bytes()))
+}
+
+fn fill(engine: &Engine, bytes: &mut [u8]) -> Result<(), EngineError> {
+    engine.random().fill(bytes).map_err(|_| EngineError::Internal(InternalFault::Crypto("no randomness")))
+}
