@@ -106,7 +106,9 @@ impl Engine {
             }
         }
         decided.allowed = decision.is_allowed();
-        decided.statements.extend(decision.deciding().map(|statement| named(&statement, principal.as_deref(), subject.role.is_some())));
+        decided.statements.extend(
+            decision.deciding().map(|statement| named(&statement, principal.as_deref(), subject.role.is_some())),
+        );
         if decided.allowed {
             return Ok(());
         }

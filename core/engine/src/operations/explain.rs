@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use strongroom_model::action::Action;
-use strongroom_model::caller::{Caller, Principal};
+use strongroom_model::caller::{Caller, Principal, Session};
+use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::purpose::Purpose;
 use strongroom_policy::Attributes;
@@ -13,6 +14,7 @@ use crate::call::{Call, Dialect};
 use crate::decide::{Explained, Subject};
 use crate::error::EngineError;
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
+use crate::rows::PrincipalRow;
 
 /// Asks what policy would say to a request. States of keys and tenants are left out.
 pub struct ExplainRequest {
@@ -55,8 +57,7 @@ impl Operation for ExplainRequest {
             None => (tenant.root_name.clone(), Principal::TenantRoot),
             Some(name) => {
                 let (row, _) = principal::find(authorized, self.tenant, name)?;
-                let (unique_id, name) = (row.unique_id.into(), row.name.into());
-                (row.policy_name, Principal::User { id: row.id, unique_id, name })
+                (row.policy_name.clone(), asking(row, authorized.now()))
             }
         };
         let caller = Caller {
@@ -74,9 +75,16 @@ impl Operation for ExplainRequest {
             attributes: Arc::clone(&self.attributes),
             ..Call::internal("explain", "Explain", self.dialect)
         };
-        let resource = match (key, &self.on_principal) {
+        let target = match &self.on_principal {
+            Some(name) if key.is_none() => {
+                let id = principal::find(authorized, self.tenant, name)?.0.id;
+                Some(engine.catalog().principal(self.tenant, id, authorized.ground)?)
+            }
+            _ => None,
+        };
+        let resource = match (key, &target) {
             (Some(key), _) => key.resource(self.dialect, &call.region),
-            (None, Some(name)) => principal::find(authorized, self.tenant, name)?.0.policy_name.into(),
+            (None, Some(entry)) => entry.row.policy_name.as_str().into(),
             (None, None) => self.dialect.tenant_resource(&tenant.account).into(),
         };
         let account = key.map_or(&tenant.account, |key| &key.tenant.account);
@@ -85,12 +93,32 @@ impl Operation for ExplainRequest {
             resource: &resource,
             account,
             key,
-            role: None,
+            role: target.as_deref().filter(|entry| entry.trust.is_some()),
             asked: None,
             keys: &[],
             attributes: None,
         };
         let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
         Ok(Outcome::Answer(engine.explain(&call, &subject, now)?))
+    }
+}
+
+/// Who would ask: a user, or some session of a role that begins now.
+fn asking(row: PrincipalRow, now: Timestamp) -> Principal {
+    let (unique_id, name) = (row.unique_id.into(), row.name.into());
+    match row.role {
+        None => Principal::User { id: row.id, unique_id, name },
+        Some(_) => Principal::Session(Box::new(Session {
+            role: row.id,
+            role_name: name,
+            role_policy_name: row.policy_name.into(),
+            unique_id,
+            issued: now,
+            tags: Vec::new(),
+            transitive_tag_keys: Vec::new(),
+            federated_provider: None,
+            source_identity: None,
+            policies: Vec::new(),
+        })),
     }
 }

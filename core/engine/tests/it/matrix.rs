@@ -118,6 +118,7 @@ fn session_of(role: PrincipalId, name: &str, test: &TestEngine, policies: &[&str
         unique_id: format!("AROA{name}:pod-1").into(),
         issued: test.clock.now(),
         tags: vec![("team".to_owned(), "red".to_owned())],
+        transitive_tag_keys: Vec::new(),
         federated_provider: None,
         source_identity: None,
         policies: policies.iter().map(|policy| Arc::from(*policy)).collect(),

@@ -30,7 +30,7 @@ fn run<O: Operation>(engine: &Engine, caller: &Arc<Caller>, operation: O) -> Res
 
 /// Runs `first`, holds it at `point`, runs `second` on the same engine until it has ended or has committed, lets the first
 /// go on, and returns what came of both.
-fn overtaken<A: Send, B: Send>(
+pub(crate) fn overtaken<A: Send, B: Send>(
     test: &TestEngine,
     point: Point,
     first: impl FnOnce(&Engine) -> A + Send,

@@ -11,15 +11,18 @@ use strongroom_engine::operations::principal::{
 use strongroom_engine::operations::role::{AssumeRole, Begun, CreateRole, Token, UpdateRole};
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{
-    EngineError, Identified, InputFault, Missing, PolicyOutcome, RoleName, RoleRow, SessionLimit, TokenIssuerRow,
-    role_reference,
+    Engine, EngineError, Identified, InputFault, Missing, Mode, Operation, PolicyOutcome, RoleName, RoleRow,
+    SessionLimit, TokenIssuerRow, role_reference,
 };
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal};
-use strongroom_model::clock::{Clock as _, Timestamp};
+use strongroom_model::clock::Timestamp;
+use strongroom_model::store::Table;
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{ACCOUNT, TestEngine, allow, block_on, by_name, operator};
+use strongroom_testkit::engine::{ACCOUNT, TestEngine, allow, block_on, by_name, call, operator};
 
+use crate::gate::Point;
+use crate::races::overtaken;
 use crate::tools::{decrypt, encrypt};
 
 const SHOWN: &str = "ASIAEXAMPLE";
@@ -356,4 +359,72 @@ fn token_issuers_are_found_by_account_and_url_once_they_are_there() {
     test.run(&operator(), delete()).unwrap();
     assert_eq!(found(url), None);
     assert!(matches!(test.run(&operator(), delete()), Err(EngineError::NotFound(_))));
+}
+
+/// What `first` came to where `second` was done while it read rows of `table`.
+fn while_reading<A: Send, B: Send>(
+    test: &TestEngine,
+    table: Table,
+    first: impl FnOnce(&Engine) -> A + Send,
+    second: impl FnOnce(&Engine) -> B + Send,
+) -> (A, B) {
+    let (first, second, _) = overtaken(test, Point::Read(table), first, second);
+    (first, second)
+}
+
+fn at_once<O: Operation>(engine: &Engine, caller: &Arc<Caller>, operation: O) -> Result<O::Output, EngineError> {
+    engine.perform_blocking(call(caller), operation, Mode::Run)
+}
+
+#[test]
+fn a_session_whose_role_is_suspended_or_deleted_while_it_uses_a_key_gets_nothing() {
+    for deleted in [false, true] {
+        let test = TestEngine::new();
+        let key = test.create_key();
+        let (_, begun) = begun(&test);
+        let session = identify(&test, &begun).unwrap().caller();
+        let (tenant, name) = (test.tenant.id, role_reference("app"));
+        let (used, ended) = while_reading(
+            &test,
+            Table::BindingByKey,
+            |engine| at_once(engine, &session, encrypt(by_name(&key), "text", &[])).map(|_| ()),
+            |engine| match deleted {
+                true => at_once(engine, &operator(), DeletePrincipal { tenant, name }),
+                false => at_once(engine, &operator(), SuspendPrincipal { tenant, name, suspended: true }).map(|_| ()),
+            },
+        );
+        ended.unwrap();
+        match deleted {
+            true => assert!(is_unknown(&used), "{used:?}"),
+            false => assert!(matches!(used, Err(EngineError::TenantSuspended)), "{used:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_role_that_is_suspended_or_trusts_no_more_while_it_is_assumed_gives_no_session() {
+    for suspended in [false, true] {
+        let test = TestEngine::new();
+        let (anna, _) = begun(&test);
+        let _ = test.user("bert", None);
+        let (tenant, name) = (test.tenant.id, "app".to_owned());
+        let bert = Some(trusting(r#"{"AWS":"arn:aws:iam::111122223333:user/bert"}"#));
+        let (assumed, ended) = while_reading(
+            &test,
+            Table::DomainKey,
+            |engine| at_once(engine, &anna, ask(&test, "app")).map(|_| ()),
+            |engine| match suspended {
+                true => {
+                    let name = role_reference(&name);
+                    at_once(engine, &operator(), SuspendPrincipal { tenant, name, suspended }).map(|_| ())
+                }
+                false => {
+                    let update = UpdateRole { tenant, name, trust_policy: bert, session_seconds: None };
+                    at_once(engine, &operator(), update).map(|_| ())
+                }
+            },
+        );
+        ended.unwrap();
+        assert!(matches!(assumed, Err(EngineError::Denied(_))), "{assumed:?}");
+    }
 }
