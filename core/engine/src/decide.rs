@@ -13,7 +13,7 @@ use strongroom_policy::{
 use crate::Engine;
 use crate::call::{Call, Facts};
 use crate::catalog::{KeyEntry, PrincipalEntry};
-use crate::error::{Denial, EngineError};
+use crate::error::{Denial, EngineError, Noun};
 use crate::operation::{Halt, KeyHandle};
 use crate::rows::GrantRow;
 use crate::workers::Ground;
@@ -194,7 +194,8 @@ impl Engine {
             | Principal::Service
             | Principal::Internal { .. } => return Ok(None),
         };
-        Ok(Some(self.catalog.principal(caller.tenant, id, ground)?))
+        let found = self.catalog.principal(caller.tenant, id, ground);
+        Ok(Some(found.map_err(|halt| gone(caller, halt))?))
     }
 
     /// The policies that the caller's session was begun with, compiled.
@@ -248,6 +249,16 @@ impl Engine {
             set.of_grantee(&call.caller.policy_name).chain(role.into_iter().flat_map(|role| set.of_grantee(role)));
         let rows = rows.filter(|row| row.actions.contains(&action.code()));
         Ok(rows.filter_map(|row| grant(call, action, row)).collect())
+    }
+}
+
+/// A session whose role is gone is nobody's any more.
+fn gone(caller: &Caller, halt: Halt) -> Halt {
+    match (halt, &caller.principal, &caller.credential) {
+        (Halt::Fail(EngineError::NotFound(Noun::Principal(_))), Principal::Session(_), Some(credential)) => {
+            Halt::Fail(Noun::Credential(Box::from(&*credential.shown)).into())
+        }
+        (halt, ..) => halt,
     }
 }
 

@@ -15,7 +15,7 @@ use strongroom_audit::gate::Permit;
 use strongroom_audit::port::{LogUnavailable, RecordClass};
 use strongroom_audit::record::SealedRecord;
 use strongroom_model::action::Action;
-use strongroom_model::caller::{Caller, Principal};
+use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::purpose::{Purpose, VersionState};
@@ -338,7 +338,7 @@ impl Engine {
             return Ok(());
         }
         // A principal that is gone or suspended may do nothing, whatever its credentials say.
-        let principal = self.principal_of(&call.caller, ground).map_err(|halt| gone(&call.caller, halt))?;
+        let principal = self.principal_of(&call.caller, ground)?;
         if principal.is_some_and(|principal| principal.row.suspended) {
             return Err(EngineError::TenantSuspended.into());
         }
@@ -587,16 +587,6 @@ impl Engine {
 /// decision to find: no policy reaches another one.
 const fn is_above_policy(principal: &Principal) -> bool {
     matches!(principal, Principal::TenantRoot | Principal::Operator { .. } | Principal::Internal { .. })
-}
-
-/// A session whose role is gone is nobody's any more.
-fn gone(caller: &Caller, halt: Halt) -> Halt {
-    match (halt, &caller.principal, &caller.credential) {
-        (Halt::Fail(EngineError::NotFound(Noun::Principal(_))), Principal::Session(_), Some(credential)) => {
-            Halt::Fail(Noun::Credential(Box::from(&*credential.shown)).into())
-        }
-        (halt, ..) => halt,
-    }
 }
 
 /// The refusal of what no policy can permit.
