@@ -19,8 +19,8 @@ use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolicy};
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{
-    Call, ConditionKey, Dialect, Engine, EngineError, Facts, KeyEntry, KeyReference, Mode, NoAttributes, Operation,
-    NewKey, Options, OwnedKind, Parts, TenantRow, Value,
+    Call, ConditionKey, Dialect, Engine, EngineError, Facts, KeyEntry, KeyReference, Mode, NewKey, NoAttributes,
+    Operation, Options, OwnedKind, Parts, TenantRow, Value,
 };
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;

@@ -174,9 +174,10 @@ fn authority(head: &Parts) -> &str {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-    use strongroom_engine::SecretBytes;
 
     use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate};
+    use strongroom_engine::operations::role::{AssumeRole, CreateRole};
+    use strongroom_engine::{RoleName, RoleRow, SecretBytes};
     use strongroom_model::clock::Timestamp;
     use strongroom_sigv4::{Credentials, sign};
     use strongroom_testkit::engine::{TestEngine, block_on, operator};
@@ -312,5 +313,61 @@ mod tests {
             assert_eq!(proved.is_ok(), proves, "{secret}");
             assert_eq!(held(), before || proves, "{secret}");
         }
+    }
+
+    /// The access key id, the secret and the token of a session of a role that trusts everyone of the account.
+    fn session(test: &TestEngine, seconds: u32) -> (String, String) {
+        let trust =
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}]}"#;
+        let policy_name = "arn:aws:iam::111122223333:role/app".to_owned();
+        let create = CreateRole {
+            tenant: test.tenant.id,
+            name: "app".to_owned(),
+            policy_name: policy_name.clone(),
+            unique_id: "AROAEXAMPLE".to_owned(),
+            role: RoleRow { trust_policy: trust.to_owned(), session_seconds: 3600 },
+        };
+        test.run(&operator(), create).unwrap();
+        let assume = AssumeRole {
+            role: RoleName { tenant: test.tenant.id, name: "app".to_owned(), policy_name: policy_name.into() },
+            session_name: "me".to_owned(),
+            session_policy_name: "arn:aws:sts::111122223333:assumed-role/app/me".to_owned(),
+            seconds: Some(seconds),
+            external_id: None,
+            source_identity: None,
+            tags: Vec::new(),
+            transitive_tag_keys: Vec::new(),
+            policies: Vec::new(),
+            token: None,
+            shown: "ASIAEXAMPLE".to_owned(),
+            secret: SecretBytes::copy_from(b"right"),
+        };
+        let begun = test.run(&test.user("anna", None), assume).unwrap();
+        ("ASIAEXAMPLE".to_owned(), STANDARD.encode(begun.token))
+    }
+
+    #[test]
+    fn a_session_is_proved_by_its_secret_and_its_token_together_until_it_expires() {
+        let test = TestEngine::new();
+        let authenticator = Authenticator::new(Arc::clone(&test.engine));
+        let (shown, token) = session(&test, 900);
+        let regions = [Arc::from("eu-test-1")];
+        for _ in 0..2 {
+            let request = signed_by(&test, &shown, "right", Some(&token));
+            let proved = block_on(authenticator.authenticate(&request, &["kms"], &regions)).unwrap();
+            assert_eq!(&*proved.caller.policy_name, "arn:aws:sts::111122223333:assumed-role/app/me");
+        }
+        let wrong = refusal(&authenticator, &signed_by(&test, &shown, "wrong", Some(&token)));
+        assert!(matches!(wrong, Reason::Signature(SigV4Error::SignatureMismatch)), "{wrong:?}");
+        for (shown, token) in [(shown.as_str(), None), ("ASIAOTHER", Some(token.as_str())), (&shown, Some(&token[4..]))]
+        {
+            let reason = refusal(&authenticator, &signed_by(&test, shown, "right", token));
+            assert!(matches!(reason, Reason::UnknownCredential), "{reason:?}");
+        }
+        test.clock.pass(Duration::from_secs(900));
+        let late = refusal(&authenticator, &signed_by(&test, &shown, "right", Some(&token)));
+        let words = told(&late).map(|words| (words.status.as_u16(), words.code, words.message));
+        let message = "The security token included in the request is expired".to_owned();
+        assert_eq!(words, [(400, "ExpiredTokenException", message.clone()), (403, "ExpiredToken", message)]);
     }
 }

@@ -18,9 +18,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode};
+use http_body_util::Full;
 use strongroom_authentication::{Authenticator, Origins, Reason, Refused, aws, mint, report, request_id, user_agent};
 use strongroom_engine::operations::inspect::WhoAmI;
 use strongroom_engine::operations::role::AssumeRole;
@@ -73,6 +75,19 @@ impl Answer {
     fn denied(message: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN, code: "AccessDenied", message: message.into() }
     }
+}
+
+/// A body on its way. One of them holds a new secret, so all of them are erased once they were sent.
+struct Body(SecretBytes);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+fn plain(body: String) -> SecretBytes {
+    SecretBytes::take(body.into_bytes())
 }
 
 /// What is asked for.
@@ -160,9 +175,9 @@ impl Sts {
         let id = request_id(&self.engine);
         let (status, body) = match self.answer(peer, &request, regions, &id).await {
             Ok(body) => (StatusCode::OK, body),
-            Err(answer) => (answer.status, xml::error(answer.status, answer.code, &answer.message, &id)),
+            Err(answer) => (answer.status, plain(xml::error(answer.status, answer.code, &answer.message, &id))),
         };
-        let mut response = Response::new(body.into());
+        let mut response = Response::new(Full::new(Bytes::from_owner(Body(body))));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, XML);
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
@@ -178,7 +193,7 @@ impl Sts {
         request: &Request,
         regions: &[Arc<str>],
         request_id: &str,
-    ) -> Result<String, Answer> {
+    ) -> Result<SecretBytes, Answer> {
         let head = &request.head;
         let body = str::from_utf8(&request.body).unwrap_or_default();
         let form = Form::read(head.uri.query().unwrap_or_default(), body);
@@ -204,7 +219,7 @@ impl Sts {
             Ok(operation) => {
                 let caller = self.engine.perform(call, WhoAmI, Mode::Run).await;
                 let caller = caller.map_err(|error| worded(&error, operation.name(), request_id))?;
-                Ok(xml::identity(&caller.account, &caller.policy_name, user_id(&caller), request_id))
+                Ok(plain(xml::identity(&caller.account, &caller.policy_name, user_id(&caller), request_id)))
             }
             Err(own) => Err(self.refuse(&call, Action::Authenticate, own, request_id).await),
         }
@@ -226,7 +241,7 @@ impl Sts {
     }
 
     /// Begins a session for a caller who signed.
-    async fn assume_role(&self, context: &Context<'_>, call: Call) -> Result<String, Answer> {
+    async fn assume_role(&self, context: &Context<'_>, call: Call) -> Result<SecretBytes, Answer> {
         let asked = Ask::read(context.form, false).and_then(|ask| match call.caller.principal {
             Principal::TenantRoot => Err(Answer::denied("Roles may not be assumed by root accounts.")),
             _ => Ok(ask),
@@ -246,7 +261,7 @@ impl Sts {
     }
 
     /// Begins a session for whoever brings an issuer's token.
-    async fn by_token(&self, context: &Context<'_>, region: Arc<str>) -> Result<String, Answer> {
+    async fn by_token(&self, context: &Context<'_>, region: Arc<str>) -> Result<SecretBytes, Answer> {
         let operation = Operation::AssumeRoleWithWebIdentity;
         let proved = async {
             let ask = Ask::read(context.form, true)?;
@@ -281,7 +296,7 @@ impl Sts {
         tenant: TenantId,
         bearer: Option<Bearer>,
         (tags, transitive_tag_keys, source_identity): (Vec<(String, String)>, Vec<String>, Option<String>),
-    ) -> Result<String, Answer> {
+    ) -> Result<SecretBytes, Answer> {
         let (operation, id) = (call.operation, call.request_id.clone());
         let told = |error: &EngineError| worded(error, operation, &id);
         let role = &ask.role;
@@ -317,8 +332,7 @@ impl Sts {
             secret,
         };
         let begun = self.engine.perform(call, assume, Mode::Run).await.map_err(|error| told(&error))?;
-        let secret = str::from_utf8(shown_once.expose()).unwrap_or_default();
-        let mut fields = xml::credentials(&shown, secret, &STANDARD.encode(&begun.token), begun.expires);
+        let mut fields = xml::credentials(&shown, &STANDARD.encode(&begun.token), begun.expires);
         fields.push_str(&xml::assumed(&begun.unique_id, &arn));
         fields.push_str(&shown_of.unwrap_or_default());
         if has_packed {
@@ -327,7 +341,8 @@ impl Sts {
         if let Some(source_identity) = &begun.source_identity {
             fields.push_str(&xml::element("SourceIdentity", source_identity));
         }
-        Ok(xml::reply(operation, &fields, &id))
+        let reply = xml::reply(operation, &fields, &id);
+        Ok(SecretBytes::take(xml::with_secret(&reply, shown_once.expose())))
     }
 
     /// Refuses a request of a proved caller that no operation could be made of, once that is recorded.

@@ -12,15 +12,24 @@ pub(crate) fn identity(account: &str, arn: &str, user_id: &str, request_id: &str
     reply("GetCallerIdentity", &fields.concat(), request_id)
 }
 
-/// A session's credentials, as both ways to begin one show them.
-pub(crate) fn credentials(access_key_id: &str, secret: &str, token: &str, expires: Timestamp) -> String {
+/// A session's credentials, as both ways to begin one show them, with [`SECRET`] in the place of the secret.
+pub(crate) fn credentials(access_key_id: &str, token: &str, expires: Timestamp) -> String {
     let fields = [
         element("AccessKeyId", access_key_id),
-        element("SecretAccessKey", secret),
+        format!("<SecretAccessKey>{SECRET}</SecretAccessKey>"),
         element("SessionToken", token),
         element("Expiration", &moment(expires)),
     ];
     format!("<Credentials>{}</Credentials>", fields.concat())
+}
+
+/// Stands for a secret until the whole reply is written: XML can't hold it, so nothing else can be it.
+const SECRET: char = '\u{0}';
+
+/// A reply, with `secret`, which has nothing to escape, in its place. Of no use but in memory that is erased.
+pub(crate) fn with_secret(reply: &str, secret: &[u8]) -> Vec<u8> {
+    let (before, after) = reply.split_once(SECRET).unwrap_or((reply, ""));
+    [before.as_bytes(), secret, after.as_bytes()].concat()
 }
 
 /// Who a session is.
@@ -84,6 +93,15 @@ mod tests {
     fn what_a_client_wrote_cannot_become_markup() {
         let reply = error(StatusCode::BAD_REQUEST, "InvalidAction", "<a>&\"\u{1}", "id");
         assert!(reply.contains("<Message>&lt;a&gt;&amp;&quot;</Message>"), "{reply}");
+    }
+
+    #[test]
+    fn a_secret_stands_in_its_place_and_nothing_a_client_wrote_can_take_it() {
+        let fields = [element("Note", "a\u{0}b"), credentials("ASIA", "token", Timestamp(0))].concat();
+        let reply = with_secret(&reply("AssumeRole", &fields, "id"), b"secret/+");
+        let reply = String::from_utf8(reply).unwrap();
+        assert!(reply.contains("<Note>ab</Note>"), "{reply}");
+        assert!(reply.contains("<SecretAccessKey>secret/+</SecretAccessKey><SessionToken>token<"), "{reply}");
     }
 
     #[test]

@@ -60,6 +60,7 @@ const ROOMS: &[Room] = &[
             "strongroom-sigv4",
             "strongroom-authentication",
             "strongroom-admin-api",
+            "strongroom-identity",
         ]),
     },
     // floor 4
