@@ -69,8 +69,8 @@ pub fn admin_request(data: &[u8]) {
     });
 }
 
-/// An engine with its front ends, a tenant, a user that may do everything in it, and keys `alias/dev`, `alias/sign` and
-/// `alias/mac`.
+/// An engine with its front ends, a tenant, a user that may do everything in it, and keys `alias/dev`, `alias/sign`,
+/// `alias/mac`, `alias/agree` and `alias/kem`.
 struct House {
     test: TestEngine,
     kms: Kms,
@@ -108,6 +108,8 @@ impl House {
         house.key("dev", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT");
         house.key("sign", "ECC_NIST_P256", "SIGN_VERIFY");
         house.key("mac", "HMAC_256", "GENERATE_VERIFY_MAC");
+        house.key("agree", "ECC_NIST_P256", "KEY_AGREEMENT");
+        house.key("kem", "ML_KEM_768", "ENCAPSULATE_DECAPSULATE");
         house
     }
 

@@ -63,6 +63,13 @@ const KMS: &[(&str, &str)] = &[
         r#"{"KeyId":"alias/sign","Message":"AAAA","MessageType":"DIGEST","Signature":"MAA=","SigningAlgorithm":"ECDSA_SHA_256"}"#,
     ),
     ("VerifyMac", r#"{"KeyId":"alias/mac","Message":"aGVsbG8=","MacAlgorithm":"HMAC_SHA_256","Mac":"AAAA"}"#),
+    (
+        "DeriveSharedSecret",
+        r#"{"KeyId":"alias/agree","KeyAgreementAlgorithm":"ECDH","PublicKey":"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"}"#,
+    ),
+    ("Encapsulate", r#"{"KeyId":"alias/kem","EncapsulationAlgorithm":"ML_KEM"}"#),
+    ("Decapsulate", r#"{"KeyId":"alias/kem","EncapsulationAlgorithm":"ML_KEM","SharedSecretCiphertextBlob":"AAAA"}"#),
+    ("DescribeCustomKeyStores", r#"{"Limit":1}"#),
     ("ImportKeyMaterial", "{}"),
 ];
 
