@@ -306,7 +306,7 @@ fn end_row(
             }
             batch.delete(table, read.key);
         }
-        (Table::IdentityPolicy, Fate::Removed) => batch.delete(table, read.key),
+        (Table::IdentityPolicy | Table::TokenIssuer, Fate::Removed) => batch.delete(table, read.key),
         _ => return Ok(false),
     }
     Ok(true)
