@@ -79,7 +79,7 @@ COMMON_ERRORS = {
 NOT_OFFERED = {"DeriveSharedSecret", "Decrypt", "GenerateDataKey", "GenerateRandom"}
 # The model does not say these; the API reference does.
 SERVER_ERRORS = {"KMSInternalException": 500, "DependencyTimeoutException": 503, "KeyUnavailableException": 500}
-WITHOUT_MESSAGE = {"InvalidCiphertextException", "KMSInvalidSignatureException", "KMSInvalidMacException"}
+WITHOUT_MESSAGE = {"SerializationException", "InvalidCiphertextException", "KMSInvalidSignatureException", "KMSInvalidMacException"}
 # AWS's text for it is empty.
 EMPTY_MESSAGE = {"NotAuthorizedException"}
 

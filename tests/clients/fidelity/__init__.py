@@ -1,0 +1,1 @@
+"""What AWS KMS answers to each request that it refuses, as one table, and the world that its requests need."""

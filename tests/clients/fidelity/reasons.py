@@ -1,0 +1,53 @@
+"""Why an error of an operation is not in the table: (error, operations it holds for, reason). `None` is every operation."""
+
+import fnmatch
+
+from fidelity.requests import REQUESTS
+
+FAULT = "needs a service that fails: its words are a snapshot of the front end"
+NO_STATE = "no state of a key forbids it (developer guide, key states)"
+STORES = "key stores are not there yet"
+
+REASONS = [
+    ("DependencyTimeoutException", None, FAULT),
+    ("KMSInternalException", None, FAULT),
+    ("KeyUnavailableException", None, "needs a key store that cannot be reached"),
+    ("ThrottlingException", None, "needs more load than the service takes"),
+    ("CustomKeyStore*", None, STORES),
+    ("CloudHsm*", None, STORES),
+    ("Xks*", None, STORES),
+    (
+        "KMSInvalidStateException",
+        [
+            *("DeleteAlias", "GetKeyPolicy", "GetKeyRotationStatus", "ListGrants", "ListKeyPolicies", "ListKeyRotations"),
+            *("PutKeyPolicy", "RetireGrant", "RevokeGrant"),
+        ],
+        NO_STATE,
+    ),
+    ("InvalidArnException", ["CreateKey"], "its request has no ARN"),
+    ("InvalidKeyUsageException", ["GetPublicKey"], "every key with a public half may be asked for it"),
+    ("LimitExceededException", ["CreateGrant"], "needs 50,000 grants on a key"),
+    ("LimitExceededException", ["EnableKey"], "there is no quota of enabled keys"),
+    ("LimitExceededException", ["TagResource"], "too many tags are a TagException"),
+    ("UnsupportedOperationException", ["PutKeyPolicy"], "every key's policy can be replaced"),
+    ("NotFoundException", ["ListRetirableGrants"], "who does not exist has no grants to list"),
+    ("ConflictException", ["RotateKeyOnDemand"], "rotations of a key wait for one another"),
+]
+
+# Operations that are being added. Each moves to REQUESTS with its rows.
+COMING = {
+    *("Decapsulate", "DeleteImportedKeyMaterial", "DeriveSharedSecret", "Encapsulate", "GetParametersForImport"),
+    *("ImportKeyMaterial", "ReplicateKey", "UpdatePrimaryRegion"),
+    *("ConnectCustomKeyStore", "CreateCustomKeyStore", "DeleteCustomKeyStore", "DescribeCustomKeyStores"),
+    *("DisconnectCustomKeyStore", "UpdateCustomKeyStore"),
+}
+
+
+def reason(operation, error):
+    """Why, or None."""
+    if operation in COMING and operation not in REQUESTS:
+        return STORES if "CustomKeyStore" in operation else "operation not there yet"
+    for pattern, operations, why in REASONS:
+        if fnmatch.fnmatchcase(error, pattern) and (operations is None or operation in operations):
+            return why
+    return None

@@ -1,0 +1,146 @@
+"""The keys and users that the table speaks of, made when first asked for, and requests sent as they are written."""
+
+import base64
+import json
+import string
+import uuid
+
+import users
+import wire
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
+from botocore.session import get_session
+
+MODEL = get_session().get_service_model("kms")
+KINDS = {
+    "symmetric": {},
+    "sign": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"},
+    "mac": {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+    "rsa": {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"},
+}
+ALIASES_OF_A_KEY = 50
+ROTATIONS_OF_A_KEY = 25
+
+
+class Reply:
+    """A raw reply: its status, error code and message."""
+
+    def __init__(self, operation, response):
+        self.status = response.status_code
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self.body = json.loads(response.content or b"{}")
+        self.code = self.body.get("__type")
+        self.message = self.body.get("message")
+        known = operation in MODEL.operation_names
+        self.faults = known and wire.json_faults(MODEL.operation_model(operation), self.status, headers, response.content)
+
+    def __repr__(self):
+        return f"{self.status} {self.body}"
+
+
+class Key:
+    """A key, and what was made with it before its state changed. As a text it is its id."""
+
+    def __init__(self, world, kind, state):
+        ask = world.ask
+        metadata = ask("CreateKey", KINDS[kind])["KeyMetadata"]
+        self.id, self.arn, self.alias = metadata["KeyId"], metadata["Arn"], f"alias/fidelity/{uuid.uuid4().hex}"
+        self.alias_arn = f"{self.arn.split(':key/')[0]}:{self.alias}"
+        ask("CreateAlias", {"AliasName": self.alias, "TargetKeyId": self.id})
+        use = {"symmetric": "Encrypt", "rsa": "Encrypt", "sign": "Sign", "mac": "GenerateMac"}[kind]
+        grant = {"GranteePrincipal": world.arn, "RetiringPrincipal": world.arn, "Operations": [use]}
+        grant = ask("CreateGrant", {"KeyId": self.id, **grant})
+        self.grant, self.token = grant["GrantId"], grant["GrantToken"]
+        match kind:
+            case "symmetric":
+                self.blob = ask("Encrypt", {"KeyId": self.id, "Plaintext": b"p"})["CiphertextBlob"]
+            case "sign":
+                sign = {"KeyId": self.id, "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
+                self.signature = ask("Sign", sign)["Signature"]
+            case "mac":
+                self.mac = ask("GenerateMac", {"KeyId": self.id, "Message": b"m", "MacAlgorithm": "HMAC_SHA_256"})["Mac"]
+        match state:
+            case "disabled":
+                ask("DisableKey", {"KeyId": self.id})
+            case "dying":
+                ask("ScheduleKeyDeletion", {"KeyId": self.id})
+            case "crowded":
+                for _ in range(ALIASES_OF_A_KEY - 1):
+                    ask("CreateAlias", {"AliasName": f"alias/fidelity/{uuid.uuid4().hex}", "TargetKeyId": self.id})
+            case "worn":
+                for _ in range(ROTATIONS_OF_A_KEY):
+                    ask("RotateKeyOnDemand", {"KeyId": self.id})
+
+    def __str__(self):
+        return self.id
+
+
+class World(string.Formatter):
+    """Sends requests to one server. Texts of requests name what is in it: `{key}`, `{key.arn}`, `{other.blob}`, `{account}`."""
+
+    def __init__(self, server):
+        self.server = server
+        self.region = server.env["AWS_REGION"]
+        self._url = server.env["AWS_ENDPOINT_URL"]
+        self._session = URLLib3Session(verify=server.env["AWS_CA_BUNDLE"] or True)
+        self._admin = (server.env["AWS_ACCESS_KEY_ID"], server.env["AWS_SECRET_ACCESS_KEY"])
+        self._keys, self._user = {}, None
+        self.account = self.ask("DescribeKey", {"KeyId": self.ask("CreateKey", {})["KeyMetadata"]["KeyId"]})
+        self.account = self.account["KeyMetadata"]["AWSAccountId"]
+        self.arn = f"arn:aws:iam::{self.account}:root"
+        self.absent = "00000000-0000-0000-0000-000000000000"
+        self.prefix = f"arn:aws:kms:{self.region}:{self.account}"
+
+    def key(self, kind, state="enabled"):
+        """A key of a kind in a state, the same each time; `fresh` is a new one."""
+        if state == "fresh":
+            return Key(self, kind, state)
+        if (kind, state) not in self._keys:
+            self._keys[kind, state] = Key(self, kind, state)
+        return self._keys[kind, state]
+
+    def resolve(self, value, names):
+        """The value with its `{names}` replaced; a text that is one name alone becomes what it names."""
+        if isinstance(value, dict):
+            return {name: self.resolve(item, names) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(item, names) for item in value]
+        return self.vformat(value, (), names) if isinstance(value, str) and not value.startswith('{"') else value
+
+    def ask(self, operation, request):
+        """What a request that must succeed is answered."""
+        reply = self.send(operation, request)
+        assert reply.status == 200, f"{operation} {request}: {reply}"
+        return reply.body
+
+    def send(self, operation, request, who="administrator"):
+        """Sends a request, or raw bytes, as somebody."""
+        body = request if isinstance(request, bytes) else json.dumps(request, default=encode).encode()
+        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}"}
+        http = AWSRequest("POST", self._url, data=body, headers=headers)
+        access, secret = self._user_key() if who == "user" else self._admin
+        access = "AKIAZZZZZZZZZZZZZZZZ" if who == "stranger" else access
+        secret = "wrong" if who == "forger" else secret
+        if who != "nobody":
+            SigV4Auth(Credentials(access, secret), "kms", self.region).add_auth(http)
+        if who == "careless":
+            http.headers["Authorization"] = http.headers["Authorization"].split(", Signature=")[0]
+        return Reply(operation, self._session.send(http.prepare()))
+
+    def _user_key(self):
+        if self._user is None:
+            self._user = users.make(self.server, f"user-{uuid.uuid4().hex[:12]}")
+        return self._user.credentials
+
+    @property
+    def user(self):
+        """The ARN of a user who may do nothing."""
+        self._user_key()
+        return self._user.arn
+
+
+def encode(value):
+    """How JSON writes what it has no word for: bytes in base64, a key by its id."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
