@@ -66,7 +66,7 @@ ALWAYS = {
 # Errors that every operation may answer with, beyond those that its model lists.
 COMMON_ERRORS = {
     "AccessDeniedException",
-    "IncompleteSignature",
+    "IncompleteSignatureException",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
     "NotAuthorizedException",

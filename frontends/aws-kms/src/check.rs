@@ -76,11 +76,48 @@ impl Check {
         value
     }
 
-    /// The items of a list that may be absent; none of them where there are more than `most`.
-    pub(crate) fn items<'v, T>(&mut self, path: &str, items: Option<&'v [T]>, most: usize) -> &'v [T] {
+    /// The texts of a list that may be absent; none of them where there are more than `most`.
+    pub(crate) fn texts<'v, 't>(
+        &mut self,
+        path: &str,
+        items: Option<&'v [Text<'t>]>,
+        most: usize,
+        allowed: &RangeInclusive<usize>,
+    ) -> &'v [Text<'t>] {
+        let items = self.bounded(path, items, most);
+        if items.iter().any(|item| !allowed.contains(&item.chars().count())) {
+            let (least, longest) = (allowed.start(), allowed.end());
+            let rules = format!(
+                "Member must have length less than or equal to {longest}, \
+                 Member must have length greater than or equal to {least}"
+            );
+            self.add(&listed(items), path, format!("satisfy constraint: [{rules}]"));
+        }
+        items
+    }
+
+    /// The words of a list that may be absent, none of them where there are more than `most`, and what they stand for.
+    pub(crate) fn choices<T: Copy>(
+        &mut self,
+        path: &str,
+        items: Option<&[Text<'_>]>,
+        most: usize,
+        words: Words<T>,
+    ) -> Vec<T> {
+        let items = self.bounded(path, items, most);
+        let known = |item: &Text<'_>| words.iter().any(|(word, _)| *word == &**item);
+        if !items.iter().all(known) {
+            let rule = enumerated(words);
+            self.add(&listed(items), path, format!("satisfy constraint: [Member must {rule}]"));
+            return Vec::new();
+        }
+        items.iter().filter_map(|item| self.choice(path, Some(item), words)).collect()
+    }
+
+    fn bounded<'v, 't>(&mut self, path: &str, items: Option<&'v [Text<'t>]>, most: usize) -> &'v [Text<'t>] {
         let items = items.unwrap_or_default();
         if items.len() > most {
-            self.add("Value", path, format!("have length less than or equal to {most}"));
+            self.add(&listed(items), path, format!("have length less than or equal to {most}"));
             return &[];
         }
         items
@@ -132,10 +169,7 @@ impl Check {
         match words.iter().find(|(word, _)| *word == value) {
             Some((_, Some(meant))) => return Some(*meant),
             Some((word, None)) => self.not_offered = Some(format!("{word} is not supported.")),
-            None => {
-                let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                self.add(&shown(value), path, format!("satisfy enum value set: [{}]", all.join(", ")));
-            }
+            None => self.add(&shown(value), path, enumerated(words)),
         }
         None
     }
@@ -166,6 +200,18 @@ impl Check {
 
 fn shown(value: &str) -> String {
     format!("Value '{}'", value.chars().take(limits::QUOTED).collect::<String>())
+}
+
+/// A list as a refusal repeats it, as much of it as it does.
+fn listed(items: &[Text<'_>]) -> String {
+    let items: Vec<&str> = items.iter().take(limits::QUOTED).map(|item| &**item).collect();
+    let list: String = format!("[{}]", items.join(", ")).chars().take(limits::QUOTED).collect();
+    format!("Value '{list}'")
+}
+
+fn enumerated<T>(words: Words<T>) -> String {
+    let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    format!("satisfy enum value set: [{}]", all.join(", "))
 }
 
 /// Characters of aliases and of grants' names.

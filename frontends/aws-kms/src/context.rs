@@ -90,7 +90,5 @@ impl Context<'_> {
 
 /// Checks the number and length of grant tokens.
 pub(crate) fn check_grant_tokens(check: &mut Check, tokens: Option<&[Text<'_>]>) {
-    for token in check.items("grantTokens", tokens, limits::GRANT_TOKENS) {
-        check.optional("grantTokens", Some(token), &limits::GRANT_TOKEN);
-    }
+    check.texts("grantTokens", tokens, limits::GRANT_TOKENS, &limits::GRANT_TOKEN);
 }

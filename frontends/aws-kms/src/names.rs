@@ -1,6 +1,7 @@
 //! What a request may call a key: its id, its ARN, an alias, an alias's ARN.
 //!
-//! Ids and ARNs are taken by every operation, aliases by those that use a key, as AWS documents it for each.
+//! Ids and ARNs are taken by every operation, aliases by those that use a key, as AWS documents it for each. An ARN that
+//! the operation does not take is an `InvalidArnException` where AWS's model lists that among the operation's errors.
 
 use strongroom_engine::{EngineError, KeyReference, Noun};
 use strongroom_model::id::TenantId;
@@ -16,9 +17,35 @@ use crate::{check, limits};
 pub(crate) enum Accepts {
     /// Ids and ARNs of keys.
     Keys,
+    /// Ids and ARNs of keys that an alias is to lead to.
+    Targets,
     /// Aliases and their ARNs as well.
     Aliases,
+    /// Those of [`Accepts::Aliases`], by an operation that has a word of its own for other ARNs.
+    AliasesOrArns,
 }
+
+impl Accepts {
+    const fn aliases(self) -> bool {
+        matches!(self, Self::Aliases | Self::AliasesOrArns)
+    }
+
+    /// What a name is told that is none of these.
+    fn refuse(self, text: &str) -> Fault {
+        let is_arn = text.starts_with("arn:");
+        let is_alias = Arn::parse(text).map_or(text, |arn| arn.resource).starts_with(ALIAS_PREFIX);
+        match self {
+            Self::Targets if is_alias => Fault::validation("Aliases must refer to keys. Not aliases"),
+            Self::Keys if is_arn && is_alias => Fault::own("InvalidArnException", NO_ALIASES),
+            Self::Keys | Self::AliasesOrArns if is_arn => {
+                Fault::own("InvalidArnException", format!("Invalid arn {}", shortened(text)))
+            }
+            _ => Fault::not_found(format!("Invalid keyId '{}'", shortened(text))),
+        }
+    }
+}
+
+const NO_ALIASES: &str = "Key Aliases are not supported for this operation";
 
 /// The prefix that every alias has.
 pub(crate) const ALIAS_PREFIX: &str = "alias/";
@@ -43,7 +70,7 @@ impl<'a> Arn<'a> {
 impl Context<'_> {
     /// The key that a request means.
     pub(crate) async fn key(&self, text: &str, accepts: Accepts) -> Result<KeyReference, Fault> {
-        let invalid = || Fault::not_found(format!("Invalid keyId '{}'", shortened(text)));
+        let invalid = || accepts.refuse(text);
         let Some(arn) = text.strip_prefix("arn:").and_then(|_| Arn::parse(text)) else {
             let name = self.name(text, accepts).ok_or_else(invalid)?;
             return Ok(KeyReference::Name(name));
@@ -88,7 +115,7 @@ impl Context<'_> {
 
     fn name(&self, text: &str, accepts: Accepts) -> Option<Name> {
         if text.starts_with(ALIAS_PREFIX) {
-            return (accepts == Accepts::Aliases).then(|| self.alias(text));
+            return accepts.aliases().then(|| self.alias(text));
         }
         is_key_id(text).then(|| Name { kind: KEY_ID, ..self.alias(text) })
     }
@@ -112,9 +139,10 @@ pub(crate) fn is_key_id(text: &str) -> bool {
         })
 }
 
-/// An alias that is not AWS's own, as `CreateAlias` takes them.
+/// An alias that is not AWS's own, as `CreateAlias` takes them. A colon is in AWS's pattern, and refused all the same.
 pub(crate) fn is_alias(text: &str) -> bool {
     let name = text.strip_prefix(ALIAS_PREFIX).filter(|name| !name.is_empty() && !name.starts_with("aws/"));
+    let name = name.filter(|name| !name.contains(':'));
     name.is_some() && limits::NAME.contains(&text.len()) && text.chars().all(check::is_name_character)
 }
 

@@ -9,6 +9,7 @@ PAIR = {"KeyId": "{key}", "KeyPairSpec": "ECC_NIST_P256"}
 ONE_KEY = {"KeyId": "{key}"}
 MAC = {"KeyId": "{key}", "Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
 SIGN = {"KeyId": "{key}", "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
+KEM = {"KeyId": "{key}", "EncapsulationAlgorithm": "ML_KEM"}
 ONE_GRANT = {"KeyId": "{key}", "GrantId": "{key.grant}"}
 
 # operation: (kind of its key, request)
@@ -18,12 +19,18 @@ REQUESTS = {
     "CreateGrant": ("symmetric", {"KeyId": "{key}", "GranteePrincipal": "{w.arn}", "Operations": ["Encrypt"]}),
     "CreateKey": ("symmetric", {}),
     "Decrypt": ("symmetric", {"CiphertextBlob": "{key.blob}"}),
+    "Decapsulate": ("kem", {**KEM, "SharedSecretCiphertextBlob": "{key.sealed}"}),
     "DeleteAlias": ("symmetric", {"AliasName": "{key.alias}"}),
+    "DeriveSharedSecret": (
+        "agreement",
+        {"KeyId": "{key}", "KeyAgreementAlgorithm": "ECDH", "PublicKey": "{key.public}"},
+    ),
     "DescribeKey": ("symmetric", ONE_KEY),
     "DisableKey": ("symmetric", ONE_KEY),
     "DisableKeyRotation": ("symmetric", ONE_KEY),
     "EnableKey": ("symmetric", ONE_KEY),
     "EnableKeyRotation": ("symmetric", ONE_KEY),
+    "Encapsulate": ("kem", KEM),
     "Encrypt": ("symmetric", {"KeyId": "{key}", "Plaintext": b"p"}),
     "GenerateDataKey": ("symmetric", DATA_KEY),
     "GenerateDataKeyPair": ("symmetric", PAIR),
@@ -64,7 +71,8 @@ WITH_KEY = [name for name in REQUESTS if name not in WITHOUT_KEY]
 KEY_REQUIRED = [name for name in WITH_KEY if name not in {"Decrypt", "ListAliases", "RetireGrant"}]
 # Those whose KeyId may be an alias, as the model's documentation of each has it.
 TAKES_ALIAS = [
-    *("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair"),
+    *("Decapsulate", "Decrypt", "DeriveSharedSecret", "DescribeKey", "Encapsulate", "Encrypt"),
+    *("GenerateDataKey", "GenerateDataKeyPair"),
     *("GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GetPublicKey"),
     *("ReEncrypt", "Sign", "Verify", "VerifyMac"),
 ]

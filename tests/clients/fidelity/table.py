@@ -6,6 +6,7 @@ Texts name what is in the world: `{key}` is the row's key, `{w.account}` the wor
 import dataclasses
 
 from fidelity import requests as r
+from fidelity.world import MODEL
 
 ANY = object()  # any message, but one
 NOTHING = "00000000-0000-0000-0000-000000000000"
@@ -55,6 +56,8 @@ HAS_DRY_RUN = [
 ]
 HAS_MARKER = ["ListAliases", "ListGrants", "ListKeyRotations", "ListKeys", "ListResourceTags", "ListRetirableGrants"]
 HAS_CONTEXT = ["Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyWithoutPlaintext"]
+GRANTED = ", ".join(MODEL.shape_for("GrantOperation").enum)
+LENGTHS = "Member must have length less than or equal to {}, Member must have length greater than or equal to 1"
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 FAR_ARN = f"arn:aws:kms:af-south-1:{{w.account}}:key/{NOTHING}"
 
@@ -63,7 +66,7 @@ FAMILIES = [
     each(EVERY, "UnrecognizedClientException", "The security token included in the request is invalid.", {}, who="stranger"),
     each(EVERY, "InvalidSignatureException", ANY, {}, who="forger"),
     each(EVERY, "MissingAuthenticationTokenException", "Missing Authentication Token", {}, who="nobody"),
-    each(EVERY, "IncompleteSignature", ANY, {}, who="careless"),
+    each(EVERY, "IncompleteSignatureException", ANY, {}, who="careless"),
     each([name for name in EVERY if name != "CancelKeyDeletion"], "AccessDeniedException", ANY, {}, who="user"),
     each(["CancelKeyDeletion"], "AccessDeniedException", ANY, {}, state="dying", who="user"),
     # What is no request of the model.
@@ -133,12 +136,18 @@ FAMILIES = [
     each(r.NOT_DISABLED, "DisabledException", "{key.arn} is disabled.", {}, state="disabled"),
     each(r.NOT_DYING, "KMSInvalidStateException", "{key.arn} is pending deletion.", {}, state="dying"),
     # What many requests carry.
-    each(HAS_GRANT_TOKENS, "InvalidGrantTokenException", ANY, {"GrantTokens": ["nonsense"]}),
+    each([name for name in HAS_GRANT_TOKENS if name != "DescribeKey"], "InvalidGrantTokenException", ANY, {"GrantTokens": ["nonsense"]}),
     each(
         HAS_GRANT_TOKENS,
         "ValidationException",
         broken("grantTokens", "have length less than or equal to 10", "'[a, a, a, a, a, a, a, a, a, a, a]'"),
         {"GrantTokens": ["a"] * 11},
+    ),
+    each(
+        HAS_GRANT_TOKENS,
+        "ValidationException",
+        broken("grantTokens", f"satisfy constraint: [{LENGTHS.format(8192)}]", "'[]'"),
+        {"GrantTokens": [""]},
     ),
     each(HAS_DRY_RUN, "DryRunOperationException", DRY_RUN, {"DryRun": True}),
     each(HAS_MARKER, "InvalidMarkerException", ANY, {"Marker": "nonsense"}),
@@ -177,11 +186,14 @@ FAMILIES = [
         ANY,
         lambda name: {member(name): "{mac}"},
     ),
-    each(
-        ["GenerateMac", "VerifyMac"],
-        "InvalidKeyUsageException",
-        "{symmetric.arn} key usage is ENCRYPT_DECRYPT which is not valid for GenerateMac.",
-        named("{symmetric}"),
+    *(
+        each(
+            [name],
+            "InvalidKeyUsageException",
+            f"{{symmetric.arn}} key usage is ENCRYPT_DECRYPT which is not valid for {name}.",
+            named("{symmetric}"),
+        )
+        for name in ("GenerateMac", "VerifyMac")
     ),
     each(
         ["GenerateDataKeyPairWithoutPlaintext", "Decrypt"],
@@ -353,6 +365,30 @@ ROWS = [
         {"NumberOfBytes": 0},
     ),
     Row("GenerateRandom", "UnsupportedOperationException", ANY, {"Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256"}}),
+    # Shared secrets
+    *each(["Encapsulate", "Decapsulate"], "InvalidKeyUsageException", ANY, named("{agreement}")),
+    Row("DeriveSharedSecret", "InvalidKeyUsageException", ANY, {"KeyId": "{sign}"}),
+    *each(
+        ["Encapsulate", "Decapsulate"],
+        "ValidationException",
+        broken("encapsulationAlgorithm", "not be null", "null"),
+        {"EncapsulationAlgorithm": None},
+    ),
+    *each(
+        ["Encapsulate", "Decapsulate"],
+        "ValidationException",
+        broken("encapsulationAlgorithm", "satisfy enum value set: [ML_KEM]", "'ROT13'"),
+        {"EncapsulationAlgorithm": "ROT13"},
+    ),
+    Row("Decapsulate", "InvalidCiphertextException", None, {"SharedSecretCiphertextBlob": b"nonsense"}),
+    Row("DeriveSharedSecret", "ValidationException", ANY, {"PublicKey": b"nonsense"}),
+    Row("DeriveSharedSecret", "ValidationException", broken("publicKey", "not be null", "null"), {"PublicKey": None}),
+    Row(
+        "DeriveSharedSecret",
+        "ValidationException",
+        broken("keyAgreementAlgorithm", "satisfy enum value set: [ECDH]", "'DH'"),
+        {"KeyAgreementAlgorithm": "DH"},
+    ),
     # Signatures and codes
     *each(
         ["Sign", "Verify"],
@@ -471,6 +507,12 @@ ROWS = [
     *tags("TagResource"),
     Row("TagResource", "ValidationException", broken("tags", "not be null", "null"), {"Tags": None}),
     Row("UntagResource", "ValidationException", broken("tagKeys", "not be null", "null"), {"TagKeys": None}),
+    Row(
+        "UntagResource",
+        "ValidationException",
+        broken("tagKeys", f"satisfy constraint: [{LENGTHS.format(128)}]", "'[a, ]'"),
+        {"TagKeys": ["a", ""]},
+    ),
     Row("UntagResource", "TagException", "Tags beginning with aws: are reserved", {"TagKeys": ["aws:k"]}),
     # Policies
     *policies("PutKeyPolicy"),
@@ -486,7 +528,12 @@ ROWS = [
         {"GranteePrincipal": None},
     ),
     Row("CreateGrant", "ValidationException", broken("operations", "not be null", "null"), {"Operations": None}),
-    Row("CreateGrant", "ValidationException", ANY, {"Operations": ["Encrypt", "Steal"]}),
+    Row(
+        "CreateGrant",
+        "ValidationException",
+        broken("operations", f"satisfy constraint: [Member must satisfy enum value set: [{GRANTED}]]", "'[Encrypt, Steal]'"),
+        {"Operations": ["Encrypt", "Steal"]},
+    ),
     Row("CreateGrant", "ValidationException", ANY, {"Operations": ["Sign"]}),
     Row("CreateGrant", "ValidationException", broken("name", NAME, "'a b'"), {"Name": "a b"}),
     Row(
@@ -497,7 +544,7 @@ ROWS = [
         kind="sign",
     ),
     *each(["ListGrants", "RetireGrant", "RevokeGrant"], "InvalidGrantIdException", ANY, {"GrantId": "nonsense"}),
-    *each(["RetireGrant", "RevokeGrant"], "NotFoundException", ANY, {"GrantId": "0" * 64}),
+    *each(["RetireGrant", "RevokeGrant"], "NotFoundException", ANY, {"GrantId": "0" * 32}),
     Row("RetireGrant", "InvalidGrantTokenException", ANY, {"KeyId": None, "GrantId": None, "GrantToken": "nonsense"}),
     Row("RetireGrant", "ValidationException", ANY, {"KeyId": None}),
     Row("RevokeGrant", "ValidationException", broken("grantId", "not be null", "null"), {"GrantId": None}),

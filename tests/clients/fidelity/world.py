@@ -18,8 +18,11 @@ KINDS = {
     "symmetric": {},
     "sign": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"},
     "mac": {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+    "agreement": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "KEY_AGREEMENT"},
+    "kem": {"KeySpec": "ML_KEM_512", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
     "rsa": {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"},
 }
+USES = {"sign": "Sign", "mac": "GenerateMac", "agreement": "DeriveSharedSecret", "kem": "Encapsulate"}
 ALIASES_OF_A_KEY = 50
 ROTATIONS_OF_A_KEY = 25
 
@@ -49,13 +52,18 @@ class Key:
         self.id, self.arn, self.alias = metadata["KeyId"], metadata["Arn"], f"alias/fidelity/{uuid.uuid4().hex}"
         self.alias_arn = f"{self.arn.split(':key/')[0]}:{self.alias}"
         ask("CreateAlias", {"AliasName": self.alias, "TargetKeyId": self.id})
-        use = {"symmetric": "Encrypt", "rsa": "Encrypt", "sign": "Sign", "mac": "GenerateMac"}[kind]
+        use = USES.get(kind, "Encrypt")
         grant = {"GranteePrincipal": world.arn, "RetiringPrincipal": world.arn, "Operations": [use]}
         grant = ask("CreateGrant", {"KeyId": self.id, **grant})
         self.grant, self.token = grant["GrantId"], grant["GrantToken"]
         match kind:
             case "symmetric":
                 self.blob = ask("Encrypt", {"KeyId": self.id, "Plaintext": b"p"})["CiphertextBlob"]
+            case "agreement":
+                self.public = ask("GetPublicKey", {"KeyId": self.id})["PublicKey"]
+            case "kem":
+                kem = {"KeyId": self.id, "EncapsulationAlgorithm": "ML_KEM"}
+                self.sealed = ask("Encapsulate", kem)["SharedSecretCiphertextBlob"]
             case "sign":
                 sign = {"KeyId": self.id, "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
                 self.signature = ask("Sign", sign)["Signature"]
@@ -102,7 +110,7 @@ class World(string.Formatter):
         return self._keys[kind, state]
 
     def resolve(self, value, names):
-        """The value with its `{names}` replaced; a text that is one name alone becomes what it names."""
+        """The value with its `{names}` replaced. A policy, which begins with a brace and a quote, is left alone."""
         if isinstance(value, dict):
             return {name: self.resolve(item, names) for name, item in value.items()}
         if isinstance(value, list):

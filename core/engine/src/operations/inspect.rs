@@ -7,6 +7,7 @@ use strongroom_model::caller::Caller;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::name::NameKind;
 use strongroom_model::purpose::Purpose;
+use strongroom_model::spec::KeySpec;
 use strongroom_model::store::Table;
 use strongroom_model::usage::Usage;
 
@@ -17,7 +18,8 @@ use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operat
 use crate::rows::{self, BindingRow};
 use crate::workers::Ground;
 
-/// Reads a key: its metadata, tags, policy, rotations, whichever `action` names.
+/// Reads a key: its metadata, tags, policy, rotations, whichever `action` names. Only of symmetric encryption keys are
+/// there rotations to read.
 pub struct InspectKey {
     /// Which key.
     pub key: KeyReference,
@@ -38,7 +40,12 @@ impl Operation for InspectKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        Ok(Outcome::Answer(Arc::clone(authorized.key(0)?.entry())))
+        let entry = authorized.key(0)?.entry();
+        let of_rotation = matches!(self.action, Action::GetKeyRotationStatus | Action::ListKeyRotations);
+        if of_rotation && entry.row.spec != KeySpec::Aes256 {
+            return Err(EngineError::Unsupported("rotation of this kind of key").into());
+        }
+        Ok(Outcome::Answer(Arc::clone(entry)))
     }
 }
 

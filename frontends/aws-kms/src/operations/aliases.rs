@@ -59,13 +59,16 @@ fn read<'r>(
 
 pub(super) async fn create(context: &Context<'_>, request: AliasRequest<'_>) -> Result<Bytes, Fault> {
     let (name, key, detail) = read(context, &request, true)?;
-    let operation = CreateName { name, key: context.key(key, Accepts::Keys).await? };
+    if name.text.contains(':') {
+        return Err(Fault::validation(format!("{} contains invalid characters for an alias", name.text)));
+    }
+    let operation = CreateName { name, key: context.key(key, Accepts::Targets).await? };
     context.perform(Carried::default(), detail, operation, None).await.map(|()| NOTHING)
 }
 
 pub(super) async fn update(context: &Context<'_>, request: AliasRequest<'_>) -> Result<Bytes, Fault> {
     let (name, key, detail) = read(context, &request, true)?;
-    let operation = MoveName { name, key: context.key(key, Accepts::Keys).await? };
+    let operation = MoveName { name, key: context.key(key, Accepts::Targets).await? };
     context.perform(Carried::default(), detail, operation, None).await.map(|()| NOTHING)
 }
 

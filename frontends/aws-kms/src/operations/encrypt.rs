@@ -180,11 +180,8 @@ pub(super) async fn re_encrypt(context: &Context<'_>, request: ReEncryptRequest<
 
 /// Whether a trial leaves the ciphertext out.
 fn without_ciphertext(check: &mut Check, dry_run: Option<bool>, modifiers: Option<&[Text<'_>]>) -> bool {
-    let mut without = false;
-    for modifier in check.items("dryRunModifiers", modifiers, limits::DRY_RUN_MODIFIERS) {
-        without |= check.choice("dryRunModifiers", Some(modifier), words::DRY_RUN_MODIFIERS).is_some();
-    }
-    without && dry_run == Some(true)
+    let modifiers = check.choices("dryRunModifiers", modifiers, limits::DRY_RUN_MODIFIERS, words::DRY_RUN_MODIFIERS);
+    !modifiers.is_empty() && dry_run == Some(true)
 }
 
 fn ciphertext(check: &mut Check, value: Option<&Text<'_>>, without: bool) -> Vec<u8> {

@@ -131,8 +131,7 @@ fn create_detail(key: &str, grantee: &str, retiring: Option<&str>, actions: &[Ac
 
 fn operations(check: &mut Check, given: Option<&[Text<'_>]>) -> Vec<Action> {
     check.present("operations", given);
-    let given = check.items("operations", given, limits::GRANT_OPERATIONS);
-    given.iter().filter_map(|name| check.choice("operations", Some(name), words::GRANT_OPERATIONS)).collect()
+    check.choices("operations", given, limits::GRANT_OPERATIONS, words::GRANT_OPERATIONS)
 }
 
 fn principal<'v>(check: &mut Check, path: &str, value: Option<&'v Text<'_>>) -> Option<&'v str> {

@@ -136,7 +136,7 @@ pub(super) async fn describe(context: &Context<'_>, request: DescribeKeyRequest<
     check_grant_tokens(&mut check, request.grant_tokens.as_deref());
     check.done()?;
     context.grant_tokens(request.grant_tokens.as_deref())?;
-    let entry = inspect(context, key, Accepts::Aliases).await?;
+    let entry = inspect(context, key, Accepts::AliasesOrArns).await?;
     Ok(described(context, &entry, &entry.row))
 }
 

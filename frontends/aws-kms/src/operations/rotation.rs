@@ -7,7 +7,6 @@ use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::rotation::RotateKey;
 use strongroom_engine::{RotationCause, VersionRow};
 use strongroom_model::clock::Timestamp;
-use strongroom_model::spec::KeySpec;
 
 use super::keys::{arn_of, edit, inspect, only_key};
 use super::{NOTHING, OneKey, imports, requests};
@@ -71,11 +70,7 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     let all = all.unwrap_or(false);
     let page = listing.open(context, &[key, if all { "all" } else { "rotations" }])?;
     let entry = inspect(context, key, Accepts::Keys).await?;
-    let listed = |version: &&VersionRow| {
-        entry.row.spec == KeySpec::Aes256
-            && version.ordinal > page.after_number()
-            && (all || rotated(version).is_some())
-    };
+    let listed = |version: &&VersionRow| version.ordinal > page.after_number() && (all || rotated(version).is_some());
     let mut versions: Vec<&VersionRow> = entry.versions.iter().filter(listed).collect();
     let more = versions.len() > page.limit;
     versions.truncate(page.limit);

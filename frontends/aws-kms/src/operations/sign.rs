@@ -103,7 +103,7 @@ pub(super) async fn public_key(context: &Context<'_>, request: GetPublicKeyReque
     check.done()?;
     context.grant_tokens(request.grant_tokens.as_deref())?;
     let detail = vec![("keyId", key.to_owned())];
-    let operation = GetPublicKey { key: context.key(key, Accepts::Aliases).await? };
+    let operation = GetPublicKey { key: context.key(key, Accepts::AliasesOrArns).await? };
     let entry = context.perform(Carried::default(), detail, operation, None).await?;
     let mut json = arn_of(context, &entry);
     if let Some(current) = entry.current() {

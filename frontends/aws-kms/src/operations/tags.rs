@@ -41,9 +41,11 @@ pub(super) fn check_reserved(tags: &[(String, String)]) -> Result<(), Fault> {
     if tags.len() > limits::TAGS {
         return Err(Fault::own("TagException", "Too many tags"));
     }
-    let is_reserved =
-        |(key, _): &(String, String)| key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-    match tags.iter().any(is_reserved) {
+    check_unreserved(tags.iter().map(|(key, _)| key.as_str()))
+}
+
+fn check_unreserved<'k>(mut keys: impl Iterator<Item = &'k str>) -> Result<(), Fault> {
+    match keys.any(|key| key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))) {
         true => Err(Fault::own("TagException", "Tags beginning with aws: are reserved")),
         false => Ok(()),
     }
@@ -64,10 +66,10 @@ pub(super) async fn untag(context: &Context<'_>, request: UntagResourceRequest<'
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
     check.present("tagKeys", request.tag_keys.as_ref());
-    let tag_keys = check.items("tagKeys", request.tag_keys.as_deref(), limits::TAGS);
-    let tag_keys: Vec<String> =
-        tag_keys.iter().map(|tag| check.required("tagKeys", Some(tag), &limits::TAG_KEY).to_owned()).collect();
+    let tag_keys = check.texts("tagKeys", request.tag_keys.as_deref(), limits::TAGS, &limits::TAG_KEY);
+    let tag_keys: Vec<String> = tag_keys.iter().map(|tag| tag.to_string()).collect();
     check.done()?;
+    check_unreserved(tag_keys.iter().map(String::as_str))?;
     let carried = Carried::default().with_tag_keys(&tag_keys);
     edit(context, key, Edit::Untag(tag_keys), carried, Vec::new()).await.map(|_| NOTHING)
 }
