@@ -69,7 +69,7 @@ fn names_that_are_no_aliases_or_are_kept_for_aws_are_refused() {
     assert_eq!(create("alias/a b"), ("ValidationException".to_owned(), pattern.to_owned()));
     assert_eq!(create(&format!("alias/{}", "x".repeat(251))).0, "ValidationException");
     let target = service.refused("CreateAlias", json!({"AliasName": "alias/b", "TargetKeyId": "alias/c"}));
-    assert_eq!(target, ("NotFoundException".to_owned(), "Invalid keyId 'alias/c'".to_owned()));
+    assert_eq!(target, ("ValidationException".to_owned(), "Aliases must refer to keys. Not aliases".to_owned()));
 }
 
 #[test]
@@ -122,10 +122,14 @@ fn what_leads_to_no_key_is_told_as_aws_tells_it() {
         ("nonsense".to_owned(), "Invalid keyId 'nonsense'".to_owned()),
         ("alias/absent".to_owned(), format!("Alias {} is not found.", service.arn("alias/absent"))),
         (arn.replace("eu-test-1", "eu-test-9"), "Invalid arn eu-test-9".to_owned()),
-        (arn.replace("arn:aws:", "arn:aws-cn:"), format!("Invalid keyId '{}'", arn.replace("arn:aws:", "arn:aws-cn:"))),
     ] {
         let refusal = ("NotFoundException".to_owned(), text);
         assert_eq!(service.refused("DescribeKey", json!({"KeyId": name})), refusal);
         assert_eq!(service.refused("Encrypt", json!({"KeyId": name, "Plaintext": b64(b"p")})), refusal);
     }
+    let elsewhere = arn.replace("arn:aws:", "arn:aws-cn:");
+    let refusal = ("NotFoundException".to_owned(), format!("Invalid keyId '{elsewhere}'"));
+    assert_eq!(service.refused("Encrypt", json!({"KeyId": elsewhere, "Plaintext": b64(b"p")})), refusal);
+    let refusal = ("InvalidArnException".to_owned(), format!("Invalid arn {elsewhere}"));
+    assert_eq!(service.refused("DescribeKey", json!({"KeyId": elsewhere})), refusal);
 }
