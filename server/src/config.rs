@@ -14,6 +14,7 @@ use std::time::Duration;
 pub(crate) use check::METRICS;
 pub(crate) use read::{ConfigError, read};
 use serde::Deserialize;
+use strongroom_engine::{Rate, RateLimits};
 use strongroom_http::Network;
 use strongroom_identity::Origin;
 
@@ -44,12 +45,54 @@ pub(crate) struct Config {
     /// The audit log.
     #[serde(default)]
     pub(crate) audit: AuditConfig,
+    /// How much may be asked for.
+    #[serde(default)]
+    pub(crate) limits: LimitsConfig,
     /// Key pairs.
     #[serde(default)]
     pub(crate) key_pairs: KeyPairsConfig,
     /// Issuers of tokens.
     #[serde(default)]
     pub(crate) identity: IdentityConfig,
+}
+
+/// How much may be asked for. No rates hold unless they are given.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsConfig {
+    /// Requests in work at once on each listener.
+    pub(crate) requests_in_work: Option<NonZeroUsize>,
+    /// For each tenant.
+    #[serde(default)]
+    pub(crate) tenant: Vec<RateConfig>,
+    /// For each principal.
+    #[serde(default)]
+    pub(crate) principal: Vec<RateConfig>,
+    /// For each key.
+    #[serde(default)]
+    pub(crate) key: Vec<RateConfig>,
+}
+
+/// A rate.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateConfig {
+    /// How many requests.
+    pub(crate) requests: NonZeroU32,
+    /// In how many seconds.
+    pub(crate) seconds: NonZeroU32,
+}
+
+impl LimitsConfig {
+    /// The rates as the engine takes them.
+    pub(crate) fn rates(&self) -> RateLimits {
+        let rate = |rate: &RateConfig| Rate {
+            requests: rate.requests,
+            window: Duration::from_secs(u64::from(rate.seconds.get())),
+        };
+        let rates = |rates: &[RateConfig]| rates.iter().map(rate).collect();
+        RateLimits { tenant: rates(&self.tenant), principal: rates(&self.principal), key: rates(&self.key) }
+    }
 }
 
 /// A root of trust.

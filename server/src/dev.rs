@@ -113,7 +113,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         },
     ];
     crate::runtime()?.block_on(async {
-        let bound = Bound::open(&listeners, None, &shared).await?;
+        let bound = Bound::open(&listeners, None, None, &shared).await?;
         let address = bound.address().unwrap_or(options.listen);
         introduce(address, &authority, &data, &credential, &options.region)?;
         let certificates = Reloader::of_certificates(bound.tls(), Arc::clone(&shared));

@@ -14,10 +14,11 @@ use strongroom_admin::Admin;
 use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
-use strongroom_engine::Engine;
+use strongroom_engine::{Engine, RateLimits};
 use strongroom_http::{App, Peer, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
 
+use crate::admission::Admission;
 use crate::config::FrontEnd;
 use crate::metrics::Metrics;
 use crate::secrets;
@@ -40,6 +41,8 @@ pub(crate) type Unsealer = Box<dyn Fn(&SecretBytes, &By) -> Result<Serving, Stri
 
 /// What all listeners share.
 pub(crate) struct Shared {
+    /// The rates that hold once there is an engine.
+    rates: Mutex<RateLimits>,
     serving: OnceLock<Serving>,
     unsealer: Unsealer,
     unsealing: Mutex<()>,
@@ -53,6 +56,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(metrics: Metrics, tries: Arc<Tries>, unsealer: Unsealer) -> Self {
         Self {
+            rates: Mutex::default(),
             serving: OnceLock::new(),
             unsealer,
             unsealing: Mutex::new(()),
@@ -68,7 +72,18 @@ impl Shared {
 
     /// Begins to serve; a second time changes nothing.
     pub(crate) fn begin(&self, serving: Serving) {
+        let rates = self.rates.lock();
+        serving.engine.limit_rates(rates.clone());
         let _ = self.serving.set(serving);
+    }
+
+    /// How often anyone may ask from here on.
+    pub(crate) fn limit_rates(&self, limits: RateLimits) {
+        let mut rates = self.rates.lock();
+        if let Some(serving) = self.serving() {
+            serving.engine.limit_rates(limits.clone());
+        }
+        *rates = limits;
     }
 }
 
@@ -81,6 +96,7 @@ pub(crate) struct Gateway {
     pub(crate) regions: Vec<Arc<str>>,
     /// Whether metrics are served here.
     pub(crate) metrics: bool,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl App for Gateway {
@@ -105,6 +121,7 @@ impl App for Gateway {
                 _ => {}
             }
         }
+        let Some(_place) = self.admission.enter() else { return self.overloaded(head) };
         let Some(serving) = self.shared.serving() else { return self.sealed(peer, request).await };
         self.route(serving, peer, request).await
     }
@@ -123,6 +140,14 @@ impl Gateway {
             return serving.admin.handle(peer, request).await;
         }
         empty(StatusCode::NOT_FOUND)
+    }
+
+    /// One request too many at once: in KMS's words, else as HTTP says it, which every client of AWS tries again.
+    fn overloaded(&self, head: &Head) -> Response {
+        match self.shared.serving() {
+            Some(serving) if Kms::owns(head) => serving.kms.overloaded(),
+            _ => text(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again\n"),
+        }
     }
 
     fn ready(&self) -> Response {

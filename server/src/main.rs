@@ -4,6 +4,7 @@
 //! that another room could hold.
 
 mod administrator;
+mod admission;
 mod check;
 mod clock;
 mod commands;

@@ -7,16 +7,18 @@ use parking_lot::Mutex;
 use strongroom_engine::Engine;
 use strongroom_http::Counters;
 
+use crate::admission::Admission;
+
 /// What is measured.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    listeners: Mutex<Vec<(String, Arc<Counters>)>>,
+    listeners: Mutex<Vec<(String, Arc<Counters>, Arc<Admission>)>>,
 }
 
 impl Metrics {
     /// Adds a listener's counters.
-    pub(crate) fn watch(&self, listener: &str, counters: Arc<Counters>) {
-        self.listeners.lock().push((listener.to_owned(), counters));
+    pub(crate) fn watch(&self, listener: &str, counters: Arc<Counters>, admission: Arc<Admission>) {
+        self.listeners.lock().push((listener.to_owned(), counters, admission));
     }
 
     /// Writes everything down.
@@ -25,21 +27,24 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "# TYPE strongroom_sealed gauge\nstrongroom_sealed {}", u8::from(engine.is_none()));
         let listeners = self.listeners.lock();
-        let mut family = |name: &str, kind: &str, value: &dyn Fn(&strongroom_http::Counts) -> u64| {
+        let mut family = |name: &str, kind: &str, value: &dyn Fn(&strongroom_http::Counts, &Admission) -> u64| {
             let _ = writeln!(text, "# TYPE strongroom_{name} {kind}");
-            for (listener, counters) in listeners.iter() {
-                let _ = writeln!(text, "strongroom_{name}{{listener=\"{listener}\"}} {}", value(&counters.snapshot()));
+            for (listener, counters, admission) in listeners.iter() {
+                let value = value(&counters.snapshot(), admission);
+                let _ = writeln!(text, "strongroom_{name}{{listener=\"{listener}\"}} {value}");
             }
         };
-        family("http_connections_open", "gauge", &|counts| counts.connections_open);
-        family("http_connections_accepted_total", "counter", &|counts| counts.connections_accepted);
-        family("http_connections_refused_total", "counter", &|counts| counts.connections_refused);
-        family("http_requests_total", "counter", &|counts| counts.requests);
-        family("http_requests_refused_total", "counter", &|counts| counts.requests_refused);
-        family("http_requests_overloaded_total", "counter", &|counts| counts.requests_overloaded);
-        family("tls_handshakes_incompatible_total", "counter", &|counts| counts.handshakes_incompatible);
-        family("tls_handshakes_timed_out_total", "counter", &|counts| counts.handshakes_timed_out);
-        family("tls_client_certificates_refused_total", "counter", &|counts| counts.handshakes_certificate_refused);
+        family("http_connections_open", "gauge", &|counts, _| counts.connections_open);
+        family("http_connections_accepted_total", "counter", &|counts, _| counts.connections_accepted);
+        family("http_connections_refused_total", "counter", &|counts, _| counts.connections_refused);
+        family("http_requests_total", "counter", &|counts, _| counts.requests);
+        family("http_requests_refused_total", "counter", &|counts, _| counts.requests_refused);
+        family("http_requests_overloaded_total", "counter", &|counts, _| counts.requests_overloaded);
+        family("requests_in_work", "gauge", &|_, admission| admission.in_work());
+        family("requests_not_admitted_total", "counter", &|_, admission| admission.refused());
+        family("tls_handshakes_incompatible_total", "counter", &|counts, _| counts.handshakes_incompatible);
+        family("tls_handshakes_timed_out_total", "counter", &|counts, _| counts.handshakes_timed_out);
+        family("tls_client_certificates_refused_total", "counter", &|counts, _| counts.handshakes_certificate_refused);
         if let Some(engine) = engine {
             engine.measure(&mut |name, value| {
                 let _ = writeln!(text, "strongroom_{name} {value}");

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use strongroom_http::TlsHandle;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config, ListenerConfig};
+use crate::config::{self, Config, LimitsConfig, ListenerConfig};
 use crate::gateway::Shared;
 use crate::run;
 use crate::telemetry::Filter;
@@ -41,6 +41,7 @@ impl Reloader {
     ) -> Self {
         let reloader = Self { file: None, tls, shared };
         reloader.keep_log_for(&config);
+        reloader.shared.limit_rates(config.limits.rates());
         Self { file: Some(File { path: path.to_owned(), filter, running: Mutex::new(config) }), ..reloader }
     }
 
@@ -84,6 +85,11 @@ impl Reloader {
         if running.audit.retention_days != new.audit.retention_days {
             running.audit.retention_days = new.audit.retention_days;
             self.keep_log_for(new);
+        }
+        if running.limits.rates() != new.limits.rates() {
+            let requests_in_work = running.limits.requests_in_work;
+            running.limits = LimitsConfig { requests_in_work, ..new.limits.clone() };
+            self.shared.limit_rates(new.limits.rates());
         }
         tracing::info!(level = running.log.level, retention_days = ?running.audit.retention_days, "configuration read again");
     }
@@ -133,6 +139,7 @@ fn needing_restart(running: &Config, new: &Config) -> Vec<String> {
         ("identity", running.identity != new.identity),
         ("log.format", running.log.format != new.log.format),
         ("key_pairs", running.key_pairs != new.key_pairs),
+        ("limits.requests_in_work", running.limits.requests_in_work != new.limits.requests_in_work),
         ("audit.segment_bytes", running.audit.segment_bytes != new.audit.segment_bytes),
     ];
     let mut names: Vec<String> =

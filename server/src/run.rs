@@ -1,5 +1,6 @@
 //! Running: listeners, signals, the scheduler's thread, and the orderly end.
 
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,7 @@ use strongroom_http::{
 use strongroom_identity::{Fetcher, Tokens};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::admission::Admission;
 use crate::config::{self, IdentityConfig, ListenerConfig, MetricsConfig, TlsConfig};
 use crate::gateway::{Gateway, Serving, Shared};
 use crate::reload::Reloader;
@@ -131,26 +133,31 @@ impl Bound {
     pub(crate) async fn open(
         listeners: &[ListenerConfig],
         metrics: Option<&MetricsConfig>,
+        requests_in_work: Option<NonZeroUsize>,
         shared: &Arc<Shared>,
     ) -> Result<Self, RunError> {
         let signals = Signals::watch()?;
         let mut bound = Vec::new();
         for config in listeners {
             let listener = open(http_listener(config)?).await?;
-            shared.metrics.watch(&config.name, listener.counters());
+            let admission = Arc::new(Admission::new(requests_in_work));
+            shared.metrics.watch(&config.name, listener.counters(), Arc::clone(&admission));
             let gateway = Gateway {
                 name: config.name.clone(),
                 shared: Arc::clone(shared),
                 front_ends: config.front_ends.clone(),
                 regions: config.regions.iter().map(|region| Arc::from(region.as_str())).collect(),
                 metrics: false,
+                admission,
             };
             bound.push((listener, gateway));
         }
         if let Some(metrics) = metrics {
             let listener = open(HttpListener::tcp(config::METRICS, metrics.address)).await?;
             let (name, shared) = (config::METRICS.to_owned(), Arc::clone(shared));
-            let gateway = Gateway { name, shared, front_ends: Vec::new(), regions: Vec::new(), metrics: true };
+            let admission = Arc::new(Admission::new(None));
+            let gateway =
+                Gateway { name, shared, front_ends: Vec::new(), regions: Vec::new(), metrics: true, admission };
             bound.push((listener, gateway));
         }
         Ok(Self { listeners: bound, signals })

@@ -39,7 +39,8 @@ pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
         None => tracing::warn!("sealed: no root can be opened without an operator; run: strongroom unseal"),
     }
     crate::runtime()?.block_on(async {
-        let bound = Bound::open(&config.listener, config.metrics.as_ref(), &shared).await?;
+        let bound =
+            Bound::open(&config.listener, config.metrics.as_ref(), config.limits.requests_in_work, &shared).await?;
         let reloader = Reloader::new(path, config, filter, bound.tls(), Arc::clone(&shared));
         tracing::info!(address = ?bound.address(), "serving");
         Ok(bound.serve(&shared, reloader).await?)

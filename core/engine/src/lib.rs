@@ -27,6 +27,7 @@ mod pairs;
 mod passage;
 mod perform;
 mod planned;
+mod rates;
 mod record;
 mod rollback;
 mod rows;
@@ -69,6 +70,7 @@ pub use crate::operation::{
     Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, RoleName, Target,
 };
 pub use crate::planned::{begin_initialisation, finish_initialisation, plan_root, planned_root};
+pub use crate::rates::{Rate, RateLimits};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,
@@ -102,6 +104,7 @@ pub struct Engine {
     scheduler: scheduler::Memory,
     strangers: authentication::Strangers,
     identifiers: identifiers::Identifiers,
+    rates: rates::Rates,
 }
 
 impl Engine {
@@ -139,6 +142,7 @@ impl Engine {
         tell("audit_log_owed", u64::from(self.outbox.owes()));
         tell("sweep_damaged", self.found_damaged() as u64);
         tell("doubtful_commits", self.catalog.doubts.open() as u64);
+        self.measure_rates(tell);
         tell("roots", self.vault.roots().len() as u64);
     }
 

@@ -24,6 +24,16 @@ pub const HEAVY_WORKERS: usize = 1;
 pub const HEAVY_QUEUE: usize = 64;
 /// RSA key pairs that are kept ready at most.
 pub const PAIRS_AHEAD: usize = 64;
+/// Windows of a rate.
+pub const RATE_WINDOWS: usize = 4;
+/// Locks over what is counted for rates.
+pub const RATE_SHARDS: usize = 64;
+/// Tenants, principals and keys whose rates one of those counts; one that asks little is forgotten for one more.
+pub const RATED_PER_SHARD: usize = 1_024;
+/// Refusals beyond a rate that are recorded one by one in a second; further ones are counted and recorded together.
+pub const REFUSALS_PER_SECOND: u32 = 10;
+/// Callers whose refusals are counted apart until then.
+pub const COUNTED_REFUSALS: usize = 1_024;
 /// Keys whose metadata is cached.
 pub const CACHED_KEYS: usize = 16_384;
 /// Names whose target is cached.

@@ -12,7 +12,7 @@ use futures_channel::oneshot;
 use parking_lot::Mutex;
 use strongroom_audit::durable::Durable;
 use strongroom_audit::gate::Permit;
-use strongroom_audit::port::{LogUnavailable, RecordClass};
+use strongroom_audit::port::{LogUnavailable, Position, RecordClass};
 use strongroom_audit::record::SealedRecord;
 use strongroom_model::action::Action;
 use strongroom_model::caller::Principal;
@@ -27,13 +27,14 @@ use crate::call::{Call, Mode};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::doubt::places;
-use crate::error::{Denial, EngineError, InternalFault, Noun, Unavailable};
+use crate::error::{Denial, EngineError, InternalFault, Noun, Quota, Unavailable};
 use crate::limits;
 use crate::operation::{
     Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, RoleName, Target, UsedVersion,
 };
 use crate::operations::principal;
 use crate::passage::Passing;
+use crate::rates::Charged;
 use crate::workers::Ground;
 
 /// A request on its way, and what is known of it so far.
@@ -42,6 +43,7 @@ pub(crate) struct Journey {
     pub(crate) mode: Mode,
     pub(crate) started: Timestamp,
     pub(crate) began: Duration,
+    pub(crate) charged: Charged,
 }
 
 /// What one attempt has found out, for the record.
@@ -83,7 +85,13 @@ impl Engine {
         operation: O,
         mode: Mode,
     ) -> Result<O::Output, EngineError> {
-        let journey = Journey { call, mode, started: self.clock.now(), began: self.clock.since_boot() };
+        let journey = Journey {
+            call,
+            mode,
+            started: self.clock.now(),
+            began: self.clock.since_boot(),
+            charged: Charged::default(),
+        };
         let finished = match self.attempt(&journey, &operation, Ground::Here) {
             Ok(finished) => finished,
             Err(ground) => {
@@ -133,7 +141,13 @@ impl Engine {
     ) -> Vec<Result<O::Output, EngineError>> {
         let mut attempts = Vec::with_capacity(items.len());
         for (call, operation) in items {
-            let journey = Journey { call, mode, started: self.clock.now(), began: self.clock.since_boot() };
+            let journey = Journey {
+                call,
+                mode,
+                started: self.clock.now(),
+                began: self.clock.since_boot(),
+                charged: Charged::default(),
+            };
             attempts.push(self.attempt(&journey, &operation, Ground::Heavy));
         }
         let settle = |attempt| match attempt {
@@ -188,6 +202,12 @@ impl Engine {
                 Err(Halt::Fail(error)) => Err(error),
                 Ok(outcome) => Ok(outcome),
             };
+            if matches!(answer, Err(EngineError::LimitExceeded(Quota::Requests)))
+                && self.counts_refusal(journey, &trace)
+            {
+                let answer = Err(EngineError::LimitExceeded(Quota::Requests));
+                return Ok(Finished { answer, durable: Durable::finished(Ok(Position::default())) });
+            }
             let permit = trace.permit.take().map_or_else(|| self.log.reserve(RecordClass::Authenticated, 1), Ok);
             let permit = match permit {
                 Ok(permit) => permit,
@@ -249,6 +269,7 @@ impl Engine {
         let call = &journey.call;
         self.may_serve(call, ground)?;
         let unresolved = self.resolve_all(call, operation.demands()?, ground, trace)?;
+        self.rates.charge_caller(journey)?;
         if unresolved.is_none() || !trace.demands.is_empty() {
             self.decide_all(journey, operation, ground, trace)?;
         }
@@ -257,6 +278,7 @@ impl Engine {
             return Err(error.into());
         }
         self.check_states(trace, ground)?;
+        self.rates.charge_keys(journey, &trace.keys)?;
         let wanted = operation.ground(&trace.keys);
         if wanted > ground {
             return Err(Halt::Move(wanted));

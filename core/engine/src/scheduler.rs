@@ -76,6 +76,7 @@ impl Engine {
     /// When the store or the log can't serve; what is due stays due.
     pub fn tick(self: &Arc<Self>, dialect: &'static dyn Dialect) -> Result<Ticked, EngineError> {
         self.record_counted_failures();
+        self.record_counted_refusals();
         self.end_doubts()?;
         self.clear_outbox()?;
         self.save_head()?;

@@ -26,7 +26,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use strongroom_authentication::{Authenticator, Origins, Proved, Reason, Refused, aws, report, request_id, user_agent};
-use strongroom_engine::{Dialect as _, Engine, EngineError, FailedAuthentication, Noun};
+use strongroom_engine::{Dialect as _, Engine, EngineError, FailedAuthentication, Noun, Unavailable};
 use strongroom_http::{Peer, Request, Response};
 use strongroom_model::caller::Source;
 
@@ -92,6 +92,15 @@ impl Kms {
                 respond(answer.status, &id, json.finish())
             }
         }
+    }
+
+    /// The answer to one request too many at once, of which nothing has been looked at.
+    #[must_use]
+    pub fn overloaded(&self) -> Response {
+        let answer = answer(&EngineError::Unavailable(Unavailable::Busy), Operation::from_name(""));
+        let mut json = Json::new();
+        json.text("__type", answer.code).text_if("message", answer.message.as_deref());
+        respond(answer.status, &request_id(&self.engine), json.finish())
     }
 
     async fn answer(

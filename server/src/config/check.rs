@@ -20,6 +20,8 @@ const NAME: usize = 64;
 const SOCKET: usize = 107;
 /// Longest deadline of a token's call: no client waits that long.
 const DEADLINE_MOST: Duration = Duration::from_secs(120);
+/// Longest window of a rate, in seconds.
+const LONGEST_WINDOW: u32 = 24 * 60 * 60;
 /// The name of the listener of `[metrics]`.
 pub(crate) const METRICS: &str = "metrics";
 
@@ -56,8 +58,21 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     if config.key_pairs.rsa_ahead > most {
         found.problem(&[Key("key_pairs"), Key("rsa_ahead")], format!("`rsa_ahead` must be {most} at most"));
     }
+    check_rates(config, found);
     check_roots(config, found);
     check_listeners(config, found);
+}
+
+fn check_rates(config: &Config, found: &mut Found<'_>) {
+    let limits = &config.limits;
+    for (name, rates) in [("tenant", &limits.tenant), ("principal", &limits.principal), ("key", &limits.key)] {
+        if rates.len() > strongroom_engine::limits::RATE_WINDOWS {
+            found.problem(&[Key("limits"), Key(name)], format!("`{name}` has more than 4 windows"));
+        }
+        if rates.iter().any(|rate| rate.seconds.get() > LONGEST_WINDOW) {
+            found.problem(&[Key("limits"), Key(name)], "`seconds` must be at most 86400: a day");
+        }
+    }
 }
 
 fn check_roots(config: &Config, found: &mut Found<'_>) {

@@ -218,3 +218,26 @@ fn sighup_takes_other_certificates_the_log_level_and_the_retention_and_names_wha
     house.encrypt(&served, &key);
     served.stop();
 }
+
+#[test]
+fn beyond_a_rate_of_the_configuration_clients_are_throttled_until_sighup_takes_it_away() {
+    let house = House::new();
+    let root = house.software_root("root");
+    house.configure(&format!("{root}[limits]\nprincipal = [{{ requests = 3, seconds = 3600 }}]\n"));
+    house.init();
+    let served = house.serve();
+    let mut client = house.client(&served, &house.root_key());
+    let mut ask = || client.kms("ListKeys", "{}").unwrap();
+    for _ in 0..3 {
+        assert_eq!(ask().status, 200);
+    }
+    let refused = ask();
+    assert_eq!((refused.status, refused.text("__type")), (400, "ThrottlingException".to_owned()));
+    house.done("tenant list");
+    house.configure(&root);
+    served.hang_up();
+    while ask().status != 200 {
+        std::thread::yield_now();
+    }
+    served.stop();
+}

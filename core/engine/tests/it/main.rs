@@ -14,6 +14,7 @@ mod lifecycle;
 mod matrix;
 mod planned;
 mod races;
+mod rates;
 mod roots;
 mod sessions;
 mod sharing;

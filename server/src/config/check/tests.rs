@@ -203,3 +203,21 @@ fn settings_for_client_certificates_need_an_authority() {
     only(&with("\"key.pem\"", "\"key.pem\", client_optional = true"), 12, "`client_optional`");
     only(&with("private_key = \"key.pem\"", "client_ca = \"ca.pem\""), 12, "`private_key`");
 }
+
+#[test]
+fn rates_have_few_windows_none_longer_than_a_day_and_none_of_nothing() {
+    let good = format!("{GOOD}[limits]\nrequests_in_work = 64\nkey = [{{ requests = 100, seconds = 1 }}]\n");
+    let config = parse(Path::new("strongroom.toml"), &good).unwrap();
+    assert_eq!((config.limits.rates().key.len(), config.limits.rates().tenant.len()), (1, 0));
+    for (wrong, word) in [
+        ("key = [{ requests = 0, seconds = 1 }]", "nonzero"),
+        ("tenant = [{ requests = 1, seconds = 86401 }]", "a day"),
+        ("requests_in_work = 0", "nonzero"),
+        ("hosts = []", "hosts"),
+    ] {
+        let said = problems(&format!("{GOOD}[limits]\n{wrong}\n"));
+        assert!(said.len() == 1 && said[0].contains(word), "{wrong}: {said:?}");
+    }
+    let many = vec!["{ requests = 1, seconds = 1 }"; 5].join(", ");
+    assert!(problems(&format!("{GOOD}[limits]\nprincipal = [{many}]\n"))[0].contains("more than 4 windows"));
+}
