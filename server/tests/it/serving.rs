@@ -236,8 +236,7 @@ fn beyond_a_rate_of_the_configuration_clients_are_throttled_until_sighup_takes_i
     house.done("tenant list");
     house.configure(&root);
     served.hang_up();
-    while ask().status != 200 {
-        std::thread::yield_now();
-    }
+    served.await_word("configuration read again");
+    assert_eq!(ask().status, 200);
     served.stop();
 }
