@@ -12,13 +12,20 @@ use crate::admission::Admission;
 /// What is measured.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    listeners: Mutex<Vec<(String, Arc<Counters>, Arc<Admission>)>>,
+    listeners: Mutex<Vec<Watched>>,
+}
+
+/// One listener.
+struct Watched {
+    name: String,
+    counters: Arc<Counters>,
+    admission: Arc<Admission>,
 }
 
 impl Metrics {
     /// Adds a listener's counters.
     pub(crate) fn watch(&self, listener: &str, counters: Arc<Counters>, admission: Arc<Admission>) {
-        self.listeners.lock().push((listener.to_owned(), counters, admission));
+        self.listeners.lock().push(Watched { name: listener.to_owned(), counters, admission });
     }
 
     /// Writes everything down.
@@ -29,7 +36,7 @@ impl Metrics {
         let listeners = self.listeners.lock();
         let mut family = |name: &str, kind: &str, value: &dyn Fn(&strongroom_http::Counts, &Admission) -> u64| {
             let _ = writeln!(text, "# TYPE strongroom_{name} {kind}");
-            for (listener, counters, admission) in listeners.iter() {
+            for Watched { name: listener, counters, admission } in listeners.iter() {
                 let value = value(&counters.snapshot(), admission);
                 let _ = writeln!(text, "strongroom_{name}{{listener=\"{listener}\"}} {value}");
             }

@@ -50,7 +50,11 @@ pub(crate) fn apply(
     mistakes.check()?;
     if for_programs {
         let mut applied = 0;
-        let done = if options.dry_run { Ok(()) } else { carry_out(client, &plan, |_| Ok(applied += 1)) };
+        let count = |_: &Step| -> Result<(), CliError> {
+            applied += 1;
+            Ok(())
+        };
+        let done = if options.dry_run { Ok(()) } else { carry_out(client, &plan, count) };
         output.json(&plan.json(applied))?;
         return done;
     }

@@ -168,9 +168,8 @@ impl<'t> Json<'t> {
                 return self.fault("a name in quotes must stand here");
             }
             let begin = self.at;
-            let name = match self.scalar()? {
-                serde_json::Value::String(name) => name,
-                _ => return self.fault("a name in quotes must stand here"),
+            let serde_json::Value::String(name) = self.scalar()? else {
+                return self.fault("a name in quotes must stand here");
             };
             if entries.iter().any(|(other, _)| *other == name) {
                 return Err((begin, format!("{name:?} is there twice")));

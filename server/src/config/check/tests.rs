@@ -218,6 +218,6 @@ fn rates_have_few_windows_none_longer_than_a_day_and_none_of_nothing() {
         let said = problems(&format!("{GOOD}[limits]\n{wrong}\n"));
         assert!(said.len() == 1 && said[0].contains(word), "{wrong}: {said:?}");
     }
-    let many = vec!["{ requests = 1, seconds = 1 }"; 5].join(", ");
+    let many = ["{ requests = 1, seconds = 1 }"; 5].join(", ");
     assert!(problems(&format!("{GOOD}[limits]\nprincipal = [{many}]\n"))[0].contains("more than 4 windows"));
 }
