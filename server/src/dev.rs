@@ -82,7 +82,14 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     }
     strongroom_engine::finish_initialisation(&*store).map_err(WiringError::from)?;
     let engine = wiring::start(parts, false, KeyPairsConfig::default().rsa_ahead)?;
-    let serving = run::serving(engine, log, PARTITION, &IdentityConfig::default(), None);
+    let serving = run::serving(
+        engine,
+        log,
+        PARTITION,
+        vec![Arc::from(options.region.as_str())],
+        &IdentityConfig::default(),
+        None,
+    );
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared =
         Arc::new(Shared::new(Metrics::default(), Arc::default(), Box::new(|_, _| Err("not sealed".to_owned()))));
@@ -221,6 +228,7 @@ fn first_key(
         spec: KeySpec::Aes256,
         usages: vec![Usage::DerivedAead],
         origin: Origin::Generated,
+        multi_region: false,
         description: "A key to begin with".to_owned(),
         policy: dialect.default_key_policy(ACCOUNT),
         bypass_lockout: true,

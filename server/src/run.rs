@@ -54,15 +54,16 @@ pub(crate) enum RunError {
     },
 }
 
-/// The front ends over an engine.
+/// The front ends over an engine, for the regions that all listeners serve together.
 pub(crate) fn serving(
     engine: Arc<Engine>,
     log: Arc<FileLog>,
     partition: &str,
+    regions: Vec<Arc<str>>,
     identity: &IdentityConfig,
     roots: Option<Arc<dyn ConfiguredRoots>>,
 ) -> Serving {
-    let kms = Kms::new(Arc::clone(&engine), partition);
+    let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions);
     let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect()]);
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),

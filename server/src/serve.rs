@@ -1,5 +1,6 @@
 //! `strongroom serve`: the production way.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -124,6 +125,9 @@ impl Opener {
             (Err(error), None) => tracing::error!(%error, "that roots were unsealed is not recorded yet"),
         }
         let keeper: Arc<dyn ConfiguredRoots> = Arc::<Keeper>::clone(&self.keeper);
-        Ok(Some(run::serving(engine, log, &self.config.partition, &self.config.identity, Some(keeper))))
+        let regions: BTreeSet<&str> =
+            self.config.listener.iter().flat_map(|listener| &listener.regions).map(String::as_str).collect();
+        let regions = regions.into_iter().map(Arc::from).collect();
+        Ok(Some(run::serving(engine, log, &self.config.partition, regions, &self.config.identity, Some(keeper))))
     }
 }

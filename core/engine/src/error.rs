@@ -124,6 +124,12 @@ pub enum EngineError {
         /// The key, as the front end names it.
         resource: Arc<str>,
     },
+    /// What is done with the primary of a multi-Region key only.
+    #[error("{resource} is not the primary of a multi-Region key")]
+    NotPrimary {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+    },
     /// A page cursor that was not made here for this listing.
     #[error("the page cursor is not valid")]
     InvalidCursor,

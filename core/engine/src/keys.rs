@@ -39,6 +39,10 @@ pub(crate) fn version_by_material(lineage: LineageId, material: MaterialId, key:
     join(&[lineage.as_bytes(), material.as_bytes(), key.as_bytes()])
 }
 
+pub(crate) fn key_by_lineage(lineage: LineageId, key: KeyId) -> Vec<u8> {
+    join(&[lineage.as_bytes(), key.as_bytes()])
+}
+
 pub(crate) fn domain_key(tenant: TenantId, id: DomainKeyId) -> Vec<u8> {
     join(&[tenant.as_bytes(), id.as_bytes()])
 }

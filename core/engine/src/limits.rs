@@ -94,6 +94,8 @@ pub const DESCRIPTION_CHARACTERS: usize = 8_192;
 pub const DESTRUCTION_DAYS: std::ops::RangeInclusive<u32> = 7..=30;
 /// Automatic rotation's period.
 pub const ROTATION_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
+/// Keys of a lineage: an installation has no more regions.
+pub const KEYS_OF_LINEAGE: usize = 64;
 /// How long import parameters may be used.
 pub const IMPORT_TOKEN_TIME: Duration = Duration::from_secs(24 * 3600);
 /// How long imported material may be kept at most where it is to expire at all.

@@ -421,7 +421,11 @@ impl Engine {
                     (found, _) => found,
                 };
                 let entry = self.catalog.key(found?, ground)?;
-                let resource = entry.resource(dialect, &call.region);
+                let region = match reference {
+                    KeyReference::Name(name) if *name.region != *call.region => Arc::from(&*name.region),
+                    _ => Arc::clone(&call.region),
+                };
+                let resource = entry.resource(dialect, &region);
                 let handle = KeyHandle {
                     entry,
                     resource: Arc::clone(&resource),

@@ -193,6 +193,7 @@ impl EngineError {
             Self::IncorrectMaterial => 27,
             Self::RotationPending { .. } => 28,
             Self::NothingPending { .. } => 29,
+            Self::NotPrimary { .. } => 30,
             Self::SessionExpired => 23,
         }
     }

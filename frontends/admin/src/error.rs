@@ -214,6 +214,7 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::ExpiredImportToken => (StatusCode::BAD_REQUEST, "ExpiredImportToken"),
         EngineError::IncorrectMaterial => (StatusCode::BAD_REQUEST, "IncorrectMaterial"),
         EngineError::RotationPending { .. } => (StatusCode::CONFLICT, "RotationPending"),
+        EngineError::NotPrimary { .. } => (StatusCode::CONFLICT, "NotPrimary"),
         EngineError::NothingPending { .. } => (StatusCode::CONFLICT, "NothingPending"),
         EngineError::InvalidCursor => (StatusCode::BAD_REQUEST, "InvalidCursor"),
         EngineError::DryRun => (StatusCode::OK, "DryRun"),

@@ -46,6 +46,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         policy: asked.policy.unwrap_or(policy),
         bypass_lockout: true,
         origin: Origin::Generated,
+        multi_region: false,
         tags: asked.tags.into_iter().map(|Tag { name, value }| (name, value)).collect(),
     };
     let entry = context.perform_telling(CreateNamedKey { key, names, owner }, detail).await?;

@@ -20,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) dialect: &'static KmsDialect,
     pub(crate) caller: Arc<Caller>,
     pub(crate) region: Arc<str>,
+    /// The regions of the whole installation.
+    pub(crate) regions: &'a [Arc<str>],
     pub(crate) source: Arc<Source>,
     pub(crate) request_id: &'a str,
     pub(crate) user_agent: &'a str,

@@ -7,6 +7,7 @@ use strongroom_model::name::{Name, NameKind};
 use strongroom_model::usage::Usage;
 
 use crate::operations::Operation;
+use crate::operations::replicas::type_word;
 use crate::words::{self, word};
 use crate::{error, names};
 
@@ -142,7 +143,8 @@ fn key_attribute<'a>(key: &ConditionKey, index: usize, entry: &'a KeyEntry, regi
         "kms:keyspec" | "kms:customermasterkeyspec" => one(Value::Text(word(words::KEY_SPECS, &entry.row.spec))),
         "kms:keyusage" | "kms:customermasterkeyusage" => one(Value::Text(words::key_usage_word(entry.profile))),
         "kms:keyorigin" => one(Value::Text(words::origin(entry.row.origin))),
-        "kms:multiregion" => one(Value::Bool(false)),
+        "kms:multiregion" => one(Value::Bool(entry.row.multi_region.is_some())),
+        "kms:multiregionkeytype" => one(Value::Text(type_word(entry.row.multi_region?))),
         "kms:resourcealiases" => {
             let aliases = entry.names.iter().filter(|name| name.kind == ALIAS && *name.region == *region);
             aliases.map(|name| Value::Text(&name.text)).nth(index)

@@ -124,6 +124,10 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
             );
             (400, "KMSInvalidStateException", Some(message))
         }
+        EngineError::NotPrimary { resource } => {
+            let message = format!("{resource} is not a multi-region primary key.");
+            (400, "UnsupportedOperationException", Some(message))
+        }
         EngineError::NothingPending { resource } => {
             let message = format!("No available key material pending rotation for the key: {resource}.");
             (400, "KMSInvalidStateException", Some(message))
@@ -327,6 +331,7 @@ mod tests {
             EngineError::IncorrectMaterial,
             EngineError::RotationPending { resource: ARN.into(), published: [0xab; 32] },
             EngineError::NothingPending { resource: ARN.into() },
+            EngineError::NotPrimary { resource: ARN.into() },
             EngineError::InvalidCursor,
             EngineError::DryRun,
             EngineError::Unavailable(Unavailable::Busy),

@@ -4,8 +4,7 @@
 //! Facts of the protocol: docs/protocols/aws-kms.md. What is decided, recorded and encrypted, the engine decides, records and
 //! encrypts.
 //!
-//! Absent on purpose: key stores, multi-Region keys, key agreement, encapsulation and attested
-//! recipients, which are refused as unsupported; session tokens.
+//! Absent on purpose: key stores and attested recipients, which are refused as unsupported; session tokens.
 
 mod attributes;
 mod check;
@@ -53,6 +52,7 @@ pub struct Kms {
     authenticator: Authenticator,
     dialect: &'static KmsDialect,
     origins: Origins,
+    regions: Vec<Arc<str>>,
 }
 
 impl Kms {
@@ -60,7 +60,14 @@ impl Kms {
     #[must_use]
     pub fn new(engine: Arc<Engine>, partition: &str) -> Self {
         let (dialect, origins) = (dialect(partition), Origins::default());
-        Self { authenticator: Authenticator::new(Arc::clone(&engine)), engine, dialect, origins }
+        Self { authenticator: Authenticator::new(Arc::clone(&engine)), engine, dialect, origins, regions: Vec::new() }
+    }
+
+    /// The regions that the installation's listeners serve together: those in which a key may have replicas.
+    #[must_use]
+    pub fn with_regions(mut self, regions: Vec<Arc<str>>) -> Self {
+        self.regions = regions;
+        self
     }
 
     /// How it names things.
@@ -120,7 +127,8 @@ impl Kms {
             Err(refused) => return Err(self.unproved(refused, source, request_id, user_agent, operation).await),
         };
         let (engine, dialect) = (&self.engine, self.dialect);
-        let context = Context { engine, dialect, caller, region, source, request_id, user_agent, operation };
+        let regions = &self.regions;
+        let context = Context { engine, dialect, caller, region, regions, source, request_id, user_agent, operation };
         match operation.run(&context, &request.body).await {
             Ok(body) => Ok(body),
             Err(Fault::Engine(error)) => Err(worded(&context, &error)),

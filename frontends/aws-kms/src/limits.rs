@@ -44,6 +44,8 @@ pub const DEFAULT_KEYS_PAGE: i64 = 100;
 pub const MARKER: RangeInclusive<usize> = 1..=1024;
 /// Bytes of a data key, or of randomness.
 pub const RANDOM_BYTES: RangeInclusive<i64> = 1..=1024;
+/// Characters of a region.
+pub const REGION: RangeInclusive<usize> = 1..=32;
 /// Characters of the id of key material: 32 bytes in hexadecimal.
 pub const KEY_MATERIAL_ID: RangeInclusive<usize> = 64..=64;
 /// Characters of the description of key material.

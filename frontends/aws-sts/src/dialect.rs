@@ -94,6 +94,7 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::ExpiredImportToken
         | EngineError::IncorrectMaterial
         | EngineError::RotationPending { .. }
+        | EngineError::NotPrimary { .. }
         | EngineError::NothingPending { .. }
         | EngineError::InvalidCursor
         | EngineError::DryRun

@@ -21,7 +21,6 @@ use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, Due, ImportRow, KeyRow, RotationCause, VersionRow};
-use crate::workers::Ground;
 use crate::{keys, limits};
 
 /// Gives out what is needed to bring material for a key: a public key to wrap it to, and a token that brings its private
@@ -55,12 +54,6 @@ impl Operation for GetImportParameters {
         Ok(vec![Demand { action: Action::GetParametersForImport, target, purpose: Purpose::Import }])
     }
 
-    /// Making an RSA pair takes long; a refusal does not.
-    fn ground(&self, keys: &[KeyHandle]) -> Ground {
-        let imported = keys.first().is_some_and(|handle| handle.entry().row.origin == Origin::Imported);
-        if imported { Ground::Heavy } else { Ground::Worker }
-    }
-
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<ImportParameters>, Halt> {
         let handle = authorized.key(0)?;
         require_imported(handle)?;
@@ -68,7 +61,8 @@ impl Operation for GetImportParameters {
             return Err(EngineError::Unsupported("this kind of key to wrap with").into());
         }
         let (engine, row) = (authorized.engine(), &handle.entry().row);
-        let pair = engine.vault.generate_import_pair(self.wrapping_spec)?;
+        let make = || engine.vault.generate_import_pair(self.wrapping_spec);
+        let pair = engine.pairs.take(self.wrapping_spec, authorized.ground, make)?;
         let public = pair.public_key().map_err(error::crypto)?.der().to_vec();
         let valid_to = authorized.now().after(limits::IMPORT_TOKEN_TIME);
         let token = Token { wrapping: self.wrapping, spec: self.wrapping_spec, valid_to, pair };

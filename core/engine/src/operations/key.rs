@@ -17,11 +17,12 @@ use strongroom_model::store::{Batch, Precondition, Row, Table};
 use strongroom_model::usage::{Usage, UsageProfile};
 use strongroom_policy::{Document, Kind};
 
+use super::lineage::{check_origin, others, require_primary, share_rotation};
 use crate::catalog::KeyEntry;
 use crate::decide::Subject;
-use crate::error::{self, EngineError, InputFault, Quota};
+use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, BindingRow, Due, KeyRow, RotationCause, RotationRow, VersionRow};
+use crate::rows::{self, BindingRow, Due, KeyRow, MultiRegion, RotationCause, RotationRow, VersionRow};
 use crate::{keys, limits, named};
 
 /// A day, by which destruction and rotation are counted.
@@ -39,6 +40,8 @@ pub struct CreateKey {
     pub usages: Vec<Usage>,
     /// Where its material comes from. Without a version and in pre-activation until it is imported, where it is to be.
     pub origin: Origin,
+    /// Whether it can have replicas in other regions; then it is their primary.
+    pub multi_region: bool,
     /// Words for people.
     pub description: String,
     /// The key policy.
@@ -66,6 +69,9 @@ impl Operation for CreateKey {
         let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
         check_description(&self.description)?;
         check_tags(&self.tags)?;
+        if self.multi_region {
+            check_origin(self.origin)?;
+        }
         let (state, current) = match self.origin {
             Origin::Generated => (KeyState::Active, 1),
             Origin::Imported => (KeyState::PreActivation, 0),
@@ -91,34 +97,43 @@ impl Operation for CreateKey {
             on_demand_rotations: 0,
             region: self.name.region.to_string(),
             accepted_formats: AcceptedFormats::NEWEST.bits(),
-            multi_region: None,
+            multi_region: self.multi_region.then_some(MultiRegion::Primary),
         };
         check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
         let mut batch = Batch::default();
         let versions = match self.origin {
-            Origin::Generated => vec![new_version(authorized, &row, 1, RotationCause::Creation, &mut batch)?],
+            Origin::Generated => vec![new_version(authorized, &[&row], 1, RotationCause::Creation, &mut batch)?],
             Origin::Imported | Origin::Resident => Vec::new(),
         };
         batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
+        if self.multi_region {
+            batch.put(Table::KeyByLineage, keys::key_by_lineage(row.lineage, row.id), Vec::new());
+        }
         let binding = bind(&mut batch, &self.name, row.id, now);
         let entry = KeyEntry::made(row, versions, vec![binding], engine.catalog().load_tenant(self.tenant)?.0)?;
         Ok(Outcome::Change(batch, Arc::new(entry)))
     }
 }
 
-/// Adds a fresh version of `key` to a batch.
+/// Adds a fresh version to a batch, with the same material for all `keys` of one lineage; the first's is returned.
 pub(crate) fn new_version(
     authorized: &Authorized<'_>,
-    key: &KeyRow,
+    keys: &[&KeyRow],
     ordinal: u32,
     cause: RotationCause,
     batch: &mut Batch,
 ) -> Result<VersionRow, Halt> {
+    let vault = &authorized.engine().vault;
+    let none = || EngineError::Internal(InternalFault::Material { key: String::new(), cause: "no such key" });
+    let (key, others) = keys.split_first().ok_or_else(none)?;
     let domain_key = present_domain_key(authorized, key.tenant, batch)?;
-    let engine = authorized.engine();
-    let material = engine.pairs.take(key.spec, authorized.ground, || engine.vault.generate(key))?;
+    let material = authorized.engine().pairs.take(key.spec, authorized.ground, || vault.generate(key))?;
     let version = wrapped_version(authorized, &domain_key, key, ordinal, cause, &material)?;
     insert_version(key, &version, batch);
+    for other in others {
+        let wrapped = vault.wrap(&domain_key, other, version.material, &material)?;
+        insert_version(other, &VersionRow { key: other.id, wrapped, ..version.clone() }, batch);
+    }
     Ok(version)
 }
 
@@ -197,7 +212,7 @@ pub enum Edit {
     Resume,
     /// Suspends its use.
     Suspend,
-    /// Destroys its material after so many days.
+    /// Destroys its material after so many days, which for a primary with replicas run from when the last of them is gone.
     ScheduleDestruction {
         /// Days to wait.
         days: u32,
@@ -270,9 +285,15 @@ impl Operation for EditKey {
             Edit::Suspend => row.state = KeyState::Suspended,
             Edit::ScheduleDestruction { days } => {
                 check_days("the waiting period", *days, &limits::DESTRUCTION_DAYS)?;
-                let at = authorized.now().after(DAY * *days);
-                row.state = KeyState::DestructionScheduled { at };
-                batch.put(Table::Schedule, keys::schedule(at, Due::Destruction, row.id), Vec::new());
+                let others = others(authorized.engine().catalog(), &row)?;
+                if row.multi_region == Some(MultiRegion::Primary) && !others.is_empty() {
+                    row.state = KeyState::DestructionAwaitsReplicas { days: *days };
+                    batch.preconditions.extend(others.iter().map(KeyEntry::unchanged));
+                } else {
+                    let at = authorized.now().after(DAY * *days);
+                    row.state = KeyState::DestructionScheduled { at };
+                    batch.put(Table::Schedule, keys::schedule(at, Due::Destruction, row.id), Vec::new());
+                }
             }
             Edit::CancelDestruction => {
                 if let KeyState::DestructionScheduled { at } = row.state {
@@ -302,12 +323,14 @@ impl Operation for EditKey {
                 unschedule_rotation(&row, &mut batch);
                 let next = authorized.now().after(DAY * *period_days);
                 row.rotation = Some(RotationRow { period_days: *period_days, next });
+                share_rotation(&others(authorized.engine().catalog(), &row)?, row.rotation, &mut batch);
                 batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
             }
             Edit::DisableRotation => {
                 check_rotatable(handle, &[Origin::Generated])?;
                 unschedule_rotation(&row, &mut batch);
                 row.rotation = None;
+                share_rotation(&others(authorized.engine().catalog(), &row)?, None, &mut batch);
             }
         }
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
@@ -325,6 +348,9 @@ fn unschedule_rotation(row: &KeyRow, batch: &mut Batch) {
 /// those whose material is made here.
 pub(crate) fn check_rotatable(handle: &KeyHandle, origins: &[Origin]) -> Result<(), EngineError> {
     let row = &handle.entry().row;
+    if row.multi_region.is_some() {
+        require_primary(handle)?;
+    }
     if row.spec != KeySpec::Aes256 {
         return Err(EngineError::Unsupported("rotation of this kind of key"));
     }
@@ -341,14 +367,14 @@ fn check_days(what: &'static str, days: u32, allowed: &std::ops::RangeInclusive<
     }
 }
 
-fn check_description(description: &str) -> Result<(), EngineError> {
+pub(crate) fn check_description(description: &str) -> Result<(), EngineError> {
     match description.chars().count() <= limits::DESCRIPTION_CHARACTERS {
         true => Ok(()),
         false => Err(InputFault::Form { what: "the description", problem: "must have at most 8192 characters" }.into()),
     }
 }
 
-fn check_tags(tags: &[(String, String)]) -> Result<(), EngineError> {
+pub(crate) fn check_tags(tags: &[(String, String)]) -> Result<(), EngineError> {
     if tags.len() > limits::TAGS_PER_KEY {
         return Err(EngineError::LimitExceeded(Quota::Tags));
     }
@@ -361,7 +387,7 @@ fn check_tags(tags: &[(String, String)]) -> Result<(), EngineError> {
 }
 
 /// A policy must parse, and must leave its maker able to change it again unless that is waived.
-fn check_policy(
+pub(crate) fn check_policy(
     authorized: &Authorized<'_>,
     handle: Option<&KeyHandle>,
     tenant: TenantId,

@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod issuer;
 pub mod kem;
 pub mod key;
+pub mod lineage;
 pub mod listing;
 pub mod mac;
 pub mod name;

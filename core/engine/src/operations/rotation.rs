@@ -10,10 +10,11 @@ use strongroom_model::store::{Batch, Table};
 
 use super::import::schedule_expiries;
 use super::key::{DAY, check_rotatable, new_version, unchanged};
+use super::lineage::{follow_destruction, others, share_rotation};
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, BindingRow, Due, GrantRow, ImportRow, RotationCause, RotationRow, VersionRow};
+use crate::rows::{self, BindingRow, Due, GrantRow, ImportRow, KeyRow, RotationCause, RotationRow, VersionRow};
 use crate::{keys, limits};
 
 /// Rotates a key now.
@@ -89,18 +90,23 @@ fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause)
         _ => return Ok(None),
     }
     row.current += 1;
+    let others = others(authorized.engine().catalog(), &row)?;
     match row.origin {
         Origin::Imported => begin_pending(authorized, handle, &mut batch)?,
         Origin::Generated | Origin::Resident => {
-            new_version(authorized, &row, row.current, cause, &mut batch)?;
+            let lineage: Vec<&KeyRow> = [&row].into_iter().chain(others.iter().map(|other| &other.row)).collect();
+            new_version(authorized, &lineage, row.current, cause, &mut batch)?;
         }
     }
-    for version in entry.versions.iter().filter(|version| version.state == VersionState::Active) {
-        let mut former = version.clone();
-        former.state = VersionState::Deactivated;
-        batch.put(Table::KeyVersion, keys::version(row.id, former.ordinal), rows::encode(&former));
+    for key in others.iter().chain([&**entry]) {
+        for version in key.versions.iter().filter(|version| version.state == VersionState::Active) {
+            let former = VersionRow { state: VersionState::Deactivated, ..version.clone() };
+            batch.put(Table::KeyVersion, keys::version(key.row.id, former.ordinal), rows::encode(&former));
+        }
+        let (rotation, current, on_demand_rotations) = (row.rotation, row.current, row.on_demand_rotations);
+        let rotated = KeyRow { rotation, current, on_demand_rotations, ..key.row.clone() };
+        batch.replace(Table::Key, &key.as_read(), rows::encode(&rotated));
     }
-    batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
     Ok(Some(batch))
 }
 
@@ -145,6 +151,7 @@ impl Operation for SkipRotation {
         let next = due.next.after(DAY * due.period_days);
         row.rotation = Some(RotationRow { next, ..due });
         let mut batch = Batch::default();
+        share_rotation(&others(authorized.engine().catalog(), &row)?, row.rotation, &mut batch);
         batch.delete(Table::Schedule, keys::schedule(due.next, Due::Rotation, row.id));
         batch.put(Table::Schedule, keys::schedule(next, Due::Rotation, row.id), Vec::new());
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
@@ -218,6 +225,7 @@ fn destroy(authorized: &Authorized<'_>, entry: &KeyEntry, batch: &mut Batch) -> 
         batch.delete(Table::Schedule, keys::schedule(rotation.next, Due::Rotation, row.id));
     }
     batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
+    follow_destruction(authorized, &row, batch)?;
     schedule_expiries(row.id, &entry.versions, &[], batch);
     for version in &entry.versions {
         let mut gone = version.clone();

@@ -80,6 +80,7 @@ fn a_key_whose_policy_names_nobody_of_the_account_is_closed_to_identity_policies
         spec: KeySpec::Aes256,
         usages: vec![Usage::DerivedAead],
         origin: Origin::Generated,
+        multi_region: false,
         description: String::new(),
         policy: allow(Some(&anna.policy_name), &["test:*"]),
         bypass_lockout: false,

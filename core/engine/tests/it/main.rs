@@ -15,6 +15,7 @@ mod matrix;
 mod planned;
 mod races;
 mod rates;
+mod replicas;
 mod roots;
 mod sessions;
 mod sharing;

@@ -3,14 +3,16 @@
 use bytes::Bytes;
 use strongroom_engine::operations::inspect::{InspectKey, ListNames};
 use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
+use strongroom_engine::operations::lineage::InspectLineage;
 use strongroom_engine::operations::usage::ReadLastUse;
-use strongroom_engine::{KeyEntry, KeyRow};
+use strongroom_engine::{KeyEntry, KeyRow, MultiRegion};
 use strongroom_model::action::Action;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::KeyState;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::usage::Usage;
 
+use super::replicas::type_word;
 use super::tags::{self, Tag};
 use super::{NOTHING, OneKey, metadata, requests};
 use crate::attributes::{Carried, Carries};
@@ -64,9 +66,6 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     if request.custom_key_store_id.is_some() || request.xks_key_id.is_some() {
         check.not_offered("A custom key store");
     }
-    if request.multi_region == Some(true) {
-        check.not_offered("MultiRegion");
-    }
     let tags = tags::check(&mut check, request.tags.as_deref());
     check.done()?;
     tags::check_reserved(&tags)?;
@@ -76,20 +75,27 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let spec = spec.or(former).unwrap_or(KeySpec::Aes256);
     let (usage_word, usage) = usage_for(usage, spec)?;
     let bypass_lockout = request.bypass_policy_lockout_safety_check.unwrap_or(false);
+    let multi_region = request.multi_region.unwrap_or(false);
     let carried = Carried::default()
         .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
         .with("kms:customermasterkeyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
         .with("kms:keyusage", Carries::Word(usage_word))
         .with("kms:customermasterkeyusage", Carries::Word(usage_word))
         .with("kms:keyorigin", Carries::Word(words::origin(origin)))
-        .with("kms:multiregion", Carries::Flag(false))
+        .with("kms:multiregion", Carries::Flag(multi_region))
         .with("kms:bypasspolicylockoutsafetycheck", Carries::Flag(bypass_lockout))
         .with_tags(&tags);
+    let carried = match multi_region {
+        true => carried.with("kms:multiregionkeytype", Carries::Word(type_word(MultiRegion::Primary))),
+        false => carried,
+    };
     let id = strongroom_authentication::random_id(context.engine).map_err(|error| context.unrecorded(&error))?;
+    let id = if multi_region { format!("mrk-{}", id.replace('-', "")) } else { id };
     let detail = vec![
         ("keySpec", word(words::KEY_SPECS, &spec).to_owned()),
         ("keyUsage", usage_word.to_owned()),
         ("origin", words::origin(origin).to_owned()),
+        ("multiRegion", multi_region.to_string()),
         ("keyId", id.clone()),
     ];
     let operation = CreateKey {
@@ -98,13 +104,14 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         spec,
         usages: vec![usage],
         origin,
+        multi_region,
         description: description.unwrap_or_default().to_owned(),
         policy: policy.map_or_else(|| context.dialect.default_key_policy(&context.caller.account), str::to_owned),
         bypass_lockout,
         tags,
     };
     let entry = context.perform(carried, detail, operation, None).await?;
-    Ok(described(context, &entry, &entry.row))
+    Ok(described(context, &entry, &[]))
 }
 
 /// The usage that a key is made for: AWS leaves it out for symmetric encryption keys only.
@@ -124,9 +131,9 @@ fn usage_for(asked: Option<KeyUsage>, spec: KeySpec) -> Result<(&'static str, Us
     Ok((usage_word, words::usage_of(usage, spec).ok_or_else(unfit)?))
 }
 
-fn described(context: &Context<'_>, entry: &KeyEntry, row: &KeyRow) -> Bytes {
+fn described(context: &Context<'_>, entry: &KeyEntry, others: &[KeyEntry]) -> Bytes {
     let mut json = Json::with_room(1024);
-    json.object("KeyMetadata", |json| metadata::write(json, context, entry, row));
+    json.object("KeyMetadata", |json| metadata::write(json, context, entry, &entry.row, others));
     json.finish()
 }
 
@@ -136,8 +143,10 @@ pub(super) async fn describe(context: &Context<'_>, request: DescribeKeyRequest<
     check_grant_tokens(&mut check, request.grant_tokens.as_deref());
     check.done()?;
     context.grant_tokens(request.grant_tokens.as_deref())?;
-    let entry = inspect(context, key, Accepts::AliasesOrArns).await?;
-    Ok(described(context, &entry, &entry.row))
+    let detail = vec![("keyId", key.to_owned())];
+    let operation = InspectLineage { key: context.key(key, Accepts::AliasesOrArns).await?, action: Action::DescribeKey };
+    let (entry, others) = context.perform(Carried::default(), detail, operation, None).await?;
+    Ok(described(context, &entry, &others))
 }
 
 /// Reads a key as the operation wants it.

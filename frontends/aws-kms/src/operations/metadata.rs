@@ -1,20 +1,27 @@
 //! A key as KMS describes it.
 
+use std::sync::Arc;
+
 use strongroom_engine::{KeyEntry, KeyRow};
 use strongroom_model::purpose::KeyState;
 use strongroom_model::spec::KeySpec;
 
-use super::imports;
+use super::{imports, replicas};
 use crate::context::Context;
 use crate::dialect::KEY_ID;
 use crate::wire::Json;
 use crate::words::{self, word};
 
-/// `KeyMetadata`: `row` is the key as it is now, `entry` all that does not change with it.
-pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, row: &KeyRow) {
+/// `KeyMetadata`: `row` is the key as it is now, `entry` all that does not change with it, `others` its lineage's.
+pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, row: &KeyRow, others: &[KeyEntry]) {
+    // A new replica is not of the request's region.
+    let region = match *row.region == *context.region || row.multi_region.is_none() {
+        true => Arc::clone(&context.region),
+        false => Arc::from(row.region.as_str()),
+    };
     json.text("AWSAccountId", &entry.tenant.account)
-        .text("KeyId", entry.name(KEY_ID, &context.region).unwrap_or_default())
-        .text("Arn", &entry.resource(context.dialect, &context.region))
+        .text("KeyId", entry.name(KEY_ID, &region).unwrap_or_default())
+        .text("Arn", &entry.resource(context.dialect, &region))
         .time("CreationDate", row.created)
         .flag("Enabled", row.state == KeyState::Active)
         .text("Description", &row.description)
@@ -23,10 +30,13 @@ pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, ro
     if let KeyState::DestructionScheduled { at } = row.state {
         json.time("DeletionDate", at);
     }
+    if let KeyState::DestructionAwaitsReplicas { days } = row.state {
+        json.number("PendingDeletionWindowInDays", days.into());
+    }
     json.text("Origin", words::origin(row.origin)).text("KeyManager", "CUSTOMER");
     write_spec(json, row.spec);
     write_algorithms(json, entry);
-    json.flag("MultiRegion", false);
+    replicas::write_configuration(json, context, entry, others);
     imports::write_expiry(json, entry.versions.iter().filter(|version| version.ordinal <= row.current));
     if let (KeySpec::Aes256, Some(current)) = (row.spec, entry.current()) {
         json.digest("CurrentKeyMaterialId", &current.published);

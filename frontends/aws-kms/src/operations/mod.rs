@@ -11,6 +11,7 @@ mod keys;
 mod macs;
 mod metadata;
 mod policies;
+pub(crate) mod replicas;
 mod rotation;
 mod sign;
 mod tags;
@@ -115,6 +116,7 @@ operations! {
     ListRetirableGrants, ListRetirableGrants => grants::list_retirable;
     PutKeyPolicy, PutKeyPolicy => policies::put;
     ReEncrypt, ReEncryptFrom => encrypt::re_encrypt;
+    ReplicateKey, ReplicateKey => replicas::replicate;
     RetireGrant, RetireGrant => grants::retire;
     RevokeGrant, RevokeGrant => grants::revoke;
     RotateKeyOnDemand, RotateKeyOnDemand => rotation::rotate;
@@ -125,6 +127,7 @@ operations! {
     UpdateAlias, UpdateAlias => aliases::update;
     UpdateCustomKeyStore, UpdateKeyStore => key_stores::refuse;
     UpdateKeyDescription, UpdateKeyDescription => keys::update_description;
+    UpdatePrimaryRegion, UpdatePrimaryRegion => replicas::update_primary;
     Verify, Verify => sign::verify;
     VerifyMac, VerifyMac => macs::verify;
 }

@@ -16,5 +16,6 @@ mod imports;
 mod keys;
 mod names;
 mod refusals;
+mod replicas;
 mod signatures;
 mod support;

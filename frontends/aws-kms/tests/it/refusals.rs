@@ -56,7 +56,7 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
     let key = service.key();
     let id = &key["KeyId"];
     for (operation, request) in [
-        ("CreateKey", json!({"MultiRegion": true})),
+        ("CreateKey", json!({"MultiRegion": true, "Origin": "EXTERNAL"})),
         ("CreateKey", json!({"Origin": "AWS_CLOUDHSM"})),
         ("CreateKey", json!({"CustomKeyStoreId": "cks-1"})),
         ("CreateKey", json!({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"})),
@@ -66,7 +66,7 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
     ] {
         assert_eq!(service.refused(operation, request).0, "UnsupportedOperationException", "{operation}");
     }
-    assert_eq!(service.refused("ReplicateKey", json!({})).0, "UnknownOperationException");
+    assert_eq!(service.refused("StealKeys", json!({})).0, "UnknownOperationException");
 }
 
 #[test]
