@@ -122,6 +122,7 @@ fn make(engine: &Arc<Engine>, dialect: &'static KmsDialect, tenant: TenantId, re
         policy: dialect.default_key_policy(ACCOUNT),
         bypass_lockout: true,
         tags: Vec::new(),
+        multi_region: false,
     };
     let call = Call { region: region.into(), ..Call::internal("bench", "CreateKey", dialect) };
     engine.perform_blocking(call, create, Mode::Run).map_err(|error| error.to_string())?;

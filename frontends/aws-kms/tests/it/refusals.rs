@@ -163,5 +163,5 @@ fn a_body_has_the_length_that_its_front_end_takes_and_none_where_there_is_no_fro
     assert_eq!((Kms::max_body_bytes(&kms), Sts::max_body_bytes(&kms)), (128 * 1024, 0));
     let form = http::Request::post("/").header("content-type", "application/x-www-form-urlencoded");
     let (form, ()) = form.body(()).unwrap().into_parts();
-    assert_eq!((Kms::max_body_bytes(&form), Sts::max_body_bytes(&form)), (0, 8 * 1024));
+    assert_eq!((Kms::max_body_bytes(&form), Sts::max_body_bytes(&form)), (0, 96 * 1024));
 }
