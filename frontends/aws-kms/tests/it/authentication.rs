@@ -184,7 +184,7 @@ fn a_caller_learns_who_it_is() {
     ] {
         assert!(xml.contains(&part), "{xml}");
     }
-    let (status, xml) = ask(&user, "Action=AssumeRole&Version=2011-06-15");
+    let (status, xml) = ask(&user, "Action=GetSessionToken&Version=2011-06-15");
     assert!(status == StatusCode::BAD_REQUEST && xml.contains("<Code>InvalidAction</Code>"), "{xml}");
     let wrong = Caller { secret: "wrong".to_owned(), ..user.clone() };
     let (status, xml) = ask(&wrong, "Action=GetCallerIdentity&Version=2011-06-15");
