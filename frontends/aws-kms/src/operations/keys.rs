@@ -144,7 +144,8 @@ pub(super) async fn describe(context: &Context<'_>, request: DescribeKeyRequest<
     check.done()?;
     context.grant_tokens(request.grant_tokens.as_deref())?;
     let detail = vec![("keyId", key.to_owned())];
-    let operation = InspectLineage { key: context.key(key, Accepts::AliasesOrArns).await?, action: Action::DescribeKey };
+    let operation =
+        InspectLineage { key: context.key(key, Accepts::AliasesOrArns).await?, action: Action::DescribeKey };
     let (entry, others) = context.perform(Carried::default(), detail, operation, None).await?;
     Ok(described(context, &entry, &others))
 }
