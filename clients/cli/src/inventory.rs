@@ -55,9 +55,10 @@ pub(crate) fn inventory(
     }
 }
 
-/// What a key is called: the first of its names.
+/// What a key is called: the first of the names that someone chose, else what its front end calls it.
 fn name(key: &InventoryKey) -> &str {
-    key.key.bindings.iter().map(|binding| binding.name.as_str()).min().unwrap_or(&key.key.id)
+    let chosen = |binding: &&strongroom_admin_api::Binding| (binding.kind.ends_with("-key-id"), binding.name.clone());
+    key.key.bindings.iter().min_by_key(chosen).map_or(&key.key.id, |binding| &binding.name)
 }
 
 fn algorithms(key: &InventoryKey) -> String {
