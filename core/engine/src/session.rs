@@ -132,7 +132,7 @@ impl Engine {
     /// Finds a live session by its access key id and its token.
     ///
     /// # Errors
-    /// [`Noun::Credential`] when the token is not one that was given out with this id, or its role is gone: a stranger
+    /// [`Noun::Credential`](crate::error::Noun::Credential) when the token is not one that was given out with this id, or its role is gone: a stranger
     /// learns no more; [`EngineError::SessionExpired`] when its time is over;
     /// [`Unavailable::Busy`](crate::Unavailable::Busy) when too many lookups wait already.
     pub async fn identify_session(self: &Arc<Self>, shown: &str, token: &[u8]) -> Result<Identified, EngineError> {
