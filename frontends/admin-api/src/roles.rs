@@ -43,3 +43,31 @@ pub const ROLES: &[Role] = &[
 pub fn find(name: &str) -> Option<&'static Role> {
     ROLES.iter().find(|role| role.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::find;
+
+    /// The actions that a role permits, as its document names them.
+    fn permitted(role: &str) -> Vec<String> {
+        let document: Value = serde_json::from_str(find(role).unwrap().document).unwrap();
+        let statements = document["Statement"].as_array().unwrap();
+        let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+        actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_tenant_administrator_may_do_with_keys_whatever_a_key_administrator_may() {
+        let all = permitted("tenant-administrator");
+        let covers = |wanted: &str| {
+            all.iter().any(|action| match action.strip_suffix('*') {
+                Some(prefix) => wanted.starts_with(prefix),
+                None => action == wanted,
+            })
+        };
+        let missing: Vec<_> = permitted("key-administrator").into_iter().filter(|wanted| !covers(wanted)).collect();
+        assert_eq!(missing, [""; 0]);
+    }
+}
