@@ -17,7 +17,7 @@ use super::key::unchanged;
 use crate::catalog::{Catalog, PrincipalEntry};
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
-use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow};
+use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, role_reference};
 use crate::workers::Ground;
 use crate::{keys, limits};
 
@@ -42,26 +42,40 @@ impl Operation for CreatePrincipal {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
         check_name("the principal's name", &self.name)?;
-        let engine = authorized.engine();
-        let by_name = keys::principal_by_name(self.tenant, &self.name);
-        if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
-            return Err(EngineError::AlreadyExists(Noun::Principal(self.name.as_str().into())).into());
-        }
-        let row = PrincipalRow {
-            id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
-            tenant: self.tenant,
-            name: self.name.clone(),
-            policy_name: self.policy_name.clone(),
-            created: authorized.now(),
-            suspended: false,
-            unique_id: self.unique_id.clone(),
-            role: None,
-        };
-        let mut batch = Batch::default();
-        batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());
-        batch.insert(Table::Principal, keys::principal(self.tenant, row.id), rows::encode(&row));
-        Ok(Outcome::Change(batch, row))
+        let (policy_name, unique_id) = (self.policy_name.clone(), self.unique_id.clone());
+        add(authorized, self.tenant, &self.name, policy_name, unique_id, None)
     }
+}
+
+/// Adds a user, or a role, whose name among its kind must be free.
+pub(super) fn add(
+    authorized: &Authorized<'_>,
+    tenant: TenantId,
+    name: &str,
+    policy_name: String,
+    unique_id: String,
+    role: Option<RoleRow>,
+) -> Result<Outcome<PrincipalRow>, Halt> {
+    let engine = authorized.engine();
+    let reference = if role.is_some() { role_reference(name) } else { name.to_owned() };
+    let by_name = keys::principal_by_name(tenant, &reference);
+    if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
+        return Err(EngineError::AlreadyExists(Noun::Principal(reference.into())).into());
+    }
+    let row = PrincipalRow {
+        id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
+        tenant,
+        name: name.to_owned(),
+        policy_name,
+        created: authorized.now(),
+        suspended: false,
+        unique_id,
+        role,
+    };
+    let mut batch = Batch::default();
+    batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());
+    batch.insert(Table::Principal, keys::principal(tenant, row.id), rows::encode(&row));
+    Ok(Outcome::Change(batch, row))
 }
 
 /// Reads a principal by name, with the policies attached to it.
@@ -114,7 +128,7 @@ impl Operation for ListPrincipals {
         let roles = named(rows::ROLES);
         let prefix = if self.roles { roles.as_slice() } else { self.tenant.as_bytes() };
         let mut after = self.after.as_ref().map(|after| match self.roles {
-            true => named(&rows::role_reference(after)),
+            true => named(&role_reference(after)),
             false => named(after),
         });
         let snapshot = catalog.snapshot()?;
@@ -469,7 +483,7 @@ pub(crate) fn role(catalog: &Catalog, wanted: &RoleName, ground: Ground) -> Resu
     if ground == Ground::Here {
         return Err(Halt::Move(Ground::Worker));
     }
-    let place = keys::principal_by_name(wanted.tenant, &rows::role_reference(&wanted.name));
+    let place = keys::principal_by_name(wanted.tenant, &role_reference(&wanted.name));
     let id = catalog.snapshot()?.get(Table::PrincipalByName, &place)?;
     let Some(id) = id.and_then(|row| PrincipalId::from_slice(&row.value)) else { return Ok(None) };
     match catalog.principal(wanted.tenant, id, ground) {

@@ -9,7 +9,7 @@ use strongroom_crypto::random;
 use strongroom_model::action::Action;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{CredentialId, PrincipalId, TenantId};
+use strongroom_model::id::{CredentialId, TenantId};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Table};
 use strongroom_policy::{
@@ -17,13 +17,13 @@ use strongroom_policy::{
 };
 use strongroom_secret::SecretBytes;
 
-use super::principal::{check_name, demands, demands_on, find, role};
+use super::principal::{add, check_name, demands, demands_on, find, role};
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InputFault, Noun, Quota, SessionLimit};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
 use crate::rows::{self, PrincipalRow, RoleRow, role_reference};
 use crate::session::{self, SessionRow};
-use crate::{keys, limits, named};
+use crate::{limits, named};
 
 /// Makes a role.
 pub struct CreateRole {
@@ -48,26 +48,9 @@ impl Operation for CreateRole {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
         check_name("the role's name", &self.name)?;
-        let engine = authorized.engine();
-        check(engine.catalog(), self.tenant, &self.role)?;
-        let by_name = keys::principal_by_name(self.tenant, &role_reference(&self.name));
-        if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
-            return Err(EngineError::AlreadyExists(Noun::Principal(role_reference(&self.name).into())).into());
-        }
-        let row = PrincipalRow {
-            id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
-            tenant: self.tenant,
-            name: self.name.clone(),
-            policy_name: self.policy_name.clone(),
-            created: authorized.now(),
-            suspended: false,
-            unique_id: self.unique_id.clone(),
-            role: Some(self.role.clone()),
-        };
-        let mut batch = Batch::default();
-        batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());
-        batch.insert(Table::Principal, keys::principal(self.tenant, row.id), rows::encode(&row));
-        Ok(Outcome::Change(batch, row))
+        check(authorized.engine().catalog(), self.tenant, &self.role)?;
+        let (policy_name, unique_id) = (self.policy_name.clone(), self.unique_id.clone());
+        add(authorized, self.tenant, &self.name, policy_name, unique_id, Some(self.role.clone()))
     }
 }
 
