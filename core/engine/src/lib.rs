@@ -29,6 +29,7 @@ mod perform;
 mod planned;
 mod rates;
 mod record;
+mod resolve;
 mod rollback;
 mod rows;
 mod scheduler;

@@ -14,10 +14,9 @@ use strongroom_audit::durable::Durable;
 use strongroom_audit::gate::Permit;
 use strongroom_audit::port::{LogUnavailable, Position, RecordClass};
 use strongroom_audit::record::SealedRecord;
-use strongroom_model::action::Action;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::id::TenantId;
 use strongroom_model::purpose::{Purpose, VersionState};
 use strongroom_model::store::{Batch, Change, Precondition, StoreError, Table};
 use strongroom_policy::Missing;
@@ -27,11 +26,9 @@ use crate::call::{Call, Mode};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::doubt::places;
-use crate::error::{Denial, EngineError, InternalFault, Noun, Quota, Unavailable};
+use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
 use crate::limits;
-use crate::operation::{
-    Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, RoleName, Target, UsedVersion,
-};
+use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
 use crate::passage::Passing;
 use crate::rates::Charged;
@@ -368,138 +365,6 @@ impl Engine {
             true => Err(EngineError::TenantSuspended.into()),
             false => Ok(()),
         }
-    }
-
-    /// Finds what the demands are about, up to the first of which it can't be found; that one, if it is known by name, and
-    /// why, are told in its turn: whoever may not do what comes before it must not learn from this what there is.
-    fn resolve_all(
-        &self,
-        call: &Call,
-        demands: Vec<Demand>,
-        ground: Ground,
-        trace: &mut Trace,
-    ) -> Result<Option<(EngineError, Option<TracedDemand>)>, Halt> {
-        for (index, demand) in demands.into_iter().enumerate() {
-            match self.resolve(call, demand, ground, trace) {
-                Ok(()) => {}
-                Err(Halt::Fail(error)) => {
-                    let traced = (trace.demands.len() > index).then(|| trace.demands.pop()).flatten();
-                    return Ok(Some((error, traced)));
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Finds what a demand is about.
-    fn resolve(&self, call: &Call, demand: Demand, ground: Ground, trace: &mut Trace) -> Result<(), Halt> {
-        let dialect = call.dialect;
-        let mut reserved = false;
-        let (resource, key) = match &demand.target {
-            Target::Key(reference) | Target::Known(reference) => {
-                let found = match (self.find_key(call, reference, ground), reference) {
-                    (Err(Halt::Fail(error)), KeyReference::Name(name)) => {
-                        let account = self.account_of_tenant(call, name.tenant, ground)?;
-                        let asked: Arc<str> = dialect.name_resource(&account, name).into();
-                        trace.demands.push(TracedDemand {
-                            demand: demand.clone(),
-                            resource: Arc::clone(&asked),
-                            key: None,
-                            reserved: false,
-                        });
-                        Err(Halt::Fail(match error {
-                            EngineError::NotFound(Noun::Name(_)) => Noun::Name(Box::from(&*asked)).into(),
-                            other => other,
-                        }))
-                    }
-                    (Err(Halt::Fail(error)), _) => {
-                        let (demand, resource) = (demand.clone(), Arc::from(""));
-                        trace.demands.push(TracedDemand { demand, resource, key: None, reserved: false });
-                        Err(Halt::Fail(error))
-                    }
-                    (found, _) => found,
-                };
-                let entry = self.catalog.key(found?, ground)?;
-                let region = match reference {
-                    KeyReference::Name(name) if *name.region != *call.region => Arc::from(&*name.region),
-                    _ => Arc::clone(&call.region),
-                };
-                let resource = entry.resource(dialect, &region);
-                let handle = KeyHandle {
-                    entry,
-                    resource: Arc::clone(&resource),
-                    purpose: demand.purpose,
-                    action: demand.action,
-                };
-                trace.keys.push(handle);
-                (resource, Some(trace.keys.len() - 1))
-            }
-            Target::Name(name) => {
-                let account = self.account_of_tenant(call, name.tenant, ground)?;
-                (Arc::from(dialect.name_resource(&account, name)), None)
-            }
-            Target::Principal(tenant, reference) => {
-                if ground == Ground::Here {
-                    return Err(Halt::Move(Ground::Worker));
-                }
-                match principal::named(&self.catalog, *tenant, reference)? {
-                    Some(named) => {
-                        reserved = named.is_root && demand.action == Action::ManageCredentials;
-                        (Arc::from(named.policy_name), None)
-                    }
-                    None => {
-                        let account = self.account_of_tenant(call, *tenant, ground)?;
-                        (Arc::from(dialect.tenant_resource(&account)), None)
-                    }
-                }
-            }
-            Target::Role(_) if ground == Ground::Here => return Err(Halt::Move(Ground::Worker)),
-            Target::Role(role) => (Arc::clone(&role.policy_name), None),
-            Target::Tenant(tenant) => {
-                let account = self.account_of_tenant(call, *tenant, ground)?;
-                (Arc::from(dialect.tenant_resource(&account)), None)
-            }
-            Target::Installation => (Arc::from(dialect.tenant_resource("")), None),
-            Target::Caller => (Arc::clone(&call.caller.policy_name), None),
-        };
-        trace.demands.push(TracedDemand { demand, resource, key, reserved });
-        Ok(())
-    }
-
-    fn find_key(&self, call: &Call, reference: &KeyReference, ground: Ground) -> Result<KeyId, Halt> {
-        match reference {
-            KeyReference::Name(name) => self.catalog.by_name(name, ground),
-            KeyReference::Ciphertext { lineage, material } => {
-                self.catalog.by_material(*lineage, *material, &call.region, ground)
-            }
-            KeyReference::Id(id) => Ok(*id),
-        }
-    }
-
-    fn account_of(
-        &self,
-        call: &Call,
-        target: &Target,
-        key: Option<&crate::catalog::KeyEntry>,
-        ground: Ground,
-    ) -> Result<Arc<str>, Halt> {
-        match (key, target) {
-            (Some(key), _) if key.row.tenant == call.caller.tenant => Ok(Arc::clone(&call.caller.account)),
-            (Some(key), _) => Ok(Arc::from(key.tenant.account.as_str())),
-            (None, Target::Name(name)) => self.account_of_tenant(call, name.tenant, ground),
-            (None, Target::Tenant(tenant) | Target::Principal(tenant, _) | Target::Role(RoleName { tenant, .. })) => {
-                self.account_of_tenant(call, *tenant, ground)
-            }
-            (None, _) => Ok(Arc::from("")),
-        }
-    }
-
-    fn account_of_tenant(&self, call: &Call, tenant: TenantId, ground: Ground) -> Result<Arc<str>, Halt> {
-        if tenant == call.caller.tenant {
-            return Ok(Arc::clone(&call.caller.account));
-        }
-        Ok(Arc::from(self.catalog.tenant(tenant, ground)?.account.as_str()))
     }
 
     fn check_states(&self, trace: &Trace, ground: Ground) -> Result<(), Halt> {
