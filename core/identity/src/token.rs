@@ -70,8 +70,8 @@ impl Tokens {
             return Ok(claims);
         }
         // The issuer may have begun to sign by a key that is newer than the keys at hand.
-        let (keys, _) = self.keys(issuer, Some(read), clock).await?;
-        if is_signed(token, &header, &keys) { Ok(claims) } else { Err(TokenError::Signature) }
+        let (newer, since) = self.keys(issuer, Some(read), clock).await?;
+        if since > read && is_signed(token, &header, &newer) { Ok(claims) } else { Err(TokenError::Signature) }
     }
 
     /// The issuer's keys and when they were read: newer ones than at `than`, if they can be had now.
