@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Bytes of a token. AWS takes web identity tokens of 4 to 20,000 characters.
+/// Bytes of a token: more than any issuer needs, and what the strictest of front ends still takes.
 pub const TOKEN_BYTES: usize = 20_000;
 
 /// Bytes of a discovery document or of a set of keys.
