@@ -1,12 +1,13 @@
 //! Imported material: what is needed to bring it, its coming, and its going by a caller's wish or by its time.
 //!
-//! docs/adr/imported-material.md says why. Absent on purpose: any row for an import token.
+//! docs/adr/imported-material.md says why, and docs/adr/multi-region-keys.md what it means for a lineage. Absent on purpose:
+//! any row for an import token.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_crypto::{KeyMaterial, MaterialDigest};
-
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::ImportWrapping;
 use strongroom_model::clock::Timestamp;
@@ -17,10 +18,12 @@ use strongroom_model::store::{Batch, Table};
 use strongroom_secret::SecretBytes;
 
 use super::key::{insert_version, present_domain_key, wrapped_version};
-use crate::catalog::KeyEntry;
+use super::lineage::{others, require_no_replica};
+use crate::catalog::{Catalog, KeyEntry};
 use crate::error::{self, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, Due, ImportRow, KeyRow, RotationCause, VersionRow};
+use crate::rows::{self, Due, ImportRow, KeyRow, MultiRegion, RotationCause, VersionRow};
+use crate::vault::Vault;
 use crate::{keys, limits};
 
 /// Gives out what is needed to bring material for a key: a public key to wrap it to, and a token that brings its private
@@ -109,7 +112,7 @@ pub enum ImportKind {
 }
 
 /// Brings material for a key: its first, the same again, or for symmetric encryption keys new material, which waits until
-/// a rotation makes it current.
+/// a rotation makes it current. What is new comes to the primary of a lineage first; then each replica can be brought the same.
 pub struct ImportMaterial {
     /// Which key.
     pub key: KeyReference,
@@ -164,6 +167,13 @@ impl Operation for ImportMaterial {
                 let state = if first { VersionState::Active } else { VersionState::Pending };
                 let version = self.told(VersionRow { state, ..version }, Some(sealed));
                 insert_version(&entry.row, &version, &mut batch);
+                for replica in others(engine.catalog(), &entry.row)? {
+                    let copy = awaited(&engine.vault, &domain_key, &replica.row, &version, Some(&digest))?;
+                    insert_version(&replica.row, &copy, &mut batch);
+                    let current = replica.row.current.max(1);
+                    let known = KeyRow { current, ..replica.row.clone() };
+                    batch.replace(Table::Key, &replica.as_read(), rows::encode(&known));
+                }
                 version
             }
         };
@@ -173,7 +183,7 @@ impl Operation for ImportMaterial {
         schedule_expiries(entry.row.id, &entry.versions, &after, &mut batch);
         let mut row = entry.row.clone();
         row.current = row.current.max(1);
-        if row.state == KeyState::PreActivation && !after.iter().any(VersionRow::lacks_material) {
+        if row.state == KeyState::PreActivation && complete(row.current, &after) {
             row.state = KeyState::Active;
         }
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
@@ -229,6 +239,9 @@ impl ImportMaterial {
         }
         let first = entry.versions.is_empty();
         let kind = self.kind.unwrap_or(if first { ImportKind::New } else { ImportKind::Existing });
+        if kind == ImportKind::New {
+            require_no_replica(handle)?;
+        }
         let pending = entry.versions.iter().find(|version| version.ordinal > entry.row.current);
         match (kind, same) {
             (ImportKind::Existing, Some(same)) if self.material.is_none_or(|id| id == same.published) => Ok(Some(same)),
@@ -260,6 +273,37 @@ impl ImportMaterial {
     }
 }
 
+/// A version as another key of its lineage has it to which the material has not been brought yet. `digest` is the
+/// material's; none where the version never had one.
+pub(crate) fn awaited(
+    vault: &Vault,
+    domain_key: &WrappingKey,
+    key: &KeyRow,
+    version: &VersionRow,
+    digest: Option<&MaterialDigest>,
+) -> Result<VersionRow, EngineError> {
+    let sealed = digest.map(|digest| vault.seal_digest(domain_key, key, version.material, digest)).transpose()?;
+    let imported = version.imported.clone().map(|imported| ImportRow {
+        digest: sealed.unwrap_or_default(),
+        expires: None,
+        ..imported
+    });
+    Ok(VersionRow { key: key.id, state: lacking(version.state), wrapped: Vec::new(), imported, ..version.clone() })
+}
+
+/// The state of a version once its material is away.
+const fn lacking(state: VersionState) -> VersionState {
+    match state {
+        VersionState::Active | VersionState::Deactivated => VersionState::Absent,
+        other => other,
+    }
+}
+
+/// Whether all material is there that makes a key whole; what waits for a rotation is no part of it yet.
+pub(crate) fn complete(current: u32, versions: &[VersionRow]) -> bool {
+    !versions.iter().any(|version| version.ordinal <= current && version.lacks_material())
+}
+
 /// The state of a version whose material came again: what it was before that was taken away.
 fn brought_again(key: &KeyRow, version: &VersionRow) -> VersionState {
     match version.state {
@@ -270,7 +314,7 @@ fn brought_again(key: &KeyRow, version: &VersionRow) -> VersionState {
 }
 
 /// Takes imported material away. It may be brought again; until then the key is in pre-activation as a whole. What was
-/// waiting for a rotation goes altogether.
+/// waiting for a rotation goes altogether, and from every key of its lineage, but from a replica alone.
 pub struct DeleteMaterial {
     /// Which key.
     pub key: KeyReference,
@@ -300,7 +344,7 @@ impl Operation for DeleteMaterial {
         };
         let answer = (Arc::clone(entry), version.cloned());
         let goes = |other: &VersionRow| version.is_some_and(|version| version.ordinal == other.ordinal);
-        Ok(match take_away(entry, goes) {
+        Ok(match take_away(authorized.engine().catalog(), entry, goes)? {
             Some(batch) => Outcome::Change(batch, answer),
             None => Outcome::Answer(answer),
         })
@@ -329,7 +373,8 @@ impl Operation for ExpireMaterial {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
         let entry = authorized.key(0)?.entry();
         let now = self.now.min(authorized.now());
-        let taken = take_away(entry, |version| expiry(version).is_some_and(|at| at <= now));
+        let due = |version: &VersionRow| expiry(version).is_some_and(|at| at <= now);
+        let taken = take_away(authorized.engine().catalog(), entry, due)?;
         let expired = taken.is_some();
         let mut batch = taken.unwrap_or_default();
         let stays = entry.versions.iter().any(|version| expiry(version) == Some(self.due) && self.due > now);
@@ -341,38 +386,53 @@ impl Operation for ExpireMaterial {
 }
 
 /// The changes that take away the material that goes; `None` when there is none of it.
-fn take_away(entry: &KeyEntry, goes: impl Fn(&VersionRow) -> bool) -> Option<Batch> {
+fn take_away(
+    catalog: &Catalog,
+    entry: &KeyEntry,
+    goes: impl Fn(&VersionRow) -> bool,
+) -> Result<Option<Batch>, EngineError> {
     let mut row = entry.row.clone();
     let (mut batch, mut after) = (Batch::default(), Vec::with_capacity(entry.versions.len()));
     let mut taken = false;
     for version in &entry.versions {
-        if version.wrapped.is_empty() || !goes(version) {
+        let waits = version.ordinal > row.current;
+        let forgotten = waits && row.multi_region != Some(MultiRegion::Replica);
+        if !goes(version) || (version.wrapped.is_empty() && !forgotten) {
             after.push(version.clone());
             continue;
         }
         taken = true;
-        let place = keys::version(row.id, version.ordinal);
-        if version.ordinal > row.current {
-            let index = keys::version_by_material(row.lineage, version.material, row.id);
-            batch.delete(Table::VersionByMaterial, index);
-            batch.delete(Table::KeyVersion, place);
+        if forgotten {
+            remove_version(&row, version, &mut batch);
+            others(catalog, &row)?.iter().for_each(|replica| forget_pending(replica, version, &mut batch));
             continue;
         }
-        let state = match version.state {
-            VersionState::Suspended => VersionState::Suspended,
-            _ => VersionState::Absent,
-        };
         let imported = version.imported.clone().map(|imported| ImportRow { expires: None, ..imported });
+        let state = lacking(version.state);
         let lacking = VersionRow { state, wrapped: Vec::new(), imported, ..version.clone() };
-        batch.put(Table::KeyVersion, place, rows::encode(&lacking));
+        batch.put(Table::KeyVersion, keys::version(row.id, version.ordinal), rows::encode(&lacking));
         after.push(lacking);
-        if matches!(row.state, KeyState::Active | KeyState::Suspended) {
+        if !waits && matches!(row.state, KeyState::Active | KeyState::Suspended) {
             row.state = KeyState::PreActivation;
         }
     }
     schedule_expiries(row.id, &entry.versions, &after, &mut batch);
     batch.replace(Table::Key, &entry.as_read(), rows::encode(&row));
-    taken.then_some(batch)
+    Ok(taken.then_some(batch))
+}
+
+/// Takes from a replica what waited for a rotation and was taken from its primary.
+fn forget_pending(replica: &KeyEntry, pending: &VersionRow, batch: &mut Batch) {
+    let (same, after): (Vec<VersionRow>, Vec<VersionRow>) =
+        replica.versions.iter().cloned().partition(|version| version.material == pending.material);
+    same.iter().for_each(|version| remove_version(&replica.row, version, batch));
+    schedule_expiries(replica.row.id, &replica.versions, &after, batch);
+    batch.replace(Table::Key, &replica.as_read(), rows::encode(&replica.row));
+}
+
+fn remove_version(key: &KeyRow, version: &VersionRow, batch: &mut Batch) {
+    batch.delete(Table::VersionByMaterial, keys::version_by_material(key.lineage, version.material, key.id));
+    batch.delete(Table::KeyVersion, keys::version(key.id, version.ordinal));
 }
 
 /// When a version's material is taken away.

@@ -17,7 +17,8 @@ use strongroom_model::store::{Batch, Precondition, Row, Table};
 use strongroom_model::usage::{Usage, UsageProfile};
 use strongroom_policy::{Document, Kind};
 
-use super::lineage::{check_origin, others, require_primary, share_rotation};
+use super::import::complete;
+use super::lineage::{others, require_primary, share_rotation};
 use crate::catalog::KeyEntry;
 use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
@@ -69,9 +70,6 @@ impl Operation for CreateKey {
         let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
         check_description(&self.description)?;
         check_tags(&self.tags)?;
-        if self.multi_region {
-            check_origin(self.origin)?;
-        }
         let (state, current) = match self.origin {
             Origin::Generated => (KeyState::Active, 1),
             Origin::Imported => (KeyState::PreActivation, 0),
@@ -299,8 +297,8 @@ impl Operation for EditKey {
                 if let KeyState::DestructionScheduled { at } = row.state {
                     batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, row.id));
                 }
-                let complete = entry.current().is_some() && !entry.versions.iter().any(VersionRow::lacks_material);
-                row.state = if complete { KeyState::Suspended } else { KeyState::PreActivation };
+                let whole = entry.current().is_some() && complete(row.current, &entry.versions);
+                row.state = if whole { KeyState::Suspended } else { KeyState::PreActivation };
             }
             Edit::Describe(description) => {
                 check_description(description)?;

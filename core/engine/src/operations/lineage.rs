@@ -1,18 +1,18 @@
 //! Multi-Region keys: keys of one lineage, each whole by itself.
 //!
-//! docs/adr/multi-region-keys.md says why. Absent on purpose: replicas in another installation, and replicas of keys whose
-//! material is imported.
+//! docs/adr/multi-region-keys.md says why. Absent on purpose: replicas in another installation.
 
 use std::sync::Arc;
 
 use strongroom_crypto::random;
 use strongroom_model::action::Action;
-use strongroom_model::id::KeyId;
+use strongroom_model::id::{KeyId, MaterialId};
 use strongroom_model::name::Name;
 use strongroom_model::purpose::{KeyState, Purpose};
 use strongroom_model::spec::Origin;
 use strongroom_model::store::{Batch, Table};
 
+use super::import::{awaited, complete};
 use super::key::{DAY, bind, check_description, check_policy, check_tags, insert_version, present_domain_key};
 use crate::catalog::{Catalog, KeyEntry};
 use crate::error::{self, EngineError, InputFault, Noun};
@@ -49,7 +49,8 @@ impl Operation for InspectLineage {
     }
 }
 
-/// Makes a replica of a multi-Region primary in another region.
+/// Makes a replica of a multi-Region primary in another region. Imported material is not copied: the replica is in
+/// pre-activation until the same has been brought to it.
 pub struct ReplicateKey {
     /// The primary.
     pub key: KeyReference,
@@ -94,7 +95,7 @@ impl Operation for ReplicateKey {
             return Err(EngineError::AlreadyExists(Noun::Key(self.name.text.clone())).into());
         }
         check_policy(authorized, None, self.name.tenant, &self.policy, self.bypass_lockout)?;
-        let row = KeyRow {
+        let mut row = KeyRow {
             id: KeyId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
             state: KeyState::Active,
             created: authorized.now(),
@@ -109,11 +110,22 @@ impl Operation for ReplicateKey {
         let domain_key = present_domain_key(authorized, row.tenant, &mut batch)?;
         let mut versions = Vec::with_capacity(primary.versions.len());
         for version in &primary.versions {
-            let material = engine.vault.material(primary, version, authorized.ground)?;
-            let wrapped = engine.vault.wrap(&domain_key, &row, version.material, &material)?;
-            let copy = VersionRow { key: row.id, wrapped, ..version.clone() };
+            let copy = match row.origin {
+                Origin::Imported => {
+                    let digest = engine.vault.digest(&primary.row, version, authorized.ground)?;
+                    awaited(&engine.vault, &domain_key, &row, version, digest.as_ref())?
+                }
+                Origin::Generated | Origin::Resident => {
+                    let material = engine.vault.material(primary, version, authorized.ground)?;
+                    let wrapped = engine.vault.wrap(&domain_key, &row, version.material, &material)?;
+                    VersionRow { key: row.id, wrapped, ..version.clone() }
+                }
+            };
             insert_version(&row, &copy, &mut batch);
             versions.push(copy);
+        }
+        if !complete(row.current, &versions) {
+            row.state = KeyState::PreActivation;
         }
         batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
         batch.put(Table::KeyByLineage, keys::key_by_lineage(row.lineage, row.id), Vec::new());
@@ -186,6 +198,23 @@ pub(crate) fn require_primary(handle: &KeyHandle) -> Result<(), EngineError> {
     }
 }
 
+/// What is new comes to a lineage by its primary.
+pub(crate) fn require_no_replica(handle: &KeyHandle) -> Result<(), EngineError> {
+    match handle.entry().row.multi_region {
+        Some(MultiRegion::Replica) => Err(EngineError::NotPrimary { resource: Arc::clone(handle.resource()) }),
+        Some(MultiRegion::Primary) | None => Ok(()),
+    }
+}
+
+/// Whether all of these keys of a lineage have this material, but those that are about to be destroyed.
+#[must_use]
+pub fn held_by_all<'k>(mut keys: impl Iterator<Item = &'k KeyEntry>, material: MaterialId) -> bool {
+    keys.all(|key| {
+        let held = key.version(material).is_some_and(|version| !version.lacks_material());
+        held || matches!(key.row.state, KeyState::DestructionScheduled { .. } | KeyState::Destroyed)
+    })
+}
+
 /// Gives the other keys of a lineage the rotation that its primary has. Only the primary's stands in the schedule.
 pub(crate) fn share_rotation(others: &[KeyEntry], rotation: Option<RotationRow>, batch: &mut Batch) {
     for other in others {
@@ -215,14 +244,4 @@ pub(crate) fn follow_destruction(
     // Written even where nothing changes: two replicas that go at once must not both take the other for alive.
     batch.replace(Table::Key, &primary.as_read(), rows::encode(&row));
     Ok(())
-}
-
-/// Keys whose material is imported have no replicas yet.
-pub(crate) fn check_origin(origin: Origin) -> Result<(), EngineError> {
-    match origin {
-        Origin::Generated => Ok(()),
-        Origin::Imported | Origin::Resident => {
-            Err(EngineError::Unsupported("a multi-Region key with imported material"))
-        }
-    }
 }

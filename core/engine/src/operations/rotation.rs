@@ -10,7 +10,7 @@ use strongroom_model::store::{Batch, Table};
 
 use super::import::schedule_expiries;
 use super::key::{DAY, check_rotatable, new_version, unchanged};
-use super::lineage::{follow_destruction, others, share_rotation};
+use super::lineage::{follow_destruction, held_by_all, others, share_rotation};
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
@@ -92,7 +92,7 @@ fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause)
     row.current += 1;
     let others = others(authorized.engine().catalog(), &row)?;
     match row.origin {
-        Origin::Imported => begin_pending(authorized, handle, &mut batch)?,
+        Origin::Imported => begin_pending(authorized, handle, &others, &mut batch)?,
         Origin::Generated | Origin::Resident => {
             let lineage: Vec<&KeyRow> = [&row].into_iter().chain(others.iter().map(|other| &other.row)).collect();
             new_version(authorized, &lineage, row.current, cause, &mut batch)?;
@@ -110,20 +110,32 @@ fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause)
     Ok(Some(batch))
 }
 
-/// Makes current the imported material that waits for it.
-fn begin_pending(authorized: &Authorized<'_>, handle: &KeyHandle, batch: &mut Batch) -> Result<(), EngineError> {
+/// Makes current the imported material that waits for it, once the whole lineage has it. A replica that is about to be
+/// destroyed is not waited for; should it be kept, the material must be brought to it.
+fn begin_pending(
+    authorized: &Authorized<'_>,
+    handle: &KeyHandle,
+    others: &[KeyEntry],
+    batch: &mut Batch,
+) -> Result<(), EngineError> {
     let (entry, resource) = (handle.entry(), handle.resource());
     let pending = entry.versions.iter().find(|version| version.ordinal > entry.row.current);
+    let lineage = || others.iter().chain([&**entry]);
+    let pending = pending.filter(|pending| held_by_all(lineage(), pending.material));
     let pending = pending.ok_or_else(|| EngineError::NothingPending { resource: Arc::clone(resource) })?;
-    if pending.state != VersionState::Pending {
-        let forbidden = Forbidden::VersionSuspended;
-        return Err(EngineError::StateForbids { resource: Arc::clone(resource), forbidden });
+    for key in lineage() {
+        let Some(version) = key.version(pending.material) else { continue };
+        if version.state != VersionState::Pending {
+            let forbidden = Forbidden::VersionSuspended;
+            return Err(EngineError::StateForbids { resource: Arc::clone(resource), forbidden });
+        }
+        let state = if version.lacks_material() { VersionState::Absent } else { VersionState::Active };
+        let mut begun = VersionRow { state, ..version.clone() };
+        if let Some(imported) = &mut begun.imported {
+            imported.rotated = Some(authorized.now());
+        }
+        batch.put(Table::KeyVersion, keys::version(key.row.id, begun.ordinal), rows::encode(&begun));
     }
-    let mut begun = VersionRow { state: VersionState::Active, ..pending.clone() };
-    if let Some(imported) = &mut begun.imported {
-        imported.rotated = Some(authorized.now());
-    }
-    batch.put(Table::KeyVersion, keys::version(entry.row.id, begun.ordinal), rows::encode(&begun));
     Ok(())
 }
 

@@ -42,9 +42,9 @@ impl Operation for SuspendVersion {
                 return Err(EngineError::StateForbids { resource, forbidden }.into());
             }
             (_, true) => VersionState::Suspended,
+            (VersionState::Suspended, false) if self.ordinal > entry.row.current => VersionState::Pending,
             (VersionState::Suspended, false) if version.lacks_material() => VersionState::Absent,
             (VersionState::Suspended, false) if self.ordinal == entry.row.current => VersionState::Active,
-            (VersionState::Suspended, false) if self.ordinal > entry.row.current => VersionState::Pending,
             (VersionState::Suspended, false) => VersionState::Deactivated,
             (other, false) => other,
         };

@@ -8,6 +8,7 @@ mod conflicts;
 mod doubt;
 mod gate;
 mod grants;
+mod imported_replicas;
 mod imports;
 mod ledger;
 mod lifecycle;

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 use strongroom_engine::operations::key::Edit;
+use strongroom_engine::operations::lineage::{InspectLineage, held_by_all};
 use strongroom_engine::operations::rotation::RotateKey;
-use strongroom_engine::{RotationCause, VersionRow};
+use strongroom_engine::{KeyEntry, RotationCause, VersionRow};
 use strongroom_model::clock::Timestamp;
 
 use super::keys::{arn_of, edit, inspect, only_key};
@@ -69,7 +70,9 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     check.done()?;
     let all = all.unwrap_or(false);
     let page = listing.open(context, &[key, if all { "all" } else { "rotations" }])?;
-    let entry = inspect(context, key, Accepts::Keys).await?;
+    let operation = InspectLineage { key: context.key(key, Accepts::Keys).await?, action: context.operation.action() };
+    let detail = vec![("keyId", key.to_owned())];
+    let (entry, others) = context.perform(Carried::default(), detail, operation, None).await?;
     let listed = |version: &&VersionRow| version.ordinal > page.after_number() && (all || rotated(version).is_some());
     let mut versions: Vec<&VersionRow> = entry.versions.iter().filter(listed).collect();
     let more = versions.len() > page.limit;
@@ -79,7 +82,7 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     json.list("Rotations", &versions, |list, version| {
         list.item(|item| {
             item.text("KeyId", &arn).digest("KeyMaterialId", &version.published);
-            item.text("KeyMaterialState", material_state(version, entry.row.current));
+            item.text("KeyMaterialState", material_state(version, &entry, &others));
             if let Some(imported) = &version.imported {
                 let described = Some(imported.description.as_str()).filter(|description| !description.is_empty());
                 item.text_if("KeyMaterialDescription", described)
@@ -106,10 +109,11 @@ fn rotated(version: &VersionRow) -> Option<Timestamp> {
     made.filter(|_| version.cause != RotationCause::Creation)
 }
 
-fn material_state(version: &VersionRow, current: u32) -> &'static str {
-    match version.ordinal.cmp(&current) {
+fn material_state(version: &VersionRow, entry: &KeyEntry, others: &[KeyEntry]) -> &'static str {
+    match version.ordinal.cmp(&entry.row.current) {
         Ordering::Less => "NON_CURRENT",
         Ordering::Equal => "CURRENT",
-        Ordering::Greater => "PENDING_ROTATION",
+        Ordering::Greater if held_by_all(others.iter().chain([entry]), version.material) => "PENDING_ROTATION",
+        Ordering::Greater => "PENDING_MULTI_REGION_IMPORT_AND_ROTATION",
     }
 }

@@ -56,7 +56,6 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
     let key = service.key();
     let id = &key["KeyId"];
     for (operation, request) in [
-        ("CreateKey", json!({"MultiRegion": true, "Origin": "EXTERNAL"})),
         ("CreateKey", json!({"Origin": "AWS_CLOUDHSM"})),
         ("CreateKey", json!({"CustomKeyStoreId": "cks-1"})),
         ("CreateKey", json!({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"})),

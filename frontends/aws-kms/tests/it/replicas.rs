@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use strongroom_testkit::engine::{ACCOUNT, REGION, block_on};
+use strongroom_testkit::engine::{ACCOUNT, REGION, block_on, wrapped_for_import};
 
-use crate::support::{Reply, Service, b64, read};
+use crate::support::{Reply, Service, b64, blob, read};
 
 const ELSEWHERE: &str = "eu-test-2";
 
@@ -169,4 +169,66 @@ fn policies_see_what_is_made_of_a_multi_region_key() {
     service.ok_as(&user, "DescribeKey", json!({"KeyId": key["KeyId"]}));
     service.ok_as(&user, "UpdatePrimaryRegion", json!({"KeyId": key["KeyId"], "PrimaryRegion": ELSEWHERE}));
     assert_eq!(service.refused_as(&user, "DescribeKey", json!({"KeyId": key["KeyId"]})).0, "AccessDeniedException");
+}
+
+/// Brings `material` to the key in `region`, with `more` members.
+fn import(service: &Service, key: &Value, region: &str, material: [u8; 32], more: Value) -> Reply {
+    let ask = |operation: &str, body: Value| {
+        let request = service.signed(&service.admin, operation, body.to_string().into_bytes(), region, "kms");
+        read(block_on(service.kms.handle(&service.peer, request, &[Arc::from(region)])))
+    };
+    let given = ok(&ask(
+        "GetParametersForImport",
+        json!({"KeyId": key["KeyId"], "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}),
+    ));
+    let mut request = json!({
+        "KeyId": key["KeyId"], "ImportToken": given["ImportToken"], "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE",
+        "EncryptedKeyMaterial": b64(&wrapped_for_import(&blob(&given, "PublicKey"), &material)),
+    });
+    for (name, value) in more.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    ask("ImportKeyMaterial", request)
+}
+
+#[test]
+fn imported_material_comes_to_each_region_by_itself() {
+    let service = service();
+    let key = service.ok("CreateKey", json!({"MultiRegion": true, "Origin": "EXTERNAL"}))["KeyMetadata"].clone();
+    let id = &key["KeyId"];
+    assert_eq!((&key["KeyState"], &key["MultiRegion"]), (&json!("PendingImport"), &json!(true)));
+    let first = ok(&import(&service, &key, REGION, [1; 32], json!({})));
+    let replica = replicate(&service, &key)["ReplicaKeyMetadata"].clone();
+    assert_eq!((&replica["KeyState"], &replica["Origin"]), (&json!("PendingImport"), &json!("EXTERNAL")));
+    assert_eq!((&replica["ExpirationModel"], &replica["Enabled"]), (&Value::Null, &json!(false)));
+    assert_eq!(import(&service, &key, ELSEWHERE, [2; 32], json!({})).error().0, "IncorrectKeyMaterialException");
+    let brought = ok(&import(&service, &key, ELSEWHERE, [1; 32], json!({})));
+    assert_eq!(brought["KeyMaterialId"], first["KeyMaterialId"]);
+    let sealed = service.ok("Encrypt", json!({"KeyId": id, "Plaintext": b64(b"text")}))["CiphertextBlob"].clone();
+    let opened = ok(&elsewhere(&service, "Decrypt", json!({"CiphertextBlob": sealed})));
+    assert_eq!(opened["Plaintext"], json!(b64(b"text")));
+
+    let new = json!({"ImportType": "NEW_KEY_MATERIAL"});
+    let refused = import(&service, &key, ELSEWHERE, [2; 32], new.clone());
+    assert_eq!(refused.error().0, "UnsupportedOperationException");
+    let second = ok(&import(&service, &key, REGION, [2; 32], new));
+    let all = json!({"KeyId": id, "IncludeKeyMaterial": "ALL_KEY_MATERIAL"});
+    let listed = |reply: Value| {
+        let last = reply["Rotations"][1].clone();
+        assert_eq!(last["KeyMaterialId"], second["KeyMaterialId"]);
+        (last["KeyMaterialState"].clone(), last["ImportState"].clone())
+    };
+    let waits = json!("PENDING_MULTI_REGION_IMPORT_AND_ROTATION");
+    assert_eq!(listed(service.ok("ListKeyRotations", all.clone())), (waits.clone(), json!("IMPORTED")));
+    let there = ok(&elsewhere(&service, "ListKeyRotations", all.clone()));
+    assert_eq!(listed(there), (waits, json!("PENDING_IMPORT")));
+    let early = service.refused("RotateKeyOnDemand", json!({"KeyId": id}));
+    assert_eq!(early.0, "KMSInvalidStateException");
+    ok(&import(&service, &key, ELSEWHERE, [2; 32], json!({"ImportType": "EXISTING_KEY_MATERIAL"})));
+    let ready = (json!("PENDING_ROTATION"), json!("IMPORTED"));
+    assert_eq!(listed(service.ok("ListKeyRotations", all.clone())), ready);
+    service.ok("RotateKeyOnDemand", json!({"KeyId": id}));
+    let there = ok(&elsewhere(&service, "DescribeKey", json!({"KeyId": id})));
+    assert_eq!(there["KeyMetadata"]["CurrentKeyMaterialId"], second["KeyMaterialId"]);
+    assert_eq!(listed(ok(&elsewhere(&service, "ListKeyRotations", all))), (json!("CURRENT"), json!("IMPORTED")));
 }
