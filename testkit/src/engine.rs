@@ -165,7 +165,8 @@ impl Dialect for TestDialect {
     }
 
     fn kinds(&self) -> &'static [OwnedKind] {
-        const USAGES: &[Usage] = &[Usage::DerivedAead, Usage::RsaOaep, Usage::Sign, Usage::Mac];
+        const USAGES: &[Usage] =
+            &[Usage::DerivedAead, Usage::RawGcm, Usage::KeyWrap, Usage::RsaOaep, Usage::Sign, Usage::Mac];
         static KINDS: [OwnedKind; 2] = [
             OwnedKind { kind: KEY, name: "test-key", usages: USAGES, is_name: |text| text.starts_with("key-") },
             OwnedKind { kind: ALIAS, name: "test-alias", usages: USAGES, is_name: |text| text.starts_with("alias/") },

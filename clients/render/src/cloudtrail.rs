@@ -188,6 +188,10 @@ const fn read_only(action: Action) -> bool {
         | Action::DeriveSharedSecret
         | Action::Encapsulate
         | Action::Decapsulate
+        | Action::SealDetached
+        | Action::OpenDetached
+        | Action::WrapKey
+        | Action::UnwrapKey
         | Action::DescribeKeyStores
         | Action::GetParametersForImport
         | Action::AssumeRole

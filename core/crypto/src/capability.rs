@@ -2,7 +2,8 @@
 //! the library beneath the validated module is absent, and refused where it is tried.
 
 use strongroom_model::algorithm::{
-    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, SigningAlgorithm,
+    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, KeyWrapAlgorithm, MacAlgorithm,
+    SigningAlgorithm,
 };
 use strongroom_model::spec::KeySpec;
 
@@ -24,6 +25,8 @@ pub enum Capability {
     Agreement(AgreementAlgorithm),
     /// Encapsulate and decapsulate secrets.
     Kem(KemAlgorithm),
+    /// Wrap and unwrap keys.
+    KeyWrap(KeyWrapAlgorithm),
     /// Take in material wrapped in this way.
     Import(ImportWrapping),
     /// Open ciphertexts of this format.
@@ -46,8 +49,10 @@ pub fn capabilities() -> impl Iterator<Item = Capability> {
     let macs = MacAlgorithm::ALL.iter().copied().map(Capability::Mac);
     let agreement = AgreementAlgorithm::ALL.iter().copied().map(Capability::Agreement);
     let kems = KemAlgorithm::ALL.iter().copied().map(Capability::Kem);
+    let wraps = KeyWrapAlgorithm::ALL.iter().copied().map(Capability::KeyWrap);
     let imports = ImportWrapping::ALL.iter().copied().map(Capability::Import);
-    let used = specs.chain(signing).chain(encryption).chain(macs).chain(agreement).chain(kems).chain(imports);
+    let used =
+        specs.chain(signing).chain(encryption).chain(macs).chain(agreement).chain(kems).chain(wraps).chain(imports);
     used.chain([Capability::Ciphertext(Format::V1)]).filter(|capability| capability.is_present())
 }
 

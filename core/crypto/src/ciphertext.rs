@@ -203,8 +203,8 @@ fn header(subject: &Subject) -> [u8; HEADER_BYTES] {
 }
 
 impl KeyMaterial {
-    /// The raw AES key, for this module alone.
-    fn aes(&self) -> Result<&[u8], CryptoError> {
+    /// The raw AES key, for what seals under it alone.
+    pub(crate) fn aes(&self) -> Result<&[u8], CryptoError> {
         let algorithm = EncryptionAlgorithm::DerivedAes256Gcm;
         let unfit = CryptoError::UnfitEncryption(algorithm, self.spec());
         if algorithm.fits(self.spec()) { self.symmetric().ok_or(unfit) } else { Err(unfit) }

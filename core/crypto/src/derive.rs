@@ -26,6 +26,7 @@ pub(crate) enum Label {
     ImportedMaterial,
     MaterialDigest,
     SessionToken,
+    Detached,
 }
 
 impl Label {
@@ -43,6 +44,7 @@ impl Label {
             Self::ImportedMaterial => b"strongroom imported material",
             Self::MaterialDigest => b"strongroom material digest",
             Self::SessionToken => b"strongroom session token",
+            Self::Detached => b"strongroom detached ciphertext",
         }
     }
 }

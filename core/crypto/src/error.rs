@@ -1,7 +1,8 @@
 //! What can go wrong in the cryptographic room.
 
 use strongroom_model::algorithm::{
-    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+    AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind,
+    SigningAlgorithm,
 };
 use strongroom_model::spec::KeySpec;
 
@@ -66,6 +67,17 @@ pub enum CryptoError {
         /// What was handed in, in bytes.
         actual: usize,
     },
+    /// More associated data than the format takes.
+    #[error("associated data of {actual} bytes is over the limit of {limit}")]
+    AssociatedDataTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+        /// What was handed in, in bytes.
+        actual: usize,
+    },
+    /// A key of a length that this algorithm does not wrap.
+    #[error("{0:?} wraps no key of this length")]
+    WrapLength(KeyWrapAlgorithm),
     /// A digest of another length than the algorithm's hash makes.
     #[error("a digest of {actual} bytes; the algorithm signs {expected}")]
     DigestLength {

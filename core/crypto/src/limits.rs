@@ -2,6 +2,10 @@
 
 /// Longest plaintext that one ciphertext holds, in bytes. Front ends set lower bounds of their own.
 pub const PLAINTEXT_BYTES: usize = 64 * 1024;
+/// Longest associated data of a detached ciphertext, in bytes: what a length of two bytes can say.
+pub const ASSOCIATED_BYTES: usize = 65_535;
+/// Longest key that is wrapped by AES key wrap, in bytes: ample for the PKCS#8 encoding of RSA-4096.
+pub const KEY_WRAP_BYTES: usize = 8 * 1024;
 /// Most pairs in an encryption context.
 pub const CONTEXT_PAIRS: usize = 1024;
 /// Most bytes of an encryption context, keys and values together.

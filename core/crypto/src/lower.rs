@@ -1,5 +1,5 @@
 //! The calls of AWS-LC that its safe crate does not offer: ML-KEM and ML-DSA keys kept as seeds, ML-DSA over a message
-//! representative, Ed25519ph (docs/adr/lower-layer.md). The only unsafe code of this crate.
+//! representative, Ed25519ph, AES-GCM with long IVs (docs/adr/lower-layer.md). The only unsafe code of this crate.
 //!
 //! Every function here is a fixed sequence of calls over slices whose lengths were checked; nothing is computed here. The
 //! library is the same one that the safe crate runs on, but not its validated module: in FIPS mode all of it is refused.
@@ -249,6 +249,38 @@ pub(crate) fn ed25519ph_verify(public: &[u8; 32], digest: &[u8; 64], signature: 
     succeeded(unsafe {
         sys::ED25519ph_verify_digest(digest.as_ptr(), signature.as_ptr(), public.as_ptr(), ptr::null(), 0)
     })
+}
+
+/// AES-256-GCM with a 128-bit IV and a 128-bit tag. `plaintext` is as long as `ciphertext`.
+pub(crate) fn gcm_open(
+    key: &[u8],
+    iv: &[u8; 16],
+    additional: &[u8],
+    ciphertext: &[u8],
+    tag: &[u8; 16],
+    plaintext: &mut [u8],
+) -> Result<(), Failed> {
+    permitted()?;
+    if key.len() != 32 || plaintext.len() != ciphertext.len() {
+        return Err(Failed);
+    }
+    // SAFETY: the lengths are those of the slices, and there is as much room as there is ciphertext.
+    unsafe {
+        let cipher = sys::EVP_AEAD_CTX_new(sys::EVP_aead_aes_256_gcm(), key.as_ptr(), key.len(), tag.len());
+        let cipher = Owned::take(cipher, sys::EVP_AEAD_CTX_free)?;
+        succeeded(sys::EVP_AEAD_CTX_open_gather(
+            cipher.as_ptr(),
+            plaintext.as_mut_ptr(),
+            iv.as_ptr(),
+            iv.len(),
+            ciphertext.as_ptr(),
+            ciphertext.len(),
+            tag.as_ptr(),
+            tag.len(),
+            additional.as_ptr(),
+            additional.len(),
+        ))
+    }
 }
 
 /// Whether the calls of this file may be made: not where only the validated module may compute.

@@ -107,7 +107,7 @@ pub(crate) fn open(
 }
 
 /// AES-256-GCM with a 96-bit IV and a 128-bit tag. `plaintext` is as long as `ciphertext`.
-fn gcm_open(
+pub(crate) fn gcm_open(
     key: &[u8],
     iv: &[u8; IV_BYTES],
     additional: &[u8],

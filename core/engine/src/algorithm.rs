@@ -1,8 +1,11 @@
 //! The names of algorithms in records and in the usage ledger. They never change.
 
 use strongroom_model::algorithm::{
-    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, SigningAlgorithm,
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, KeyWrapAlgorithm, MacAlgorithm, SigningAlgorithm,
 };
+
+/// Detached authenticated encryption.
+pub(crate) const DETACHED: &str = "detached-aes-256-gcm";
 
 pub(crate) const fn encryption(algorithm: EncryptionAlgorithm) -> &'static str {
     match algorithm {
@@ -47,5 +50,12 @@ pub(crate) const fn agreement(algorithm: AgreementAlgorithm) -> &'static str {
 pub(crate) const fn kem(algorithm: KemAlgorithm) -> &'static str {
     match algorithm {
         KemAlgorithm::MlKem => "ml-kem",
+    }
+}
+
+pub(crate) const fn key_wrap(algorithm: KeyWrapAlgorithm) -> &'static str {
+    match algorithm {
+        KeyWrapAlgorithm::Aes256Kw => "aes-256-kw",
+        KeyWrapAlgorithm::Aes256Kwp => "aes-256-kwp",
     }
 }

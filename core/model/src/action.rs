@@ -109,6 +109,14 @@ coded! {
         ReplicateKey = 51,
         /// Make a replica the primary of its lineage.
         UpdatePrimaryRegion = 52,
+        /// Encrypt, with the ciphertext's parts given out apart.
+        SealDetached = 53,
+        /// Decrypt what came in parts.
+        OpenDetached = 54,
+        /// Wrap a key.
+        WrapKey = 55,
+        /// Unwrap a key.
+        UnwrapKey = 62,
         /// Make a key store.
         CreateKeyStore = 56,
         /// Read key stores.

@@ -107,6 +107,27 @@ coded! {
     }
 }
 
+coded! {
+    /// How a key is wrapped by AES-256 (SP 800-38F).
+    KeyWrapAlgorithm {
+        /// AES key wrap (RFC 3394): keys of 16 bytes or more, a multiple of 8.
+        Aes256Kw = 1,
+        /// AES key wrap with padding (RFC 5649): keys of any length but none.
+        Aes256Kwp = 2,
+    }
+}
+
+impl KeyWrapAlgorithm {
+    /// Whether it wraps a key of so many bytes.
+    #[must_use]
+    pub const fn takes(self, bytes: usize) -> bool {
+        match self {
+            Self::Aes256Kw => bytes >= 16 && bytes.is_multiple_of(8),
+            Self::Aes256Kwp => bytes > 0,
+        }
+    }
+}
+
 /// How many bytes a message of some [`MessageKind`] has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageLength {

@@ -1,6 +1,7 @@
 //! The formats of what is sealed, shared out and brought in.
 
 use strongroom_crypto::ciphertext::{self, AcceptedFormats, Header};
+use strongroom_crypto::detached::{self, Metadata};
 use strongroom_crypto::shares::{Share, combine};
 use strongroom_crypto::wrapped::{self, Kind};
 use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial, PublicKey, backup};
@@ -32,6 +33,25 @@ pub fn ciphertext(data: &[u8]) {
         assert!(open(AcceptedFormats::of(&[]), &fixture::context(), data).is_err(), "opens in a format not accepted");
         assert!(open(AcceptedFormats::NEWEST, &EncryptionContext::default(), data).is_err(), "opens without a context");
         nothing_near_opens(data, |data| open(AcceptedFormats::NEWEST, &fixture::context(), data).is_ok());
+    }
+}
+
+/// A detached ciphertext: its metadata, then opening it, as what is made here and as what others make.
+pub fn detached(data: &[u8]) {
+    if let Ok(metadata) = Metadata::parse(data) {
+        assert_eq!(metadata.encode(), data);
+    }
+    let (material, subject) = (fixture::material(), fixture::detached_subject());
+    let open = |data: &[u8]| {
+        let (parts, associated) = fixture::detached_parts(data)?;
+        let opened = detached::open(&material, &subject, associated, &parts).ok()?;
+        Some((opened, parts.ciphertext.len()))
+    };
+    let Some((parts, associated)) = fixture::detached_parts(data) else { return };
+    assert!(detached::open_bare(&material, Some(associated), &parts).is_err(), "nothing was sealed like that");
+    if let Some((plaintext, length)) = open(data) {
+        assert_eq!(plaintext.len(), length);
+        nothing_near_opens(data, |data| open(data).is_some());
     }
 }
 

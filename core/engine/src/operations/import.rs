@@ -162,7 +162,8 @@ impl Operation for ImportMaterial {
                 let first = entry.versions.is_empty();
                 let cause = if first { RotationCause::Creation } else { RotationCause::OnDemand };
                 let ordinal = entry.row.current + 1;
-                let version = wrapped_version(authorized, &domain_key, &entry.row, ordinal, cause, &material)?;
+                let version =
+                    wrapped_version(authorized, &domain_key, &entry.row, &entry.versions, ordinal, cause, &material)?;
                 let sealed = engine.vault.seal_digest(&domain_key, &entry.row, version.material, &digest)?;
                 let state = if first { VersionState::Active } else { VersionState::Pending };
                 let version = self.told(VersionRow { state, ..version }, Some(sealed));

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use strongroom_audit::hash::Hash;
 use strongroom_crypto::ciphertext::AcceptedFormats;
+use strongroom_crypto::detached::MaterialNumber;
 use strongroom_crypto::wrapped::WrappingKey;
-use strongroom_crypto::{KeyMaterial, random};
+use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
@@ -100,7 +101,7 @@ impl Operation for CreateKey {
         check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
         let mut batch = Batch::default();
         let versions = match self.origin {
-            Origin::Generated => vec![new_version(authorized, &[&row], 1, RotationCause::Creation, &mut batch)?],
+            Origin::Generated => vec![new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?],
             Origin::Imported | Origin::Resident => Vec::new(),
         };
         batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
@@ -113,10 +114,12 @@ impl Operation for CreateKey {
     }
 }
 
-/// Adds a fresh version to a batch, with the same material for all `keys` of one lineage; the first's is returned.
+/// Adds a fresh version to a batch, with the same material for all `keys` of one lineage, whose versions so far are
+/// `taken`; the first's is returned.
 pub(crate) fn new_version(
     authorized: &Authorized<'_>,
     keys: &[&KeyRow],
+    taken: &[VersionRow],
     ordinal: u32,
     cause: RotationCause,
     batch: &mut Batch,
@@ -126,7 +129,7 @@ pub(crate) fn new_version(
     let (key, others) = keys.split_first().ok_or_else(none)?;
     let domain_key = present_domain_key(authorized, key.tenant, batch)?;
     let material = authorized.engine().pairs.take(key.spec, authorized.ground, || vault.generate(key))?;
-    let version = wrapped_version(authorized, &domain_key, key, ordinal, cause, &material)?;
+    let version = wrapped_version(authorized, &domain_key, key, taken, ordinal, cause, &material)?;
     insert_version(key, &version, batch);
     for other in others {
         let wrapped = vault.wrap(&domain_key, other, version.material, &material)?;
@@ -148,17 +151,28 @@ pub(crate) fn present_domain_key(
     engine.vault.domain_key(tenant, row.domain_key, authorized.ground)
 }
 
-/// A version of `key` with this material, which gets an identity of its own.
+/// An identity for material, with another number than the versions that the key has.
+fn fresh_material_id(random: &dyn Random, taken: &[VersionRow]) -> Result<MaterialId, EngineError> {
+    loop {
+        let id = MaterialId::from_bytes(random::bytes(random).map_err(error::crypto)?);
+        if taken.iter().all(|version| MaterialNumber::of(version.material) != MaterialNumber::of(id)) {
+            return Ok(id);
+        }
+    }
+}
+
+/// A version of `key` with this material, which gets an identity of its own beside those `taken`.
 pub(crate) fn wrapped_version(
     authorized: &Authorized<'_>,
     domain_key: &WrappingKey,
     key: &KeyRow,
+    taken: &[VersionRow],
     ordinal: u32,
     cause: RotationCause,
     material: &KeyMaterial,
 ) -> Result<VersionRow, EngineError> {
     let engine = authorized.engine();
-    let id = MaterialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
+    let id = fresh_material_id(engine.random(), taken)?;
     let public = match key.spec.is_symmetric() {
         true => Vec::new(),
         false => material.public_key().map_err(error::crypto)?.der().to_vec(),
@@ -349,7 +363,8 @@ pub(crate) fn check_rotatable(handle: &KeyHandle, origins: &[Origin]) -> Result<
     if row.multi_region.is_some() {
         require_primary(handle)?;
     }
-    if row.spec != KeySpec::Aes256 {
+    // What is made under the others does not name its version.
+    if !handle.entry().profile.contains(Usage::DerivedAead) {
         return Err(EngineError::Unsupported("rotation of this kind of key"));
     }
     match origins.contains(&row.origin) {

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod backup;
 pub mod clock;
 pub mod data_key;
+pub mod detached;
 pub mod domain_key;
 pub mod encrypt;
 pub mod explain;
@@ -26,6 +27,7 @@ pub mod sign;
 pub mod suspend;
 pub mod tenant;
 pub mod usage;
+pub mod wrap;
 
 /// Pairs that are bound to a ciphertext without being encrypted, as the request gave them.
 pub type ContextPairs = std::sync::Arc<[(String, String)]>;

@@ -95,7 +95,7 @@ fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause)
         Origin::Imported => begin_pending(authorized, handle, &others, &mut batch)?,
         Origin::Generated | Origin::Resident => {
             let lineage: Vec<&KeyRow> = [&row].into_iter().chain(others.iter().map(|other| &other.row)).collect();
-            new_version(authorized, &lineage, row.current, cause, &mut batch)?;
+            new_version(authorized, &lineage, &entry.versions, row.current, cause, &mut batch)?;
         }
     }
     for key in others.iter().chain([&**entry]) {

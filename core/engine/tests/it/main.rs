@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod backup;
 mod conflicts;
+mod detached;
 mod doubt;
 mod gate;
 mod grants;

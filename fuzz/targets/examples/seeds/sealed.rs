@@ -4,7 +4,7 @@ use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded};
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use strongroom_crypto::shares::split;
 use strongroom_crypto::wrapped::Kind;
-use strongroom_crypto::{EncryptionContext, KeyMaterial, SystemRandom, backup, ciphertext};
+use strongroom_crypto::{EncryptionContext, KeyMaterial, SystemRandom, backup, ciphertext, detached};
 use strongroom_fuzz_targets::fixture;
 use strongroom_model::algorithm::{EncryptionAlgorithm, ImportWrapping};
 use strongroom_model::root::RootOfTrust;
@@ -36,7 +36,7 @@ const SPECS: [KeySpec; 17] = [
 ];
 
 pub(crate) fn seeds() -> Vec<Seed> {
-    [ciphertexts(), wrapped(), material(), imports(), shares(), backups(), roots()].concat()
+    [ciphertexts(), detached(), wrapped(), material(), imports(), shares(), backups(), roots()].concat()
 }
 
 fn ciphertexts() -> Vec<Seed> {
@@ -54,6 +54,24 @@ fn ciphertexts() -> Vec<Seed> {
         seed("ciphertext", "later-version", later),
         seed("ciphertext", "other-purpose", purpose),
         seed("ciphertext", "data-key", data_key),
+    ]
+}
+
+fn detached() -> Vec<Seed> {
+    let seal = |associated: &[u8], plaintext: &[u8]| {
+        let (material, subject) = (fixture::material(), fixture::detached_subject());
+        let made = detached::seal(&material, &subject, associated, plaintext, &SystemRandom).unwrap();
+        let behind_length = |part: &[u8]| [&[u8::try_from(part.len()).unwrap()], part].concat();
+        let front = [&made.metadata, made.iv.as_slice(), &made.tag, associated].map(behind_length).concat();
+        [front, made.ciphertext].concat()
+    };
+    let whole = seal(b"project=nile", b"text");
+    vec![
+        seed("detached", "empty", seal(b"", b"")),
+        seed("detached", "cut", &whole[..whole.len() - 1]),
+        seed("detached", "metadata", &whole[1..21]),
+        seed("detached", "resident-metadata", [2, 2, 2, 2, 2]),
+        seed("detached", "whole", whole),
     ]
 }
 

@@ -9,6 +9,7 @@ use strongroom_audit::note::SignedNote;
 use strongroom_audit::verify::Verifier;
 use strongroom_crypto::backup::open_stream;
 use strongroom_crypto::ciphertext::{self, AcceptedFormats};
+use strongroom_crypto::detached;
 use strongroom_crypto::wrapped::Kind;
 use strongroom_fuzz_targets::{TARGETS, fixture};
 use strongroom_model::algorithm::ImportWrapping;
@@ -68,7 +69,7 @@ macro_rules! corpora {
 
 corpora! {
     admin_json admin_query admin_request audit_log audit_record aws_kms_request aws_sts_request backup_stream ciphertext
-    engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
+    detached engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
     software_root software_wrapped verifier_key wrapped
 }
 
@@ -80,6 +81,10 @@ fn what_was_sealed_and_signed_for_the_corpora_opens() {
     assert!(
         ciphertext::open(&fixture::material(), &fixture::subject(), accepted, &fixture::context(), &sealed).is_ok()
     );
+    let detached = read("detached/whole");
+    let (parts, associated) = fixture::detached_parts(&detached).unwrap();
+    let opened = detached::open(&fixture::material(), &fixture::detached_subject(), associated, &parts);
+    assert!(opened.is_ok());
     let cursor = fixture::wrapping_key().open(Kind::PageCursor, fixture::BOUND, &read("wrapped/page-cursor"));
     assert!(cursor.is_ok());
     for (name, spec) in [("oaep-Aes256", KeySpec::Aes256), ("rsa-aes-EcP256", KeySpec::EcP256)] {
