@@ -17,7 +17,7 @@ use strongroom_authentication::random_id;
 use strongroom_aws_kms::{KEY_ID, KmsDialect, dialect};
 use strongroom_crypto::SystemRandom;
 use strongroom_engine::operations::key::CreateKey;
-use strongroom_engine::{Call, Engine, Mode, Options, Parts};
+use strongroom_engine::{Call, Engine, Mode, Options, Parts, Quotas};
 use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
@@ -55,6 +55,7 @@ impl Clock for MachineClock {
 /// Makes `count` keys and returns their ids.
 pub(crate) fn fill(data: &Path, region: &str, count: usize) -> Result<Vec<String>> {
     let engine = start(data)?;
+    engine.limit_quotas(Quotas { keys: None, ..Quotas::default() });
     let dialect = dialect("aws");
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let tenant = runtime.block_on(engine.tenant_of_account(ACCOUNT)).map_err(|error| error.to_string())?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use check::METRICS;
 pub(crate) use read::{ConfigError, read};
 use serde::Deserialize;
-use strongroom_engine::{Rate, RateLimits};
+use strongroom_engine::{Quotas, Rate, RateLimits};
 use strongroom_http::Network;
 use strongroom_identity::Origin;
 
@@ -56,7 +56,7 @@ pub(crate) struct Config {
     pub(crate) identity: IdentityConfig,
 }
 
-/// How much may be asked for. No rates hold unless they are given.
+/// How much may be asked for, and how much there may be. No rates hold unless they are given, and AWS's quotas.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsConfig {
@@ -71,6 +71,12 @@ pub(crate) struct LimitsConfig {
     /// For each key.
     #[serde(default)]
     pub(crate) key: Vec<RateConfig>,
+    /// Keys of an account in each region.
+    pub(crate) keys_per_account: Option<NonZeroUsize>,
+    /// Aliases of a key.
+    pub(crate) aliases_per_key: Option<NonZeroUsize>,
+    /// Grants on a key.
+    pub(crate) grants_per_key: Option<NonZeroUsize>,
 }
 
 /// A rate.
@@ -92,6 +98,16 @@ impl LimitsConfig {
         };
         let rates = |rates: &[RateConfig]| rates.iter().map(rate).collect();
         RateLimits { tenant: rates(&self.tenant), principal: rates(&self.principal), key: rates(&self.key) }
+    }
+
+    /// The quotas as the engine takes them.
+    pub(crate) fn quotas(&self) -> Quotas {
+        let usual = Quotas::default();
+        Quotas {
+            keys: self.keys_per_account.map(NonZeroUsize::get).or(usual.keys),
+            names_per_key: self.aliases_per_key.map_or(usual.names_per_key, NonZeroUsize::get),
+            grants_per_key: self.grants_per_key.map_or(usual.grants_per_key, NonZeroUsize::get),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use strongroom_admin::Admin;
 use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
-use strongroom_engine::{Engine, RateLimits};
+use strongroom_engine::{Engine, Quotas, RateLimits};
 use strongroom_http::{App, Peer, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
 
@@ -41,8 +41,8 @@ pub(crate) type Unsealer = Box<dyn Fn(&SecretBytes, &By) -> Result<Serving, Stri
 
 /// What all listeners share.
 pub(crate) struct Shared {
-    /// The rates that hold once there is an engine.
-    rates: Mutex<RateLimits>,
+    /// What holds once there is an engine.
+    limits: Mutex<(RateLimits, Quotas)>,
     serving: OnceLock<Serving>,
     unsealer: Unsealer,
     unsealing: Mutex<()>,
@@ -56,7 +56,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(metrics: Metrics, tries: Arc<Tries>, unsealer: Unsealer) -> Self {
         Self {
-            rates: Mutex::default(),
+            limits: Mutex::default(),
             serving: OnceLock::new(),
             unsealer,
             unsealing: Mutex::new(()),
@@ -72,18 +72,23 @@ impl Shared {
 
     /// Begins to serve; a second time changes nothing.
     pub(crate) fn begin(&self, serving: Serving) {
-        let rates = self.rates.lock();
-        serving.engine.limit_rates(rates.clone());
+        let limits = self.limits.lock();
+        serving.engine.limit_rates(limits.0.clone());
+        serving.engine.limit_quotas(limits.1.clone());
         let _ = self.serving.set(serving);
     }
 
-    /// How often anyone may ask from here on.
-    pub(crate) fn limit_rates(&self, limits: RateLimits) {
-        let mut rates = self.rates.lock();
+    /// How often anyone may ask from here on, and how much there may be.
+    pub(crate) fn limit(&self, rates: RateLimits, quotas: Quotas) {
+        let mut limits = self.limits.lock();
         if let Some(serving) = self.serving() {
-            serving.engine.limit_rates(limits.clone());
+            // Rates that are set begin anew.
+            if limits.0 != rates {
+                serving.engine.limit_rates(rates.clone());
+            }
+            serving.engine.limit_quotas(quotas.clone());
         }
-        *rates = limits;
+        *limits = (rates, quotas);
     }
 }
 

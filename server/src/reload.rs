@@ -41,7 +41,7 @@ impl Reloader {
     ) -> Self {
         let reloader = Self { file: None, tls, shared };
         reloader.keep_log_for(&config);
-        reloader.shared.limit_rates(config.limits.rates());
+        reloader.shared.limit(config.limits.rates(), config.limits.quotas());
         Self { file: Some(File { path: path.to_owned(), filter, running: Mutex::new(config) }), ..reloader }
     }
 
@@ -86,11 +86,9 @@ impl Reloader {
             running.audit.retention_days = new.audit.retention_days;
             self.keep_log_for(new);
         }
-        if running.limits.rates() != new.limits.rates() {
-            let requests_in_work = running.limits.requests_in_work;
-            running.limits = LimitsConfig { requests_in_work, ..new.limits.clone() };
-            self.shared.limit_rates(new.limits.rates());
-        }
+        let requests_in_work = running.limits.requests_in_work;
+        running.limits = LimitsConfig { requests_in_work, ..new.limits.clone() };
+        self.shared.limit(new.limits.rates(), new.limits.quotas());
         tracing::info!(level = running.log.level, retention_days = ?running.audit.retention_days, "configuration read again");
     }
 

@@ -212,7 +212,7 @@ impl Catalog {
     ) -> Result<KeyId, Halt> {
         cached(&self.lineages, &self.doubts, &(lineage, Arc::clone(region)), ground, || {
             let prefix = [lineage.as_bytes().as_slice(), material.as_bytes()].concat();
-            let rows = self.snapshot()?.scan(Table::VersionByMaterial, &prefix, None, limits::NAMES_PER_KEY)?;
+            let rows = self.snapshot()?.scan(Table::VersionByMaterial, &prefix, None, limits::KEYS_OF_LINEAGE)?;
             for row in rows {
                 let Some(id) = row.key.get(32..).and_then(KeyId::from_slice) else { continue };
                 let entry = self.load_key(id)?;
@@ -232,7 +232,7 @@ impl Catalog {
     /// A key's grants.
     pub(crate) fn grants(&self, key: KeyId, ground: Ground) -> Result<Arc<GrantSet>, Halt> {
         cached(&self.grants, &self.doubts, &key, ground, || {
-            let rows = self.scan_all(Table::Grant, key.as_bytes(), limits::GRANTS_PER_KEY)?;
+            let rows = self.scan_all(Table::Grant, key.as_bytes(), limits::GRANTS_PER_KEY_MOST)?;
             let rows = rows.iter().map(|row| rows::decode("grants", &row.value)).collect::<Result<_, _>>()?;
             Ok(Arc::new(GrantSet::new(rows)))
         })
@@ -327,7 +327,7 @@ impl Catalog {
                 break;
             }
         }
-        let names = snapshot.scan(Table::BindingByKey, id.as_bytes(), None, 4 * limits::NAMES_PER_KEY)?;
+        let names = snapshot.scan(Table::BindingByKey, id.as_bytes(), None, 4 * limits::NAMES_PER_KEY_MOST)?;
         let names = names.iter().map(|row| rows::decode("bindings", &row.value)).collect::<Result<_, _>>()?;
         let tenant = snapshot.get(Table::Tenant, row.tenant.as_bytes())?;
         let tenant = tenant.ok_or_else(|| Noun::Tenant(row.tenant.to_string().into()))?;

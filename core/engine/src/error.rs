@@ -320,20 +320,41 @@ pub enum SessionLimit {
 }
 
 /// A quota that is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Quota {
+    /// Keys of a tenant in a region.
+    #[error("the tenant has {has} keys in this region, of {most} that it may have")]
+    Keys {
+        /// How many there may be.
+        most: usize,
+        /// How many there are, as far as they are counted.
+        has: usize,
+    },
     /// Names of a key.
-    #[error("the key has as many names as it may")]
-    Names,
+    #[error("the key has {has} names of this kind, of {most} that it may have")]
+    Names {
+        /// How many there may be.
+        most: usize,
+        /// How many there are.
+        has: usize,
+    },
     /// Grants on a key.
-    #[error("the key has as many grants as it may")]
-    Grants,
+    #[error("the key has {has} grants, of {most} that it may have")]
+    Grants {
+        /// How many there may be.
+        most: usize,
+        /// How many there are.
+        has: usize,
+    },
     /// Tags on a key.
     #[error("too many tags")]
     Tags,
     /// On-demand rotations of a key.
-    #[error("the key was rotated on demand as often as it may be")]
-    OnDemandRotations,
+    #[error("{resource} was rotated on demand as often as it may be")]
+    OnDemandRotations {
+        /// The key, as the front end names it.
+        resource: Arc<str>,
+    },
     /// Credentials of a principal.
     #[error("the principal has as many credentials as it may")]
     Credentials,

@@ -27,6 +27,7 @@ mod pairs;
 mod passage;
 mod perform;
 mod planned;
+mod quotas;
 mod rates;
 mod record;
 mod resolve;
@@ -71,6 +72,7 @@ pub use crate::operation::{
     Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, RoleName, Target,
 };
 pub use crate::planned::{begin_initialisation, finish_initialisation, plan_root, planned_root};
+pub use crate::quotas::Quotas;
 pub use crate::rates::{Rate, RateLimits};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
@@ -105,6 +107,7 @@ pub struct Engine {
     scheduler: scheduler::Memory,
     strangers: authentication::Strangers,
     identifiers: identifiers::Identifiers,
+    quotas: quotas::Counted,
     rates: rates::Rates,
 }
 

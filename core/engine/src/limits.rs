@@ -74,10 +74,14 @@ pub const DOUBTFUL_COMMITS: usize = 256;
 pub const PASSAGE_WAIT: Duration = Duration::from_secs(60);
 /// Times that a change is tried again after someone else changed the same row.
 pub const COMMIT_TRIES: u32 = 8;
-/// Aliases and other names of a key.
-pub const NAMES_PER_KEY: usize = 50;
-/// Grants on a key.
-pub const GRANTS_PER_KEY: usize = 50_000;
+/// Aliases and other names of one kind that the quota of a key may be set to: a key's names are read at once.
+pub const NAMES_PER_KEY_MOST: usize = 250;
+/// Grants that the quota of a key may be set to: a key's grants are held in memory while it is used.
+pub const GRANTS_PER_KEY_MOST: usize = 100_000;
+/// Tenants' regions whose keys are counted at a time.
+pub const COUNTED_KEYS: usize = 4_096;
+/// Time after which the keys of a tenant that has reached its quota are counted again.
+pub const KEYS_COUNTED_EVERY: Duration = Duration::from_secs(5);
 /// Tags on a key.
 pub const TAGS_PER_KEY: usize = 50;
 /// On-demand rotations of a key.

@@ -24,6 +24,7 @@ use crate::operation::Halt;
 use crate::outbox::Outbox;
 use crate::pairs::Pairs;
 use crate::passage::Passage;
+use crate::quotas::Counted;
 use crate::rates::Rates;
 use crate::rollback::RolledBack;
 use crate::rows::{self, DomainKeyRow, HeadRow, InstallationRow, OutboxRow, RootRow, RootWrap, TenantRow};
@@ -287,6 +288,7 @@ impl Engine {
             scheduler: Memory::default(),
             strangers: Strangers::default(),
             identifiers: Identifiers::default(),
+            quotas: Counted::default(),
             rates: Rates::default(),
         };
         Ok(Arc::new(engine))

@@ -105,7 +105,7 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         EngineError::Conflict => (400, "ConflictException", Some(CONFLICT.to_owned())),
         EngineError::LimitExceeded(Quota::Tags) => (400, "TagException", Some("Too many tags".to_owned())),
         EngineError::LimitExceeded(Quota::Requests) => (400, "ThrottlingException", Some(THROTTLED.to_owned())),
-        EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(quota.to_string())),
+        EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(reached(quota))),
         EngineError::Unsupported(_) => (400, "UnsupportedOperationException", Some(error.to_string())),
         EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", Some(GRANT_TOKEN.to_owned())),
         EngineError::OriginForbids { resource, origin } => {
@@ -150,6 +150,23 @@ const EXPIRED_TOKEN: &str = "The import token has expired. Get new parameters fo
 const MATERIAL: &str = "The key material is not the one that is expected.";
 const MARKER: &str = "The marker is not one that this listing gave out.";
 const DRY_RUN: &str = "The request would have succeeded, but the DryRun option is set.";
+
+/// As AWS was recorded to say it of aliases; of keys and grants in the same words.
+fn reached(quota: &Quota) -> String {
+    let (of, most, has) = match quota {
+        Quota::Keys { most, has } => ("Key", most, has),
+        Quota::Names { most, has } => ("Aliases per key", most, has),
+        Quota::Grants { most, has } => ("Grants per key", most, has),
+        Quota::OnDemandRotations { resource } => {
+            return format!(
+                "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be \
+                 performed for this key: {resource}"
+            );
+        }
+        other => return other.to_string(),
+    };
+    format!("{of} quota for this account in this region is {most}, current usage is {has}.")
+}
 
 fn missing(noun: &Noun) -> String {
     match noun {
@@ -345,7 +362,14 @@ mod tests {
         for (spec, maximum) in [(KeySpec::Rsa2048, 214), (KeySpec::Rsa2048, 190), (KeySpec::Rsa4096, 470)] {
             errors.push(InputFault::PlaintextTooLong { spec, maximum }.into());
         }
-        let quotas = [Quota::Names, Quota::Grants, Quota::Tags, Quota::OnDemandRotations, Quota::Requests];
+        let quotas = [
+            Quota::Keys { most: 5, has: 6 },
+            Quota::Names { most: 5, has: 6 },
+            Quota::Grants { most: 5, has: 6 },
+            Quota::Tags,
+            Quota::OnDemandRotations { resource: ARN.into() },
+            Quota::Requests,
+        ];
         errors.extend(quotas.map(EngineError::LimitExceeded));
         let states = [
             Forbidden::PreActivation,

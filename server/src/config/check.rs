@@ -58,12 +58,12 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     if config.key_pairs.rsa_ahead > most {
         found.problem(&[Key("key_pairs"), Key("rsa_ahead")], format!("`rsa_ahead` must be {most} at most"));
     }
-    check_rates(config, found);
+    check_limits(config, found);
     check_roots(config, found);
     check_listeners(config, found);
 }
 
-fn check_rates(config: &Config, found: &mut Found<'_>) {
+fn check_limits(config: &Config, found: &mut Found<'_>) {
     let limits = &config.limits;
     for (name, rates) in [("tenant", &limits.tenant), ("principal", &limits.principal), ("key", &limits.key)] {
         if rates.len() > strongroom_engine::limits::RATE_WINDOWS {
@@ -71,6 +71,15 @@ fn check_rates(config: &Config, found: &mut Found<'_>) {
         }
         if rates.iter().any(|rate| rate.seconds.get() > LONGEST_WINDOW) {
             found.problem(&[Key("limits"), Key(name)], "`seconds` must be at most 86400: a day");
+        }
+    }
+    let quotas = limits.quotas();
+    for (name, asked, most) in [
+        ("aliases_per_key", quotas.names_per_key, strongroom_engine::limits::NAMES_PER_KEY_MOST),
+        ("grants_per_key", quotas.grants_per_key, strongroom_engine::limits::GRANTS_PER_KEY_MOST),
+    ] {
+        if asked > most {
+            found.problem(&[Key("limits"), Key(name)], format!("`{name}` must be {most} at most"));
         }
     }
 }

@@ -12,10 +12,10 @@ use strongroom_model::usage::{Usage, UsageProfile};
 use super::inspect::Page;
 use super::key::unchanged;
 use crate::catalog::KeyEntry;
-use crate::error::{self, EngineError, InputFault, Noun, Quota};
+use crate::error::{self, EngineError, InputFault, Noun};
+use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, GrantRow};
-use crate::{keys, limits};
 
 /// Grants a part of a key's use.
 pub struct CreateGrant {
@@ -94,9 +94,7 @@ impl Operation for CreateGrant {
         if let Some(same) = existing.rows.iter().find(same) {
             return Ok(Outcome::Answer(answer(same.id)?));
         }
-        if existing.rows.len() >= limits::GRANTS_PER_KEY {
-            return Err(EngineError::LimitExceeded(Quota::Grants).into());
-        }
+        engine.quotas.check_grants(existing.rows.len())?;
         let mut batch = Batch::default();
         let value = rows::encode(&row);
         match row.name {

@@ -76,6 +76,7 @@ impl Operation for CreateKey {
             Origin::Imported => (KeyState::PreActivation, 0),
             Origin::Resident => return Err(EngineError::Unsupported("material inside a key store").into()),
         };
+        engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
         let now = authorized.now();
         let draw = || random::bytes::<16>(engine.random()).map_err(error::crypto);
         let row = KeyRow {

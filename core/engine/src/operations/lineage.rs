@@ -95,6 +95,7 @@ impl Operation for ReplicateKey {
             return Err(EngineError::AlreadyExists(Noun::Key(self.name.text.clone())).into());
         }
         check_policy(authorized, None, self.name.tenant, &self.policy, self.bypass_lockout)?;
+        engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
         let mut row = KeyRow {
             id: KeyId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
             state: KeyState::Active,

@@ -12,11 +12,11 @@ use strongroom_model::usage::UsageProfile;
 use super::key::{CreateKey, bind, unchanged};
 use crate::call::Dialect;
 use crate::catalog::KeyEntry;
-use crate::error::{EngineError, InputFault, Noun, Quota};
+use crate::error::{EngineError, InputFault, Noun};
+use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow};
 use crate::workers::Ground;
-use crate::{keys, limits};
 
 /// Binds a free name to a key.
 pub struct CreateName {
@@ -36,7 +36,7 @@ impl Operation for CreateName {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         let handle = authorized.key(0)?;
         check_home(handle, &self.name)?;
-        check_room(handle, &self.name)?;
+        check_room(authorized, handle, &self.name)?;
         check_fit(authorized.call().dialect, handle.entry().profile, &self.name)?;
         if find(authorized, &self.name)?.is_some() {
             return Err(EngineError::AlreadyExists(shown(authorized, &self.name)).into());
@@ -69,7 +69,7 @@ impl Operation for MoveName {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         let (handle, former) = (authorized.key(0)?, authorized.key(1)?);
         check_home(handle, &self.name)?;
-        check_room(handle, &self.name)?;
+        check_room(authorized, handle, &self.name)?;
         let (new, old) = (&handle.entry().row, &former.entry().row);
         if new.spec.is_symmetric() != old.spec.is_symmetric() || new.profile != old.profile {
             let problem = "must be of the same kind and usage as the one that the name leads to";
@@ -140,7 +140,7 @@ impl Operation for CreateBinding {
         let handle = authorized.key(0)?;
         let entry = handle.entry();
         check_home(handle, name)?;
-        check_room(handle, name)?;
+        check_room(authorized, handle, name)?;
         check_form(*owner, entry.profile, name)?;
         let known = entry.name(owner.key_kind(), &name.region).is_some();
         match name.kind == owner.key_kind() {
@@ -188,9 +188,7 @@ impl Operation for CreateNamedKey {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let profile = UsageProfile::new(&self.key.usages, self.key.spec).map_err(InputFault::Profile)?;
-        if self.names.len() >= limits::NAMES_PER_KEY {
-            return Err(EngineError::LimitExceeded(Quota::Names).into());
-        }
+        authorized.engine().quotas.check_names(self.names.len())?;
         for name in self.names.iter().chain([&self.key.name]) {
             check_form(self.owner, profile, name)?;
             if find(authorized, name)?.is_some() {
@@ -304,12 +302,9 @@ fn check_home(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
     }
 }
 
-fn check_room(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
+fn check_room(authorized: &Authorized<'_>, handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
     let names = handle.entry().names.iter().filter(|bound| bound.kind == name.kind);
-    match names.count() < limits::NAMES_PER_KEY {
-        true => Ok(()),
-        false => Err(EngineError::LimitExceeded(Quota::Names)),
-    }
+    authorized.engine().quotas.check_names(names.count())
 }
 
 /// That a front end serves, under names of this kind, whatever the key is for. Answers whether the text is such a name.

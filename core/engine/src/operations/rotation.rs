@@ -76,7 +76,8 @@ fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause)
     match (cause, row.rotation) {
         (RotationCause::OnDemand, _) => {
             if row.on_demand_rotations >= limits::ON_DEMAND_ROTATIONS {
-                return Err(EngineError::LimitExceeded(Quota::OnDemandRotations).into());
+                let resource = Arc::clone(handle.resource());
+                return Err(EngineError::LimitExceeded(Quota::OnDemandRotations { resource }).into());
             }
             row.on_demand_rotations += 1;
         }

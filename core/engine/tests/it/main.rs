@@ -15,6 +15,7 @@ mod ledger;
 mod lifecycle;
 mod matrix;
 mod planned;
+mod quotas;
 mod races;
 mod rates;
 mod replicas;

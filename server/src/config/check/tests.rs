@@ -221,3 +221,21 @@ fn rates_have_few_windows_none_longer_than_a_day_and_none_of_nothing() {
     let many = ["{ requests = 1, seconds = 1 }"; 5].join(", ");
     assert!(problems(&format!("{GOOD}[limits]\nprincipal = [{many}]\n"))[0].contains("more than 4 windows"));
 }
+
+#[test]
+fn quotas_are_aws_s_unless_they_are_given_and_no_more_than_the_engine_holds() {
+    let config = parse(Path::new("strongroom.toml"), GOOD).unwrap();
+    let quotas = config.limits.quotas();
+    assert_eq!((quotas.keys, quotas.names_per_key, quotas.grants_per_key), (Some(100_000), 50, 50_000));
+    let given = "[limits]\nkeys_per_account = 7\naliases_per_key = 250\ngrants_per_key = 100000\n";
+    let quotas = parse(Path::new("strongroom.toml"), &format!("{GOOD}{given}")).unwrap().limits.quotas();
+    assert_eq!((quotas.keys, quotas.names_per_key, quotas.grants_per_key), (Some(7), 250, 100_000));
+    for (wrong, word) in [
+        ("keys_per_account = 0", "nonzero"),
+        ("aliases_per_key = 251", "250 at most"),
+        ("grants_per_key = 100001", "100000 at most"),
+    ] {
+        let said = problems(&format!("{GOOD}[limits]\n{wrong}\n"));
+        assert!(said.len() == 1 && said[0].contains(word), "{wrong}: {said:?}");
+    }
+}
