@@ -1,5 +1,8 @@
-"""Starts the real binary in development mode and reads what it prints to be pasted into a shell."""
+"""Starts the real binary: in development mode, reading what it prints to be pasted into a shell, or as an operator does."""
 
+import datetime
+import ipaddress
+import json
 import os
 import re
 import shlex
@@ -7,6 +10,10 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -19,6 +26,8 @@ PKCS11_MODULES = (
 )
 TOKEN_LABEL = "strongroom-clients"
 TOKEN_PIN = "4271-not-a-secret"
+ACCOUNT = "111122223333"
+REGIONS = ("us-east-1", "eu-central-1")
 
 
 class Server:
@@ -78,6 +87,125 @@ class Server:
         """The environment of a command-line client: the exports, and nothing of the developer's own AWS settings."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**own, **self.env, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}
+
+
+class Installation(Server):
+    """A running `strongroom serve` over a configuration, as an operator makes it: two regions, and what `configure` adds."""
+
+    def __init__(self, folder, root=None, environment=None):
+        """`root` is a `[[root]]`, by default one of software; `environment` is the server's besides ours."""
+        self.data = Path(folder) / "data"
+        self.env = {}
+        self.log = Path(folder) / "server.log"
+        self._folder = Path(folder)
+        self._root = root or self._software()
+        self._extra = environment or {}
+        self._heard, self._said = threading.Condition(), []
+        self._process = None
+        self._certify()
+        self.configure("")
+        run = [binary(), "init", "--account", ACCOUNT, "--shares", "2", "--threshold", "2", "--config", str(self._file)]
+        made = subprocess.run(run, env={**os.environ, **self._extra}, capture_output=True, text=True, timeout=60)
+        assert made.returncode == 0, made.stdout + made.stderr
+
+    @property
+    def _file(self):
+        return self._folder / "strongroom.toml"
+
+    def _software(self):
+        key = self._folder / "root.key"
+        key.write_bytes(bytes(range(32)))
+        key.chmod(0o600)
+        return f'kind = "software"\nfile = "{self._folder / "root"}"\nunseal = {{ key_file = "{key}" }}\n'
+
+    def _certify(self):
+        """A certificate for the loopback address, signed by itself."""
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "strongroom")])
+        day = datetime.timedelta(days=1)
+        made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        made = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+        pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        (self._folder / "chain.pem").write_bytes(made.public_bytes(pem))
+        private = self._folder / "key.pem"
+        private.write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+        private.chmod(0o600)
+
+    def configure(self, limits):
+        """Writes the configuration, with these lines of `[limits]`."""
+        here, regions = self._folder, json.dumps(REGIONS)
+        self._file.write_text(
+            f'data_directory = "{self.data}"\n'
+            f"[[root]]\n{self._root}"
+            f'[[listener]]\nname = "kms"\naddress = "127.0.0.1:0"\nfront_ends = ["aws-kms", "admin"]\nregions = {regions}\n'
+            f'tls = {{ certificate_chain = "{here / "chain.pem"}", private_key = "{here / "key.pem"}" }}\n'
+            f'[[listener]]\nname = "operators"\nsocket = "{here / "admin.sock"}"\nfront_ends = ["admin"]\n'
+            f'[log]\nformat = "json"\n[limits]\n{limits}\n'
+        )
+
+    def limit(self, limits):
+        """Has the running server take these lines of `[limits]`."""
+        self.configure(limits)
+        self._said.clear()
+        self._process.send_signal(signal.SIGHUP)
+        self._await("configuration read again")
+
+    def start(self):
+        command = [binary(), "serve", "--config", str(self._file)]
+        self._said.clear()
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **self._extra},
+            text=True,
+        )
+        threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True).start()
+        address = re.search(r"[0-9.]+:[0-9]+", self._await("serving")["address"])[0]
+        self.env |= {
+            "AWS_ENDPOINT_URL": f"https://{address}",
+            "AWS_CA_BUNDLE": str(self._folder / "chain.pem"),
+            "AWS_REGION": REGIONS[0],
+            "AWS_DEFAULT_REGION": REGIONS[0],
+            "STRONGROOM_TENANT": ACCOUNT,
+            "STRONGROOM_SOCKET": str(self._folder / "admin.sock"),
+        }
+        if "AWS_ACCESS_KEY_ID" not in self.env:
+            self.env |= self.root_key(ACCOUNT)
+        return self
+
+    def root_key(self, account):
+        """An access key of an account's root, as an environment has it."""
+        command = [binary(), "access-key", "create", "--tenant", account, "--root", "--output", "json"]
+        made = subprocess.run(command, env=self.client_env(self._folder), capture_output=True, text=True, timeout=60)
+        assert made.returncode == 0, made.stderr
+        key = json.loads(made.stdout)
+        return {"AWS_ACCESS_KEY_ID": key["access_key_id"], "AWS_SECRET_ACCESS_KEY": key["secret_access_key"]}
+
+    def _listen(self, errors):
+        with self.log.open("a") as log:
+            for line in errors:
+                log.write(line)
+                log.flush()
+                with self._heard:
+                    self._said.append(line)
+                    self._heard.notify_all()
+        with self._heard:
+            self._said.append("{}")
+            self._heard.notify_all()
+
+    def _await(self, message):
+        """The line of the log whose message it is, once it is there; the end of the log is none."""
+
+        def found():
+            lines = [json.loads(line) for line in self._said if line.startswith("{")]
+            return [line for line in lines if not line or line.get("message") == message]
+
+        with self._heard:
+            lines = self._heard.wait_for(found, START_SECONDS)
+        assert lines and lines[0], f"the server did not say {message!r}:\n{self.tail()}"
+        return lines[0]
 
 
 def binary():

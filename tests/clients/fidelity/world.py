@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import string
 import uuid
 
@@ -92,7 +93,8 @@ class World(string.Formatter):
         self.server = server
         self.region = server.env["AWS_REGION"]
         self._url = server.env["AWS_ENDPOINT_URL"]
-        self._session = URLLib3Session(verify=server.env["AWS_CA_BUNDLE"] or True)
+        at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        self._session = URLLib3Session(verify=server.env["AWS_CA_BUNDLE"] or True, socket_options=at_once)
         self._admin = (server.env["AWS_ACCESS_KEY_ID"], server.env["AWS_SECRET_ACCESS_KEY"])
         self._keys, self._user = {}, None
         self.account = self.ask("DescribeKey", {"KeyId": self.ask("CreateKey", {})["KeyMetadata"]["KeyId"]})
