@@ -189,6 +189,8 @@ pub(crate) enum FrontEnd {
     AwsKms,
     /// AWS STS, as far as it is served.
     AwsSts,
+    /// AWS's tagging API, as far as keys are tagged.
+    AwsTagging,
     /// Our own admin API.
     Admin,
 }

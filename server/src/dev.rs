@@ -100,7 +100,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
             name: "dev".to_owned(),
             address: Some(options.listen),
             socket: None,
-            front_ends: vec![FrontEnd::AwsKms, FrontEnd::AwsSts, FrontEnd::Admin],
+            front_ends: vec![FrontEnd::AwsKms, FrontEnd::AwsSts, FrontEnd::AwsTagging, FrontEnd::Admin],
             regions: vec![options.region.clone()],
             tls: Some(tls.listener),
             proxy_protocol_from: None,

@@ -14,6 +14,7 @@ use strongroom_admin::Admin;
 use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
+use strongroom_aws_tagging::Tagging;
 use strongroom_engine::{Engine, Quotas, RateLimits};
 use strongroom_http::{App, Peer, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
@@ -32,6 +33,7 @@ pub(crate) struct Serving {
     pub(crate) engine: Arc<Engine>,
     pub(crate) kms: Kms,
     pub(crate) sts: Sts,
+    pub(crate) tagging: Tagging,
     pub(crate) admin: Admin,
     pub(crate) log: Arc<FileLog>,
 }
@@ -109,6 +111,7 @@ impl App for Gateway {
         Ok(match self.shared.serving() {
             None => SEALED_BODY_BYTES,
             Some(_) if Kms::owns(head) => Kms::max_body_bytes(head),
+            Some(_) if Tagging::owns(head) => Tagging::max_body_bytes(head),
             Some(_) if Sts::owns(head) => Sts::max_body_bytes(head),
             Some(serving) => serving.admin.max_body_bytes(head),
         })
@@ -137,6 +140,9 @@ impl Gateway {
         let serves = |front_end| self.front_ends.contains(&front_end);
         if serves(FrontEnd::AwsKms) && Kms::owns(&request.head) {
             return serving.kms.handle(peer, request, &self.regions).await;
+        }
+        if serves(FrontEnd::AwsTagging) && Tagging::owns(&request.head) {
+            return serving.tagging.handle(peer, request, &self.regions).await;
         }
         if serves(FrontEnd::AwsSts) && Sts::owns(&request.head) {
             return serving.sts.handle(peer, request, &self.regions).await;

@@ -12,6 +12,7 @@ use strongroom_admin::{Admin, AdminDialect, ConfiguredRoots};
 use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
+use strongroom_aws_tagging::{Keys, Tagging};
 use strongroom_engine::Engine;
 use strongroom_http::{
     Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, ShutdownTrigger, TlsHandle,
@@ -70,7 +71,9 @@ pub(crate) fn serving(
         None => admin,
     };
     let sts = Sts::new(Arc::clone(&engine)).with_tokens(Arc::new(tokens(identity)));
-    Serving { kms, admin, sts, engine, log }
+    let tagged = Keys { resource_type: "kms:key", dialect: kms.dialect() };
+    let tagging = Tagging::new(Arc::clone(&engine), tagged);
+    Serving { kms, admin, sts, tagging, engine, log }
 }
 
 /// A verifier of tokens that asks the issuers that are allowed.

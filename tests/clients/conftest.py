@@ -25,13 +25,13 @@ def server(request, tmp_path_factory):
     assert running.stop() == 0, running.tail()
 
 
-def connect(server, service="kms", credentials=None, **options):
+def connect(server, service="kms", credentials=None, region=None, **options):
     """A boto3 client of `server`; `credentials` are (id, secret), the administrator's by default."""
     access, secret = credentials or (server.env["AWS_ACCESS_KEY_ID"], server.env["AWS_SECRET_ACCESS_KEY"])
     config = botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, **options)
     client = SESSION.client(
         service,
-        region_name=server.env["AWS_REGION"],
+        region_name=region or server.env["AWS_REGION"],
         aws_access_key_id=access,
         aws_secret_access_key=secret,
         endpoint_url=server.env["AWS_ENDPOINT_URL"],

@@ -13,7 +13,7 @@ ALWAYS = {
     "CreateKey": {"KeyMetadata"},
     "DescribeKey": {"KeyMetadata"},
     "ListKeys": {"Keys", "Truncated"},
-    "ScheduleKeyDeletion": {"KeyId", "DeletionDate", "KeyState", "PendingWindowInDays"},
+    "ScheduleKeyDeletion": {"KeyId", "KeyState", "PendingWindowInDays"},
     "CancelKeyDeletion": {"KeyId"},
     "Encrypt": {"CiphertextBlob", "KeyId", "EncryptionAlgorithm"},
     "Decrypt": {"Plaintext", "KeyId", "EncryptionAlgorithm"},
@@ -61,6 +61,8 @@ ALWAYS = {
     "ListKeyRotations": {"Rotations", "Truncated"},
     "RotateKeyOnDemand": {"KeyId"},
     "GetKeyLastUsage": {"KeyId", "KeyLastUsage", "TrackingStartDate", "KeyCreationDate"},
+    "ReplicateKey": {"ReplicaKeyMetadata", "ReplicaPolicy", "ReplicaTags"},
+    "GetResources": {"PaginationToken", "ResourceTagMappingList"},
 }
 
 # Errors that every operation may answer with, beyond those that its model lists.

@@ -178,6 +178,7 @@ const fn read_only(action: Action) -> bool {
         | Action::GetPublicKey
         | Action::ListAliases
         | Action::ListKeyTags
+        | Action::ListTaggedKeys
         | Action::GetKeyPolicy
         | Action::ListKeyPolicies
         | Action::ListGrants

@@ -117,6 +117,8 @@ coded! {
         WrapKey = 55,
         /// Unwrap a key.
         UnwrapKey = 62,
+        /// List a tenant's keys by their tags.
+        ListTaggedKeys = 63,
         /// Make a key store.
         CreateKeyStore = 56,
         /// Read key stores.

@@ -135,6 +135,7 @@ const fn action_name(action: Action) -> &'static str {
         OpenDetached,
         WrapKey,
         UnwrapKey,
+        ListTaggedKeys,
         AssumeRole,
         AssumeRoleWithWebIdentity,
         TagSession,

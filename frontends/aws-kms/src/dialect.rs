@@ -191,6 +191,7 @@ pub(crate) const fn action_name(action: Action) -> &'static str {
         OpenDetached => "strongroom:OpenDetached",
         WrapKey => "strongroom:WrapKey",
         UnwrapKey => "strongroom:UnwrapKey",
+        ListTaggedKeys => "tag:GetResources",
         AssumeRole => "sts:AssumeRole",
         AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity",
         TagSession => "sts:TagSession",

@@ -46,6 +46,11 @@ const ROOMS: &[Room] = &[
         ]),
     },
     Room {
+        package: "strongroom-aws-tagging",
+        folder: "frontends/aws-tagging",
+        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+    },
+    Room {
         package: "strongroom-authentication",
         folder: "frontends/authentication",
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-sigv4"]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strongroom_model::action::Action;
 use strongroom_model::caller::Caller;
 use strongroom_model::id::{KeyId, TenantId};
-use strongroom_model::name::NameKind;
+use strongroom_model::name::{Name, NameKind};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::store::Table;
@@ -144,6 +144,38 @@ impl Operation for ListNamesWithKeys {
         };
         let items = items.into_iter().map(with_key).collect::<Result<_, _>>()?;
         Ok(Outcome::Answer(Page { items, more }))
+    }
+}
+
+/// The keys that some names of a tenant lead to, under the permission for a listing. Names that lead nowhere are left out.
+pub struct FindNamesWithKeys {
+    /// Whose. Names of others lead nowhere.
+    pub tenant: TenantId,
+    /// Which listing must be permitted.
+    pub action: Action,
+    /// Which names.
+    pub names: Vec<Name>,
+}
+
+impl Operation for FindNamesWithKeys {
+    type Output = Vec<(Name, Arc<KeyEntry>)>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Tenant(self.tenant);
+        Ok(vec![Demand { action: self.action, target, purpose: Purpose::Inspect }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let (catalog, ground) = (authorized.engine().catalog(), authorized.ground);
+        let mut found = Vec::with_capacity(self.names.len());
+        for name in self.names.iter().filter(|name| name.tenant == self.tenant) {
+            match catalog.by_name(name, ground).and_then(|id| catalog.key(id, ground)) {
+                Ok(key) => found.push((name.clone(), key)),
+                Err(Halt::Fail(EngineError::NotFound(_))) => {}
+                Err(halt) => return Err(halt),
+            }
+        }
+        Ok(Outcome::Answer(found))
     }
 }
 

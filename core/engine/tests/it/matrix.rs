@@ -52,8 +52,11 @@ const OF_THE_INSTALLATION: [Action; 6] = [
 
 /// What is asked of the key; everything else is asked of the tenant or the installation.
 fn is_about_a_key(action: Action) -> bool {
-    use Action::{CreateKey, GenerateRandom, GetCallerIdentity, ListAliases, ListKeys, ListRetirableGrants};
-    let tenant = [CreateKey, ListKeys, ListAliases, ListRetirableGrants, GenerateRandom, GetCallerIdentity];
+    use Action::{
+        CreateKey, GenerateRandom, GetCallerIdentity, ListAliases, ListKeys, ListRetirableGrants, ListTaggedKeys,
+    };
+    let tenant =
+        [CreateKey, ListKeys, ListAliases, ListRetirableGrants, ListTaggedKeys, GenerateRandom, GetCallerIdentity];
     let key_stores = Action::CreateKeyStore.code()..=Action::DisconnectKeyStore.code();
     action.code() < Action::ManageTenants.code() && !tenant.contains(&action) && !key_stores.contains(&action.code())
 }
