@@ -1,0 +1,3 @@
+"""Settings that moto's tests write and nobody reads."""
+
+default_user_config = {"core": {}}

@@ -1,0 +1,1 @@
+"""What is imported by tests of moto's own code, which are not run."""
