@@ -89,6 +89,8 @@ pub struct Facts<'a> {
     pub keys: &'a [KeyHandle],
     /// Milliseconds since 1970.
     pub now: i64,
+    /// Whole days since the key was used last, or was made if it never was; for what takes the key out of use only.
+    pub unused_days: Option<i64>,
 }
 
 /// One request, as proved and parsed by a front end.

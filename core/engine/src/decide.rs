@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal};
+use strongroom_model::clock::Timestamp;
 use strongroom_model::name::Name;
 use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Effect, Grant, Grantee, Missing, Outcome,
@@ -15,6 +16,7 @@ use crate::call::{Call, Facts};
 use crate::catalog::{KeyEntry, PrincipalEntry};
 use crate::error::{Denial, EngineError, Noun};
 use crate::operation::{Halt, KeyHandle};
+use crate::operations::key::DAY;
 use crate::rows::GrantRow;
 use crate::workers::Ground;
 
@@ -76,8 +78,8 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn facts(&self, call: &'a Call, now: i64) -> Facts<'a> {
-        Facts { call, key: self.key, asked: self.asked, keys: self.keys, now }
+    fn facts(&self, call: &'a Call, now: i64, unused_days: Option<i64>) -> Facts<'a> {
+        Facts { call, key: self.key, asked: self.asked, keys: self.keys, now, unused_days }
     }
 }
 
@@ -92,7 +94,7 @@ impl Engine {
         decided: &mut Decided,
     ) -> Result<(), Halt> {
         let principal = self.principal_of(&call.caller, ground)?;
-        let facts = Attached::new(call, subject, now);
+        let facts = Attached::new(call, subject, now, self.unused_days(subject, now, ground)?);
         let request = request(call, subject, &facts);
         let session_policies = self.session_policies(&call.caller)?;
         let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
@@ -126,7 +128,7 @@ impl Engine {
     /// Says what would be decided, and of every statement whether it matched, and why not. Reads the store.
     pub(crate) fn explain(&self, call: &Call, subject: &Subject<'_>, now: i64) -> Result<Explained, Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached::new(call, subject, now);
+        let facts = Attached::new(call, subject, now, self.unused_days(subject, now, Ground::Worker)?);
         let request = request(call, subject, &facts);
         let session_policies = self.session_policies(&call.caller)?;
         let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
@@ -176,22 +178,41 @@ impl Engine {
         now: i64,
     ) -> Result<bool, Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached::new(call, subject, now);
+        let facts = Attached::new(call, subject, now, None);
         let request = request(call, subject, &facts);
         let session_policies = self.session_policies(&call.caller)?;
         let set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
     }
 
-    /// The user, or the role of the session, that asks.
+    /// Whole days for which a key was not used that is to be taken out of use. Where the ledger can't tell it counts as in
+    /// use: a policy that asks is there to stop just this.
+    fn unused_days(&self, subject: &Subject<'_>, now: i64, ground: Ground) -> Result<Option<i64>, Halt> {
+        let (Some(key), Action::DisableKey | Action::ScheduleKeyDestruction) = (subject.key, subject.action) else {
+            return Ok(None);
+        };
+        if ground == Ground::Here {
+            return Err(Halt::Move(Ground::Worker));
+        }
+        let newest = match self.last_use(key.row.id) {
+            Ok(last) => last.map_or(key.row.created, |last| last.at.max(key.row.created)),
+            Err(error) => {
+                tracing::warn!(%error, "the usage ledger could not be read; the key counts as used today");
+                return Ok(Some(0));
+            }
+        };
+        let unused = Timestamp(u64::try_from(now).unwrap_or(0)).since(newest);
+        Ok(Some(i64::try_from(unused.as_secs() / DAY.as_secs()).unwrap_or(i64::MAX)))
+    }
+
+    /// The user, the service, or the role of the session, that asks.
     pub(crate) fn principal_of(&self, caller: &Caller, ground: Ground) -> Result<Option<Arc<PrincipalEntry>>, Halt> {
         let id = match &caller.principal {
-            Principal::User { id, .. } => *id,
+            Principal::User { id, .. } | Principal::Service { id, .. } => *id,
             Principal::Session(session) => session.role,
             Principal::TenantRoot
             | Principal::WebIdentity { .. }
             | Principal::Operator { .. }
-            | Principal::Service
             | Principal::Internal { .. } => return Ok(None),
         };
         let found = self.catalog.principal(caller.tenant, id, ground);
@@ -327,7 +348,7 @@ fn grant(call: &Call, action: Action, row: &GrantRow) -> Option<Grant> {
         source_arn: row.source_resource.clone(),
     };
     let grantee = match call.caller.principal {
-        Principal::Service => Grantee::Service(&row.grantee),
+        Principal::Service { .. } => Grantee::Service(&row.grantee),
         _ => Grantee::Principal(&row.grantee),
     };
     Grant::new(&row.id.to_string(), grantee, [call.dialect.action(action)], constraints).ok()
@@ -362,20 +383,27 @@ fn principal<'a>(caller: &'a Caller, subject_account: &'a str) -> strongroom_pol
             strongroom_policy::Principal::User { arn, account: subject_account, id: arn, name: arn }
         }
         Principal::WebIdentity { .. } => strongroom_policy::Principal::WebIdentity { provider: arn },
-        Principal::Service => strongroom_policy::Principal::Service { name: arn },
+        Principal::Service { .. } => strongroom_policy::Principal::Service { name: arn },
         Principal::Internal { .. } => strongroom_policy::Principal::Internal,
     }
 }
 
-/// What else was proved: of a session, what it was begun with.
+/// What else was proved: of a session, what it was begun with; of a service, for which resource it asks.
 fn proved(caller: &Caller) -> Proved<'_> {
-    let Principal::Session(session) = &caller.principal else { return Proved::default() };
-    Proved {
-        principal_tags: &session.tags,
-        token_issued: i64::try_from(session.issued.0).ok(),
-        federated_provider: session.federated_provider.as_deref(),
-        source_identity: session.source_identity.as_deref(),
-        ..Proved::default()
+    match &caller.principal {
+        Principal::Session(session) => Proved {
+            principal_tags: &session.tags,
+            token_issued: i64::try_from(session.issued.0).ok(),
+            federated_provider: session.federated_provider.as_deref(),
+            source_identity: session.source_identity.as_deref(),
+            ..Proved::default()
+        },
+        Principal::Service { on_behalf: Some(on_behalf), .. } => Proved {
+            source_arn: Some(&on_behalf.resource),
+            source_account: on_behalf.account.as_deref(),
+            ..Proved::default()
+        },
+        _ => Proved::default(),
     }
 }
 
@@ -398,8 +426,8 @@ struct Attached<'a> {
 }
 
 impl<'a> Attached<'a> {
-    fn new(call: &'a Call, subject: &Subject<'a>, now: i64) -> Self {
-        Self { carried: subject.attributes.unwrap_or(&*call.attributes), facts: subject.facts(call, now) }
+    fn new(call: &'a Call, subject: &Subject<'a>, now: i64, unused_days: Option<i64>) -> Self {
+        Self { carried: subject.attributes.unwrap_or(&*call.attributes), facts: subject.facts(call, now, unused_days) }
     }
 }
 

@@ -188,6 +188,9 @@ pub(crate) fn caller_of(
     principal: Option<&rows::PrincipalRow>,
 ) -> Caller {
     let (policy_name, proved) = match principal {
+        Some(service) if tenant.id == TenantId::INSTALLATION => {
+            (service.policy_name.as_str(), Principal::Service { id: service.id, on_behalf: None })
+        }
         Some(user) => (
             user.policy_name.as_str(),
             Principal::User { id: user.id, unique_id: user.unique_id.as_str().into(), name: user.name.as_str().into() },

@@ -353,13 +353,13 @@ impl Engine {
 
     /// Whether the caller's tenant is served at all.
     fn may_serve(&self, call: &Call, ground: Ground) -> Result<(), Halt> {
-        if call.caller.tenant == TenantId::INSTALLATION {
-            return Ok(());
-        }
         // A principal that is gone or suspended may do nothing, whatever its credentials say.
         let principal = self.principal_of(&call.caller, ground)?;
         if principal.is_some_and(|principal| principal.row.suspended) {
             return Err(EngineError::TenantSuspended.into());
+        }
+        if call.caller.tenant == TenantId::INSTALLATION {
+            return Ok(());
         }
         match self.catalog.tenant(call.caller.tenant, ground)?.suspended {
             true => Err(EngineError::TenantSuspended.into()),

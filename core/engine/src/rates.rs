@@ -120,8 +120,8 @@ impl Rates {
             Principal::Operator { .. } | Principal::Internal { .. } => return Ok(()),
             // Whoever comes with a token is no principal of the tenant yet.
             Principal::WebIdentity { .. } => None,
-            Principal::TenantRoot | Principal::Service => Some(tenant),
-            Principal::User { id, .. } => Some(id.as_bytes()),
+            Principal::TenantRoot => Some(tenant),
+            Principal::User { id, .. } | Principal::Service { id, .. } => Some(id.as_bytes()),
             Principal::Session(session) => Some(session.role.as_bytes()),
         };
         if !journey.charged.begins(CALLER) {

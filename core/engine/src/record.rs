@@ -126,7 +126,7 @@ pub(crate) fn describe_call<'a>(record: &mut Record<'a>, call: &'a Call) {
         },
         caller::Principal::WebIdentity { subject } => Principal::WebIdentity { subject: Text::from(&**subject) },
         caller::Principal::Operator { uid } => Principal::Operator { uid: *uid },
-        caller::Principal::Service => Principal::Internal { service: Text::from(&*caller.policy_name) },
+        caller::Principal::Service { .. } => Principal::Internal { service: Text::from(&*caller.policy_name) },
         caller::Principal::Internal { service } => Principal::Internal { service: Text::from(*service) },
     };
     if let Some(credential) = &caller.credential {

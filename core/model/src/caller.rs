@@ -60,13 +60,27 @@ pub enum Principal {
         uid: u32,
     },
     /// A service of this installation that asks for itself, by the name that [`Caller::policy_name`] gives: what it may do is
-    /// for policies to say.
-    Service,
+    /// for key policies and grants to say. It is of no tenant but [`TenantId::INSTALLATION`], whose principals are all services.
+    Service {
+        /// Identity.
+        id: PrincipalId,
+        /// For which resource it asks, if it says so: it is believed as far as it is itself.
+        on_behalf: Option<Box<OnBehalf>>,
+    },
     /// A part of the product acting by itself.
     Internal {
         /// Which part, e.g. `scheduler`.
         service: &'static str,
     },
+}
+
+/// What a service asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnBehalf {
+    /// The resource, as policies name it.
+    pub resource: Arc<str>,
+    /// The account that the resource is of, if the service says so.
+    pub account: Option<Arc<str>>,
 }
 
 /// What was proved of a session of a role.

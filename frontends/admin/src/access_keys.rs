@@ -25,7 +25,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     if !lifetime_seconds.as_ref().is_none_or(within) {
         return Err(AdminError::Value { field: "lifetime_seconds", problem: "must be from 1 to ten years" });
     }
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     let engine = &context.admin.engine;
     let shown_half = mint::unique(engine, "AKIA")?;
     let secret = mint::secret_access_key(engine)?;
@@ -43,7 +43,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let AccessKeyQuery { principal } = context.query()?;
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     let rows = context.perform(ListCredentials { tenant, principal: principal.clone() }).await?;
     let items = rows.iter().map(|(row, used)| shown(context, row, *used, principal.clone())).collect();
     Reply::ok(&Page { items, next: None })
@@ -51,7 +51,7 @@ pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn change(context: &Context<'_>, fate: Fate) -> Result<Reply, AdminError> {
     let Empty {} = context.body()?;
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     let shown = context.segment("access_key_id").to_owned();
     context.perform(ChangeCredential { tenant, shown, fate }).await?;
     Ok(Reply::done())

@@ -15,6 +15,9 @@ use crate::Admin;
 use crate::dialect::AdminDialect;
 use crate::error::AdminError;
 
+/// What stands for an account number where the principals are services.
+pub(crate) const SERVICES: &str = "services";
+
 /// A request that leads to an endpoint, by a proved caller.
 pub(crate) struct Context<'a> {
     pub(crate) admin: &'a Admin,
@@ -119,6 +122,14 @@ impl<'a> Context<'a> {
     /// The tenant that the path names.
     pub(crate) async fn tenant(&self) -> Result<TenantId, AdminError> {
         self.tenant_of(self.segment("account")).await
+    }
+
+    /// Whose principals the path names: a tenant's, or for operators the installation's own, which are services.
+    pub(crate) async fn holder(&self) -> Result<TenantId, AdminError> {
+        match (self.segment("account"), &self.caller.principal) {
+            (SERVICES, Principal::Operator { .. }) => Ok(TenantId::INSTALLATION),
+            (account, _) => self.tenant_of(account).await,
+        }
     }
 
     /// The tenant that has an account number. Whoever is no operator learns nothing of other tenants, not even whether

@@ -29,7 +29,8 @@ pub(crate) async fn who_am_i(context: &Context<'_>) -> Result<Reply, AdminError>
         Principal::User { .. } => "user",
         Principal::Session(_) => "session",
         Principal::WebIdentity { .. } => "web identity",
-        Principal::Service | Principal::Internal { .. } => "internal",
+        Principal::Service { .. } => "service",
+        Principal::Internal { .. } => "internal",
     };
     Reply::ok(&WhoAmI {
         arn: caller.policy_name.to_string(),

@@ -6,6 +6,7 @@ use strongroom_engine::operations::principal::{
     self, DeletePrincipal, FindPrincipal, ListPrincipals, PutIdentityPolicy, SuspendPrincipal,
 };
 use strongroom_engine::{EngineError, IdentityPolicyRow, Noun, PrincipalRow};
+use strongroom_model::id::TenantId;
 
 use crate::context::Context;
 use crate::error::AdminError;
@@ -14,9 +15,12 @@ use crate::tenants::Empty;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let CreatePrincipal { name } = context.body()?;
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     let detail = vec![("principal", name.clone())];
-    let policy_name = format!("arn:{}:iam::{}:user/{name}", context.admin.partition, context.segment("account"));
+    let policy_name = match tenant {
+        TenantId::INSTALLATION => name.clone(),
+        _ => format!("arn:{}:iam::{}:user/{name}", context.admin.partition, context.segment("account")),
+    };
     let unique_id = mint::unique(&context.admin.engine, "AIDA")?;
     let made = principal::CreatePrincipal { tenant, name, policy_name, unique_id };
     Reply::created(&shown(context, &context.perform_telling(made, detail).await?))
@@ -24,7 +28,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     let page = context.perform(ListPrincipals { tenant, roles: false, after, limit: limit.items() }).await?;
     let items: Vec<Principal> = page.items.iter().map(|row| shown(context, row)).collect();
     let next = items.last().filter(|_| page.more).map(|principal| principal.name.clone());
@@ -38,14 +42,14 @@ pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     context.perform(DeletePrincipal { tenant, name: name(context) }).await?;
     Ok(Reply::done())
 }
 
 pub(crate) async fn suspend(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
     let Empty {} = context.body()?;
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     let row = context.perform(SuspendPrincipal { tenant, name: name(context), suspended }).await?;
     Reply::ok(&shown(context, &row))
 }
@@ -85,7 +89,7 @@ async fn put(context: &Context<'_>, document: Option<String>) -> Result<Reply, A
 }
 
 async fn find(context: &Context<'_>) -> Result<(PrincipalRow, Vec<IdentityPolicyRow>), AdminError> {
-    let tenant = context.tenant().await?;
+    let tenant = context.holder().await?;
     context.perform(FindPrincipal { tenant, name: name(context) }).await
 }
 

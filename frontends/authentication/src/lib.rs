@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use strongroom_engine::{Engine, EngineError, Identified, Noun};
 use strongroom_http::Request;
-use strongroom_model::caller::Caller;
+use strongroom_model::caller::{Caller, OnBehalf, Principal};
 use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey, SigningKeyCache, SigningTime};
 
 pub use identity::{hyphenated, random_id, request_id, uuid};
@@ -142,8 +142,21 @@ impl Authenticator {
         }
         let region = regions.iter().find(|served| ***served == *parsed.region());
         let region = region.map_or_else(|| Arc::from(parsed.region()), Arc::clone);
-        Ok(Proved { caller: identified.caller(), region })
+        Ok(Proved { caller: for_resource(identified.caller(), &request.head), region })
     }
+}
+
+/// A caller with what it asks for, where it is a service and says so. The fields are signed, as every `x-amz-` field is; of
+/// anyone else they say nothing.
+fn for_resource(caller: Arc<Caller>, head: &Parts) -> Arc<Caller> {
+    let Principal::Service { id, .. } = caller.principal else { return caller };
+    let text = |name: &str| {
+        let text = head.headers.get(name)?.to_str().ok()?;
+        Some(Arc::<str>::from(text)).filter(|text| text.len() <= limits::SOURCE_FIELD)
+    };
+    let Some(resource) = text("x-amz-source-arn") else { return caller };
+    let on_behalf = Some(Box::new(OnBehalf { resource, account: text("x-amz-source-account") }));
+    Arc::new(Caller { principal: Principal::Service { id, on_behalf }, ..(*caller).clone() })
 }
 
 /// The head of a request as its signature sees it.

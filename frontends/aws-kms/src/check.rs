@@ -24,7 +24,8 @@ impl Check {
         self.broken.push(format!("{subject} at '{path}' failed to satisfy constraint: Member must {rule}"));
     }
 
-    fn missing(&mut self, path: &str) {
+    /// Marks what is missing.
+    pub(crate) fn missing(&mut self, path: &str) {
         self.add("Value null", path, "not be null");
     }
 
@@ -63,7 +64,12 @@ impl Check {
 
     /// That a text is made of allowed characters only.
     pub(crate) fn characters(&mut self, path: &str, value: &str, allowed: fn(char) -> bool, pattern: &str) {
-        if !value.chars().all(allowed) {
+        self.pattern(path, value, value.chars().all(allowed), pattern);
+    }
+
+    /// That a text is of the form that `pattern` describes.
+    pub(crate) fn pattern(&mut self, path: &str, value: &str, holds: bool, pattern: &str) {
+        if !holds {
             self.add(&shown(value), path, format!("satisfy regular expression pattern: {pattern}"));
         }
     }
@@ -229,6 +235,15 @@ pub(crate) const fn is_principal_character(character: char) -> bool {
 
 /// How AWS writes [`is_principal_character`].
 pub(crate) const PRINCIPAL_PATTERN: &str = "^[\\w+=,.@:/-]+$";
+
+/// Whether a text is a service's name: three parts at least, joined by dots.
+pub(crate) fn is_service_principal(text: &str) -> bool {
+    let sound = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    text.split('.').count() >= 3 && text.split('.').all(sound)
+}
+
+/// How AWS writes [`is_service_principal`].
+pub(crate) const SERVICE_PRINCIPAL_PATTERN: &str = "^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$";
 
 /// Characters of descriptions of key material.
 pub(crate) const fn is_material_description_character(character: char) -> bool {

@@ -22,6 +22,8 @@ pub const NAME: RangeInclusive<usize> = 1..=256;
 pub const GRANT_ID: RangeInclusive<usize> = 1..=128;
 /// Characters of a principal.
 pub const PRINCIPAL: RangeInclusive<usize> = 1..=256;
+/// Characters of a service's name.
+pub const SERVICE_PRINCIPAL: RangeInclusive<usize> = 1..=128;
 /// Characters of a description.
 pub const DESCRIPTION: RangeInclusive<usize> = 0..=8192;
 /// Characters of a policy.

@@ -399,7 +399,7 @@ fn user_id(caller: &Caller) -> &str {
         Principal::TenantRoot
         | Principal::WebIdentity { .. }
         | Principal::Operator { .. }
-        | Principal::Service
+        | Principal::Service { .. }
         | Principal::Internal { .. } => &caller.account,
     }
 }

@@ -21,11 +21,12 @@ use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow,
 use crate::workers::Ground;
 use crate::{keys, limits};
 
-/// Makes a principal.
+/// Makes a principal: a user of a tenant, or a service of the installation.
 pub struct CreatePrincipal {
-    /// Of which tenant.
+    /// Of which tenant; [`TenantId::INSTALLATION`] for a service.
     pub tenant: TenantId,
-    /// Name within the tenant: 1 to 64 letters, digits and `+=,.@_-`.
+    /// Name within the tenant: 1 to 64 letters, digits and `+=,.@_-`. A service's is the one that policies know it by: parts of
+    /// letters, digits and `-`, joined by dots, three at least.
     pub name: String,
     /// The name that policies know it by.
     pub policy_name: String,
@@ -42,6 +43,9 @@ impl Operation for CreatePrincipal {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
         check_name("the principal's name", &self.name)?;
+        if self.tenant == TenantId::INSTALLATION {
+            check_service_name(&self.name)?;
+        }
         let (policy_name, unique_id) = (self.policy_name.clone(), self.unique_id.clone());
         add(authorized, self.tenant, &self.name, policy_name, unique_id, None)
     }
@@ -233,6 +237,9 @@ impl Operation for PutIdentityPolicy {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        if self.tenant == TenantId::INSTALLATION {
+            return Err(EngineError::Unsupported("a policy of a service; key policies and grants name it").into());
+        }
         check_name("the policy's name", &self.name)?;
         let (principal, read) = find(authorized, self.tenant, &self.principal)?;
         let catalog = authorized.engine().catalog();
@@ -291,6 +298,9 @@ impl Operation for CreateCredential {
                 // Written as it was: of two at the same time, one sees the other's credential.
                 batch.replace(Table::Principal, &read, read.value.clone());
                 Some(principal.id)
+            }
+            None if self.tenant == TenantId::INSTALLATION => {
+                return Err(EngineError::Unsupported("a credential of the installation itself").into());
             }
             None => None,
         };
@@ -506,5 +516,17 @@ pub(super) fn check_name(what: &'static str, name: &str) -> Result<(), EngineErr
     match (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
         true => Ok(()),
         false => Err(InputFault::Form { what, problem: "must be 1 to 64 letters, digits or +=,.@_-" }.into()),
+    }
+}
+
+/// The form that a service's name has in policies and grants.
+fn check_service_name(name: &str) -> Result<(), EngineError> {
+    let sound = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match name.split('.').count() >= 3 && name.split('.').all(sound) {
+        true => Ok(()),
+        false => {
+            let problem = "must be three or more parts of letters, digits and -, joined by dots";
+            Err(InputFault::Form { what: "the service's name", problem }.into())
+        }
     }
 }

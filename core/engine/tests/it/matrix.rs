@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use strongroom_engine::operations::grant::CreateGrant;
 use strongroom_engine::operations::key::Edit;
-use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolicy, SuspendPrincipal};
+use strongroom_engine::operations::principal::{
+    CreateCredential, CreatePrincipal, DeletePrincipal, FindPrincipal, PutIdentityPolicy, SuspendPrincipal,
+};
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{
-    Authorized, Demand, EngineError, Halt, KeyEntry, Missing, Operation, Outcome, PolicyOutcome, Target,
+    Authorized, Demand, EngineError, Halt, KeyEntry, Missing, Operation, Outcome, PolicyOutcome, PrincipalRow,
+    SecretBytes, Target,
 };
 use strongroom_model::action::Action;
-use strongroom_model::caller::{Caller, Principal, Session};
+use strongroom_model::caller::{Caller, OnBehalf, Principal, Session};
 use strongroom_model::clock::Clock as _;
 use strongroom_model::id::{PrincipalId, TenantId};
 use strongroom_model::purpose::Purpose;
@@ -39,6 +42,7 @@ impl Operation for Ask {
 }
 
 const OTHER: &str = "444455556666";
+const PHOTOS: &str = "arn:aws:s3:::photos";
 
 /// What is asked of the installation as a whole.
 const OF_THE_INSTALLATION: [Action; 6] = [
@@ -128,8 +132,25 @@ fn session_of(role: PrincipalId, name: &str, test: &TestEngine, policies: &[&str
     }
 }
 
-fn service(name: &str, test: &TestEngine) -> Arc<Caller> {
-    Arc::new(Caller { policy_name: name.into(), principal: Principal::Service, ..(*test.root()).clone() })
+/// A service of the installation, asking for a resource if one is named.
+fn service(test: &TestEngine, name: &str, resource: Option<&str>) -> Arc<Caller> {
+    let found = test.run(&operator(), FindPrincipal { tenant: TenantId::INSTALLATION, name: name.to_owned() });
+    let row = found.map_or_else(|_| make_service(test, name), |(row, _)| row);
+    let on_behalf = resource.map(|resource| Box::new(OnBehalf { resource: resource.into(), account: None }));
+    Arc::new(Caller {
+        tenant: TenantId::INSTALLATION,
+        account: "".into(),
+        policy_name: name.into(),
+        principal: Principal::Service { id: row.id, on_behalf },
+        credential: None,
+    })
+}
+
+fn make_service(test: &TestEngine, name: &str) -> PrincipalRow {
+    let (name, policy_name) = (name.to_owned(), name.to_owned());
+    let create =
+        CreatePrincipal { tenant: TenantId::INSTALLATION, unique_id: format!("AIDA{name}"), name, policy_name };
+    test.run(&operator(), create).unwrap()
 }
 
 /// The kinds of callers, and a key that knows them.
@@ -155,7 +176,7 @@ fn callers(test: &TestEngine) -> (Arc<KeyEntry>, Vec<(&'static str, Arc<Caller>)
         r#"{{"Version":"2012-10-17","Statement":[
             {{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{ACCOUNT}:root"}},"Action":"test:*","Resource":"*"}},
             {{"Effect":"Allow","Principal":{{"AWS":[{named}]}},"Action":"test:*","Resource":"*"}},
-            {{"Effect":"Allow","Principal":{{"Service":"secrets.internal"}},"Resource":"*",
+            {{"Effect":"Allow","Principal":{{"Service":"secrets.example.internal"}},"Resource":"*",
               "Action":["test:GenerateDataKey","test:Decrypt"]}},
             {{"Effect":"Deny","Principal":"*","Action":"test:UpdateKeyDescription","Resource":"*"}}]}}"#
     );
@@ -171,6 +192,17 @@ fn callers(test: &TestEngine) -> (Arc<KeyEntry>, Vec<(&'static str, Arc<Caller>)
         name: None,
     };
     test.run(&test.root(), grant).unwrap();
+    let to_service = CreateGrant {
+        key: by_name(&key),
+        grantee: "s3.example.internal".to_owned(),
+        retiring: Some(admin.policy_name.to_string()),
+        actions: vec![Action::Encrypt, Action::Decrypt, Action::DescribeKey],
+        context_equals: None,
+        context_subset: None,
+        source_resource: Some(PHOTOS.to_owned()),
+        name: None,
+    };
+    test.run(&test.root(), to_service).unwrap();
     let suspend = SuspendPrincipal { tenant: test.tenant.id, name: "suspended".to_owned(), suspended: true };
     test.run(&operator(), suspend).unwrap();
     let callers = vec![
@@ -185,8 +217,10 @@ fn callers(test: &TestEngine) -> (Arc<KeyEntry>, Vec<(&'static str, Arc<Caller>)
         ("2 both", both),
         ("2 key's", key_side),
         ("2 own", own_side),
-        ("service", service("secrets.internal", test)),
-        ("service 2", service("other.internal", test)),
+        ("service", service(test, "secrets.example.internal", None)),
+        ("service 2", service(test, "other.example.internal", None)),
+        ("for photos", service(test, "s3.example.internal", Some(PHOTOS))),
+        ("for others", service(test, "s3.example.internal", Some("arn:aws:s3:::others"))),
         ("suspended", suspended),
         ("operator", operator()),
     ];
@@ -194,7 +228,8 @@ fn callers(test: &TestEngine) -> (Arc<KeyEntry>, Vec<(&'static str, Arc<Caller>)
 }
 
 /// "-SIDE" says which side did not allow it. Callers "2 ..." are of another account: allowed by both sides, by the key's alone,
-/// by their own alone. "limited" is a session with a session policy.
+/// by their own alone. "limited" is a session with a session policy. "for photos" is a service that has a grant for that bucket,
+/// asking for it; "for others" the same, asking for another.
 #[test]
 fn who_may_do_what_is_as_was_last_looked_at() {
     let test = TestEngine::new();
@@ -309,4 +344,48 @@ fn a_key_policy_names_nobody_who_does_not_exist() {
         let told = fault.aws_message(strongroom_engine::Kind::Resource);
         assert_eq!(told, "Policy contains a statement with one or more invalid principals.");
     }
+}
+
+#[test]
+fn a_service_is_suspended_and_removed_like_anyone() {
+    let test = TestEngine::new();
+    let (key, callers) = callers(&test);
+    let caller = callers.iter().find(|(name, _)| *name == "service").unwrap().1.clone();
+    let ask = || test.run(&caller, Ask { action: Action::Decrypt, target: Target::Key(by_name(&key)) });
+    ask().unwrap();
+    let name = "secrets.example.internal".to_owned();
+    let tenant = TenantId::INSTALLATION;
+    test.run(&operator(), SuspendPrincipal { tenant, name: name.clone(), suspended: true }).unwrap();
+    assert!(matches!(ask(), Err(EngineError::TenantSuspended)));
+    test.run(&operator(), SuspendPrincipal { tenant, name: name.clone(), suspended: false }).unwrap();
+    ask().unwrap();
+    test.run(&operator(), DeletePrincipal { tenant, name }).unwrap();
+    assert!(matches!(ask(), Err(EngineError::NotFound(_))));
+}
+
+#[test]
+fn services_are_the_operators_to_make_under_names_that_policies_can_hold() {
+    let test = TestEngine::new();
+    let make = |caller: &Arc<Caller>, name: &str| {
+        let (name, policy_name, unique_id) = (name.to_owned(), name.to_owned(), "AIDAEXAMPLE".to_owned());
+        test.run(caller, CreatePrincipal { tenant: TenantId::INSTALLATION, name, policy_name, unique_id })
+    };
+    for name in ["s3", "s3.internal", "s3..internal", "s3.example.inter_nal", ".s3.example"] {
+        assert!(matches!(make(&operator(), name), Err(EngineError::InvalidInput(_))), "{name}");
+    }
+    for caller in [test.root(), test.user("admin", Some(&allow(None, &["test:*"])))] {
+        assert!(matches!(make(&caller, "s3.example.internal"), Err(EngineError::Denied(_))));
+    }
+    make(&operator(), "s3.example.internal").unwrap();
+    let (tenant, principal) = (TenantId::INSTALLATION, "s3.example.internal".to_owned());
+    let put = PutIdentityPolicy { tenant, principal, name: "all".to_owned(), document: Some(allow(None, &["test:*"])) };
+    assert!(matches!(test.run(&operator(), put), Err(EngineError::Unsupported(_))));
+    let create = CreateCredential {
+        tenant,
+        principal: None,
+        shown: "AKIAROOT".to_owned(),
+        secret: SecretBytes::copy_from(b"secret"),
+        expires: None,
+    };
+    assert!(matches!(test.run(&operator(), create), Err(EngineError::Unsupported(_))));
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant, ListGrants, ListRetirableGrants};
 use strongroom_engine::{GrantRow, KeyEntry, KeyReference};
 use strongroom_model::action::Action;
+use strongroom_model::caller::Principal;
 use strongroom_model::id::{GrantId, KeyId};
 
 use super::{NOTHING, requests};
@@ -58,13 +59,10 @@ requests! {
 pub(super) async fn create(context: &Context<'_>, request: CreateGrantRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
-    if request.grantee_service_principal.is_some() || request.retiring_service_principal.is_some() {
-        check.not_offered("A service principal");
-    } else {
-        check.present("granteePrincipal", request.grantee_principal.as_ref());
-    }
-    let grantee = principal(&mut check, "granteePrincipal", request.grantee_principal.as_ref());
-    let retiring = principal(&mut check, "retiringPrincipal", request.retiring_principal.as_ref());
+    let (principal, service) = (request.grantee_principal.as_ref(), request.grantee_service_principal.as_ref());
+    let grantee = Party::check(&mut check, GRANTEE, principal, service).required(&mut check);
+    let (principal, service) = (request.retiring_principal.as_ref(), request.retiring_service_principal.as_ref());
+    let retiring = Party::check(&mut check, RETIRING, principal, service);
     let actions = operations(&mut check, request.operations.as_deref());
     let name = check.optional("name", request.name.as_ref(), &limits::NAME);
     check.characters("name", name.unwrap_or_default(), check::is_name_character, check::NAME_PATTERN);
@@ -74,9 +72,11 @@ pub(super) async fn create(context: &Context<'_>, request: CreateGrantRequest<'_
     check_grant_tokens(&mut check, request.grant_tokens.as_deref());
     check.done()?;
     context.grant_tokens(request.grant_tokens.as_deref())?;
-    let grantee = grantee.unwrap_or_default();
-    check_principal(context, grantee)?;
-    retiring.map_or(Ok(()), |retiring| check_principal(context, retiring))?;
+    let (grantee, retiring) = (grantee.settle(context)?.unwrap_or_default(), retiring.settle(context)?);
+    if is_service(grantee) && (source_resource.is_none() || retiring.is_none()) {
+        let message = "A grant to a service principal needs a SourceArn constraint and a retiring principal.";
+        return Err(Fault::validation(message));
+    }
     let (equals, subset) = constraints.map_or((None, None), |constraints| {
         (constraints.encryption_context_equals, constraints.encryption_context_subset)
     });
@@ -84,13 +84,13 @@ pub(super) async fn create(context: &Context<'_>, request: CreateGrantRequest<'_
     let (carried, _) = Carried::context(equals.as_ref().or(subset.as_ref()).cloned());
     let (context_equals, context_subset) = (equals.map(|pairs| pairs.0), subset.map(|pairs| pairs.0));
     let mut carried = carried
-        .with("kms:granteeprincipal", Carries::Text(grantee.to_owned()))
+        .with(GRANTEE.condition_key(grantee), Carries::Text(grantee.to_owned()))
         .with("kms:grantisforawsresource", Carries::Flag(false));
     for action in &actions {
         carried = carried.with("kms:grantoperations", Carries::Word(word(words::GRANT_OPERATIONS, action)));
     }
     if let Some(retiring) = retiring {
-        carried = carried.with("kms:retiringprincipal", Carries::Text(retiring.to_owned()));
+        carried = carried.with(RETIRING.condition_key(retiring), Carries::Text(retiring.to_owned()));
     }
     if let Some(arn) = &source_resource {
         carried = carried.with("kms:grantconstraintsourcearn", Carries::Text(arn.clone()));
@@ -122,9 +122,12 @@ pub(super) async fn create(context: &Context<'_>, request: CreateGrantRequest<'_
 
 fn create_detail(key: &str, grantee: &str, retiring: Option<&str>, actions: &[Action], name: Option<&str>) -> Detail {
     let operations: Vec<&str> = actions.iter().map(|action| word(words::GRANT_OPERATIONS, action)).collect();
-    let mut detail =
-        vec![("keyId", key.to_owned()), ("granteePrincipal", grantee.to_owned()), ("operations", operations.join(","))];
-    detail.extend(retiring.map(|retiring| ("retiringPrincipal", retiring.to_owned())));
+    let mut detail = vec![
+        ("keyId", key.to_owned()),
+        (GRANTEE.detail(grantee), grantee.to_owned()),
+        ("operations", operations.join(",")),
+    ];
+    detail.extend(retiring.map(|retiring| (RETIRING.detail(retiring), retiring.to_owned())));
     detail.extend(name.map(|name| ("name", name.to_owned())));
     detail
 }
@@ -134,10 +137,98 @@ fn operations(check: &mut Check, given: Option<&[Text<'_>]>) -> Vec<Action> {
     check.choices("operations", given, limits::GRANT_OPERATIONS, words::GRANT_OPERATIONS)
 }
 
-fn principal<'v>(check: &mut Check, path: &str, value: Option<&'v Text<'_>>) -> Option<&'v str> {
-    let value = check.optional(path, value, &limits::PRINCIPAL);
-    check.characters(path, value.unwrap_or_default(), check::is_principal_character, check::PRINCIPAL_PATTERN);
-    value
+/// Whom a grant speaks of in one of its two parts, and how the API names that part.
+#[derive(Clone, Copy)]
+struct Part {
+    path: &'static str,
+    service_path: &'static str,
+    members: [&'static str; 2],
+    condition_keys: [&'static str; 2],
+}
+
+const GRANTEE: Part = Part {
+    path: "granteePrincipal",
+    service_path: "granteeServicePrincipal",
+    members: ["GranteePrincipal", "GranteeServicePrincipal"],
+    condition_keys: ["kms:granteeprincipal", "kms:granteeserviceprincipal"],
+};
+const RETIRING: Part = Part {
+    path: "retiringPrincipal",
+    service_path: "retiringServicePrincipal",
+    members: ["RetiringPrincipal", "RetiringServicePrincipal"],
+    condition_keys: ["kms:retiringprincipal", "kms:retiringserviceprincipal"],
+};
+
+impl Part {
+    fn detail(self, name: &str) -> &'static str {
+        if is_service(name) { self.service_path } else { self.path }
+    }
+
+    fn member(self, name: &str) -> &'static str {
+        let [principal, service] = self.members;
+        if is_service(name) { service } else { principal }
+    }
+
+    fn condition_key(self, name: &str) -> &'static str {
+        let [principal, service] = self.condition_keys;
+        if is_service(name) { service } else { principal }
+    }
+}
+
+/// Whether a grantee is a service: every other is an ARN, and no service's name holds a colon.
+fn is_service(name: &str) -> bool {
+    !name.contains(':')
+}
+
+/// A principal or a service, as a request names one.
+struct Party<'v> {
+    principal: Option<&'v str>,
+    service: Option<&'v str>,
+    part: Part,
+}
+
+impl<'v> Party<'v> {
+    fn check(check: &mut Check, part: Part, principal: Option<&'v Text<'_>>, service: Option<&'v Text<'_>>) -> Self {
+        let principal = check.optional(part.path, principal, &limits::PRINCIPAL);
+        let text = principal.unwrap_or_default();
+        check.characters(part.path, text, check::is_principal_character, check::PRINCIPAL_PATTERN);
+        let service = check.optional(part.service_path, service, &limits::SERVICE_PRINCIPAL);
+        let sound = service.is_none_or(check::is_service_principal);
+        check.pattern(part.service_path, service.unwrap_or_default(), sound, check::SERVICE_PRINCIPAL_PATTERN);
+        Self { principal, service, part }
+    }
+
+    /// That either is named.
+    fn required(self, check: &mut Check) -> Self {
+        if self.principal.is_none() && self.service.is_none() {
+            check.missing(self.part.path);
+        }
+        self
+    }
+
+    /// The one that is named, by its name in policies.
+    fn settle(&self, context: &Context<'_>) -> Result<Option<&'v str>, Fault> {
+        match (self.principal, self.service) {
+            (Some(_), Some(_)) => {
+                let Part { path, service_path, .. } = self.part;
+                Err(Fault::validation(format!("Specify either {path} or {service_path}, but not both.")))
+            }
+            (Some(principal), None) => check_principal(context, principal).map(|()| Some(principal)),
+            (None, service) => Ok(service),
+        }
+    }
+
+    /// The one that a listing is about, whose form AWS does not look at. What is a service's is for services to list.
+    fn filter(&self, context: &Context<'_>) -> Result<Option<&'v str>, Fault> {
+        if self.service.is_some() && !matches!(context.caller.principal, Principal::Service { .. }) {
+            let path = self.part.service_path;
+            return Err(Fault::validation(format!("{path} can be used by service principals only.")));
+        }
+        match self.service {
+            Some(_) => self.settle(context),
+            None => Ok(self.principal),
+        }
+    }
 }
 
 /// That a principal is the ARN of one that can ask for something.
@@ -170,12 +261,11 @@ pub(super) async fn list(context: &Context<'_>, request: ListGrantsRequest<'_>) 
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
     let id = check.optional("grantId", request.grant_id.as_ref(), &limits::GRANT_ID);
-    let grantee = principal(&mut check, "granteePrincipal", request.grantee_principal.as_ref());
-    if request.grantee_service_principal.is_some() {
-        check.not_offered("A service principal");
-    }
+    let (principal, service) = (request.grantee_principal.as_ref(), request.grantee_service_principal.as_ref());
+    let grantee = Party::check(&mut check, GRANTEE, principal, service);
     let listing = Listing::check(&mut check, request.limit, request.marker.as_ref(), limits::DEFAULT_PAGE);
     check.done()?;
+    let grantee = grantee.filter(context)?;
     let page = listing.open(context, &[key, id.unwrap_or_default(), grantee.unwrap_or_default()])?;
     let id = id.map(grant_id).transpose()?;
     let operation = ListGrants {
@@ -199,15 +289,12 @@ pub(super) async fn list_retirable(
     request: ListRetirableGrantsRequest<'_>,
 ) -> Result<Bytes, Fault> {
     let mut check = Check::default();
-    match request.retiring_service_principal.is_some() {
-        true => check.not_offered("A service principal"),
-        false => _ = check.present("retiringPrincipal", request.retiring_principal.as_ref()),
-    }
-    let retiring = principal(&mut check, "retiringPrincipal", request.retiring_principal.as_ref());
+    let (principal, service) = (request.retiring_principal.as_ref(), request.retiring_service_principal.as_ref());
+    let retiring = Party::check(&mut check, RETIRING, principal, service).required(&mut check);
     let listing = Listing::check(&mut check, request.limit, request.marker.as_ref(), limits::DEFAULT_PAGE);
     check.done()?;
-    let retiring = retiring.unwrap_or_default();
-    check_principal(context, retiring)?;
+    retiring.settle(context)?;
+    let retiring = retiring.filter(context)?.unwrap_or_default();
     let page = listing.open(context, &[retiring])?;
     let after = page.after().and_then(|after| after.split_at_checked(16));
     let operation = ListRetirableGrants {
@@ -216,7 +303,7 @@ pub(super) async fn list_retirable(
         after: after.and_then(|(key, id)| KeyId::from_slice(key).zip(GrantId::from_slice(id))),
         limit: page.limit,
     };
-    let detail = vec![("retiringPrincipal", retiring.to_owned())];
+    let detail = vec![(RETIRING.detail(retiring), retiring.to_owned())];
     let found = context.perform(Carried::default(), detail, operation, None).await?;
     let mut json = Json::with_room(640 * found.items.len() + 256);
     json.list("Grants", &found.items, |list, (entry, grant)| list.item(|item| write(item, context, entry, grant)));
@@ -232,8 +319,10 @@ fn write(json: &mut Json, context: &Context<'_>, entry: &Arc<KeyEntry>, grant: &
         .text("GrantId", &grant.id.to_string())
         .text_if("Name", grant.name.as_deref())
         .time("CreationDate", grant.created)
-        .text("GranteePrincipal", &grant.grantee)
-        .text_if("RetiringPrincipal", grant.retiring.as_deref());
+        .text(GRANTEE.member(&grant.grantee), &grant.grantee);
+    if let Some(retiring) = &grant.retiring {
+        json.text(RETIRING.member(retiring), retiring);
+    }
     if let Some(account) = grant.issuer.split(':').nth(4) {
         json.text("IssuingAccount", &format!("arn:{}:iam::{account}:root", context.dialect.partition()));
     }

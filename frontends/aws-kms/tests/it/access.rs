@@ -1,5 +1,7 @@
 //! Who may do what: key policies, identity policies, conditions, and what a denial tells.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use strongroom_testkit::engine::ACCOUNT;
 
@@ -316,4 +318,31 @@ fn another_accounts_keys_are_hidden_from_who_may_not_use_them() {
     let sealed = service.ok_as(&stranger, "Encrypt", json!({"KeyId": key["Arn"], "Plaintext": b64(b"p")}));
     assert_eq!(sealed["KeyId"], key["Arn"]);
     service.ok("Decrypt", json!({"CiphertextBlob": sealed["CiphertextBlob"]}));
+}
+
+#[test]
+fn a_policy_can_keep_keys_that_were_used_lately() {
+    let service = Service::new();
+    let key = service.key();
+    let days = json!({"NumericLessThan": {"kms:TrailingDaysWithoutKeyUsage": "30"}});
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": ["kms:DisableKey", "kms:ScheduleKeyDeletion"], "Resource": "*", "Condition": days},
+        {"Effect": "Deny", "Action": "kms:EnableKey", "Resource": "*",
+         "Condition": {"NumericGreaterThanEquals": {"kms:TrailingDaysWithoutKeyUsage": "0"}}},
+    ]});
+    let careful = service.user("careful", Some(&policy.to_string()));
+    let pass = |days: u64| service.test.clock.pass(Duration::from_secs(days * 86_400));
+    let disable = || service.call(&careful, "DisableKey", json!({"KeyId": key["KeyId"]})).error().0;
+    let schedule = || service.call(&careful, "ScheduleKeyDeletion", json!({"KeyId": key["KeyId"]})).error().0;
+    assert_eq!(disable(), "AccessDeniedException", "a key that was made today");
+    pass(29);
+    assert_eq!(schedule(), "AccessDeniedException");
+    pass(1);
+    service.ok("Encrypt", json!({"KeyId": key["KeyId"], "Plaintext": "dGV4dA=="}));
+    assert_eq!(disable(), "AccessDeniedException", "a key that was used today");
+    pass(30);
+    assert_eq!(disable(), "");
+    service.ok_as(&careful, "EnableKey", json!({"KeyId": key["KeyId"]}));
+    assert_eq!(schedule(), "");
 }

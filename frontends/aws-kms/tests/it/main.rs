@@ -17,5 +17,6 @@ mod keys;
 mod names;
 mod refusals;
 mod replicas;
+mod services;
 mod signatures;
 mod support;

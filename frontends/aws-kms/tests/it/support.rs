@@ -268,3 +268,25 @@ fn user_of(service: &Service, tenant: TenantId, name: &str, shown: &str) -> Call
     service.test.run(&operator(), create).unwrap();
     caller
 }
+
+/// A service of the installation.
+pub(crate) fn make_service(service: &Service, name: &str) -> Caller {
+    let (tenant, name) = (TenantId::INSTALLATION, name.to_owned());
+    let (policy_name, unique_id) = (name.clone(), "AIDASERVICE".to_owned());
+    service.test.run(&operator(), CreatePrincipal { tenant, name: name.clone(), policy_name, unique_id }).unwrap();
+    let caller = Caller {
+        access_key_id: "AKIASERVICE".to_owned(),
+        secret: "of the service".to_owned(),
+        arn: name.clone(),
+        session_token: None,
+    };
+    let create = CreateCredential {
+        tenant,
+        principal: Some(name),
+        shown: caller.access_key_id.clone(),
+        secret: SecretBytes::copy_from(caller.secret.as_bytes()),
+        expires: None,
+    };
+    service.test.run(&operator(), create).unwrap();
+    caller
+}
