@@ -86,6 +86,8 @@ identifiers! {
     RootId;
     /// An installation: every node over one store.
     InstallationId;
+    /// An object inside a key store: the key that is one version's material.
+    ObjectId;
 }
 
 impl TenantId {

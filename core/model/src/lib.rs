@@ -8,6 +8,7 @@ pub mod algorithm;
 pub mod caller;
 pub mod clock;
 pub mod id;
+pub mod key_store;
 pub mod limits;
 pub mod name;
 pub mod purpose;

@@ -4,6 +4,8 @@
 pub const REGION_BYTES: usize = 64;
 /// Longest name in a binding, in bytes.
 pub const NAME_BYTES: usize = 512;
+/// Longest name of a key store, in bytes.
+pub const KEY_STORE_NAME_BYTES: usize = 64;
 /// Longest row key in a store, in bytes.
 pub const ROW_KEY_BYTES: usize = 1024;
 /// Longest row value in a store, in bytes.

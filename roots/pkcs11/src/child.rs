@@ -16,7 +16,7 @@ use rustix::process::{
     set_parent_process_death_signal, setrlimit,
 };
 
-use crate::frames::{self, Incoming, Reader};
+use crate::frames::{Incoming, Reader, Writer};
 use crate::limits::{QUEUE_MOST, SESSIONS_MOST};
 use crate::protocol::{Configure, Fault, Reply, Request, Response};
 use crate::token::{Token, Worker};
@@ -41,6 +41,7 @@ fn serve() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut reader = Reader::new(socket.try_clone()?);
+    let mut writer = Writer::new(socket);
     let Incoming::Message(configure) = reader.next::<Configure>()? else { return Ok(()) };
     // The parent may have died before the death signal was asked for.
     if getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs()) != Some(configure.parent) {
@@ -51,13 +52,13 @@ fn serve() -> io::Result<()> {
     // The first session is kept open to the end, whatever becomes of the workers': it holds the login.
     let (token, _anchor) = match Token::load(&configure) {
         Ok(loaded) => loaded,
-        Err(fault) => return frames::write(&socket, &Response { id: 0, outcome: Err(fault) }),
+        Err(fault) => return writer.write(&Response { id: 0, outcome: Err(fault) }),
     };
     drop(configure);
     let ready = Reply::Ready { label: token.label.clone(), serial: token.serial.clone() };
-    frames::write(&socket, &Response { id: 0, outcome: Ok(ready) })?;
+    writer.write(&Response { id: 0, outcome: Ok(ready) })?;
 
-    let answers = Mutex::new(socket);
+    let answers = Mutex::new(writer);
     let (sender, receiver) = bounded::<Job>(queue);
     std::thread::scope(|scope| {
         for number in 0..sessions {
@@ -84,13 +85,13 @@ fn ignore_stop_signals() {
     }
 }
 
-fn work(token: &Token, jobs: &Receiver<Job>, answers: &Mutex<UnixStream>) {
+fn work(token: &Token, jobs: &Receiver<Job>, answers: &Mutex<Writer>) {
     let _ended = EndTogether;
     let mut worker = Worker::new(token);
     for Job { request, arrived } in jobs {
         let budget = Duration::from_millis(request.budget.into());
         let outcome = if arrived.elapsed() >= budget { Err(Fault::Expired) } else { worker.perform(&request.call) };
-        let written = frames::write(&answers.lock(), &Response { id: request.id, outcome });
+        let written = answers.lock().write(&Response { id: request.id, outcome });
         if written.is_err() {
             break;
         }

@@ -74,6 +74,7 @@ impl From<CallError> for RootError {
             Fault::NotProvisioned => "its keys are no longer in the token".into(),
             Fault::Unfit(what) => format!("the keys in the token cannot serve: {what}"),
             Fault::Failed(text) | Fault::Lost(text) => text,
+            Fault::NoObject => "the object is not in the token".into(),
             Fault::Expired => "it was too busy to begin in time".into(),
         };
         Self::Unavailable { cause }

@@ -1,6 +1,6 @@
 //! Frames over the socket pair: a length of four bytes, big-endian, then one message of at most `FRAME_BYTES`.
 //!
-//! Buffers may hold secrets, so they never grow and are erased after use.
+//! Buffers may hold secrets, so they never grow, and what was used of them is erased.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,17 +12,37 @@ use crate::limits::FRAME_BYTES;
 
 const LENGTH_BYTES: usize = 4;
 
-/// Writes one message whole. After an error the stream is of no more use.
-pub(crate) fn write(mut stream: &UnixStream, message: &impl Encode<()>) -> io::Result<()> {
-    let mut frame = Zeroizing::new(Vec::with_capacity(LENGTH_BYTES + FRAME_BYTES));
-    frame.extend_from_slice(&[0; LENGTH_BYTES]);
-    minicbor::encode(message, &mut *frame).map_err(io::Error::other)?;
-    let length = frame.len() - LENGTH_BYTES;
-    let prefix = u32::try_from(length).ok().filter(|_| length <= FRAME_BYTES).ok_or(ErrorKind::InvalidData)?;
-    if let Some(room) = frame.first_chunk_mut() {
-        *room = prefix.to_be_bytes();
+/// Writes messages to a stream.
+pub(crate) struct Writer {
+    stream: UnixStream,
+    buffer: Zeroizing<Vec<u8>>,
+}
+
+impl Writer {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self { stream, buffer: Zeroizing::new(vec![0; LENGTH_BYTES + FRAME_BYTES]) }
     }
-    stream.write_all(&frame)
+
+    pub(crate) const fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    /// Writes one message whole. After an error of the stream it is of no more use; a message that is too long is an error,
+    /// too, and nothing of it is written.
+    pub(crate) fn write(&mut self, message: &impl Encode<()>) -> io::Result<()> {
+        let mut cursor = minicbor::encode::write::Cursor::new(self.buffer.get_mut(LENGTH_BYTES..).unwrap_or_default());
+        let encoded = minicbor::encode(message, &mut cursor).map_err(io::Error::other);
+        let length = cursor.position();
+        let written = encoded.and_then(|()| {
+            let prefix = u32::try_from(length).map_err(io::Error::other)?;
+            if let Some(room) = self.buffer.first_chunk_mut() {
+                *room = prefix.to_be_bytes();
+            }
+            (&self.stream).write_all(self.buffer.get(..LENGTH_BYTES + length).unwrap_or_default())
+        });
+        self.buffer.get_mut(..LENGTH_BYTES + length).unwrap_or_default().zeroize();
+        written
+    }
 }
 
 /// What came in.
@@ -99,8 +119,9 @@ mod tests {
     fn messages_arrive_in_order_however_they_are_cut() {
         let (one, mut two) = UnixStream::pair().unwrap();
         let sent: Vec<Vec<u32>> = (0..20).map(|length| vec![u32::MAX; length]).collect();
-        sent.iter().for_each(|message| write(&one, message).unwrap());
-        drop(one);
+        let mut writer = Writer::new(one);
+        sent.iter().for_each(|message| writer.write(message).unwrap());
+        drop(writer);
         let mut bytes = Vec::new();
         two.read_to_end(&mut bytes).unwrap();
         for size in [1, 7, bytes.len()] {
@@ -126,6 +147,6 @@ mod tests {
         let (mut ours, mut reader) = pair();
         ours.write_all(&[0, 0, 0, 1, 0xff]).unwrap();
         assert!(reader.next::<u32>().is_err());
-        assert!(write(&ours, &vec![u32::MAX; FRAME_BYTES]).is_err());
+        assert!(Writer::new(ours).write(&vec![u32::MAX; FRAME_BYTES]).is_err());
     }
 }

@@ -33,15 +33,15 @@ pub(crate) fn find(session: &Session, root: RootId) -> Result<Option<Keys>, Trou
         _ => return Err(Fault::Unfit("one half of the checkpoint key is missing".into()).into()),
     };
     let mechanism = mechanism(session, wrapping)?;
-    confined(session, signing, KeyType::EC)?;
+    confined(session, signing, Some(KeyType::EC))?;
     Ok(Some(Keys { wrapping, mechanism, signing, point: point(session, public)? }))
 }
 
 /// Makes what is missing of the root's keys. `wish` is how a new wrapping key shall wrap: by default with GCM where the
 /// token has it. A wish against an existing key is refused.
 pub(crate) fn provision(token: &Token, wish: Option<Wrapping>) -> Result<Keys, Trouble> {
-    let session = token.session(true)?;
-    match one(&session, token.root, ObjectClass::SECRET_KEY)? {
+    let (session, root) = (token.session(true)?, token.root()?);
+    match one(&session, root, ObjectClass::SECRET_KEY)? {
         Some(existing) => {
             let existing = mechanism(&session, existing)?;
             if wish.is_some_and(|wish| wish != existing) {
@@ -51,14 +51,14 @@ pub(crate) fn provision(token: &Token, wish: Option<Wrapping>) -> Result<Keys, T
         None => {
             let with_gcm = token.encrypts_with(MechanismType::AES_GCM);
             let mechanism = wish.unwrap_or(if with_gcm { Wrapping::AesGcm } else { Wrapping::KeyWrapPad });
-            session.generate_key(&Mechanism::AesKeyGen, &wrapping_template(token.root, mechanism))?;
+            session.generate_key(&Mechanism::AesKeyGen, &wrapping_template(root, mechanism))?;
         }
     }
-    if one(&session, token.root, ObjectClass::PRIVATE_KEY)?.is_none() {
-        let (public, private) = signing_templates(token.root);
+    if one(&session, root, ObjectClass::PRIVATE_KEY)?.is_none() {
+        let (public, private) = signing_templates(root);
         session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)?;
     }
-    Ok(find(&session, token.root)?.ok_or(Fault::NotProvisioned)?)
+    Ok(find(&session, root)?.ok_or(Fault::NotProvisioned)?)
 }
 
 fn wrapping_template(root: RootId, mechanism: Wrapping) -> Vec<Attribute> {
@@ -107,7 +107,7 @@ fn one(session: &Session, root: RootId, class: ObjectClass) -> Result<Option<Obj
 }
 
 fn mechanism(session: &Session, wrapping: ObjectHandle) -> Result<Wrapping, Trouble> {
-    confined(session, wrapping, KeyType::AES)?;
+    confined(session, wrapping, Some(KeyType::AES))?;
     let uses = [AttributeType::Encrypt, AttributeType::Decrypt, AttributeType::Wrap, AttributeType::Unwrap];
     let allowed = session.get_attributes(wrapping, &uses)?;
     let may = |attribute: Attribute| allowed.contains(&attribute);
@@ -120,15 +120,17 @@ fn mechanism(session: &Session, wrapping: ObjectHandle) -> Result<Wrapping, Trou
     }
 }
 
-/// Refuses a key that could leave the token, or of another type.
-fn confined(session: &Session, key: ObjectHandle, key_type: KeyType) -> Result<(), Trouble> {
-    let wanted = [Attribute::Sensitive(true), Attribute::Extractable(false), Attribute::KeyType(key_type)];
+/// Refuses a key that could leave the token, or is of another type, where one is wanted.
+pub(crate) fn confined(session: &Session, key: ObjectHandle, key_type: Option<KeyType>) -> Result<(), Trouble> {
+    let (sensitive, extractable) = (Attribute::Sensitive(true), Attribute::Extractable(false));
+    let wanted = [Some(sensitive), Some(extractable), key_type.map(Attribute::KeyType)];
     let types = [AttributeType::Sensitive, AttributeType::Extractable, AttributeType::KeyType];
     let found = session.get_attributes(key, &types)?;
-    if wanted.iter().all(|attribute| found.contains(attribute)) {
+    if wanted.iter().flatten().all(|attribute| found.contains(attribute)) {
         return Ok(());
     }
-    Err(Fault::Unfit(format!("the {key_type} key is extractable, not sensitive, or of another type")).into())
+    let name = key_type.map_or_else(String::new, |key_type| format!("{key_type} "));
+    Err(Fault::Unfit(format!("the {name}key is extractable, not sensitive, or of another type")).into())
 }
 
 /// `CKA_EC_POINT`: an OCTET STRING with the point, or, from some tokens, the point itself.

@@ -19,9 +19,19 @@ pub const PIN_BYTES: usize = 255;
 /// Random bytes asked of the token in one call.
 pub(crate) const RANDOM_BYTES: usize = 4096;
 /// Longest message between the process and its child, in bytes.
-pub(crate) const FRAME_BYTES: usize = 16 * 1024;
+pub(crate) const FRAME_BYTES: usize = 32 * 1024;
+/// Most bytes that one call for a resident key takes, associated data and plaintext together.
+pub const DATA_BYTES: usize = 24 * 1024;
 /// How long a child may take to load the module, find the token and log in.
 pub(crate) const START: Duration = Duration::from_secs(30);
+/// How long a probe of a token may take at least, however short callers' deadlines are.
+pub(crate) const PROBE: Duration = Duration::from_secs(1);
+/// How long a use of a resident key may take unless configured, waiting included.
+pub const USE_DEADLINE: Duration = Duration::from_millis(180);
+/// Most tokens in a group.
+pub const TOKENS_MOST: usize = 8;
+/// How many handles of objects a session remembers.
+pub(crate) const HANDLES: usize = 4096;
 /// How often the supervisor looks whether the child hangs.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// The least age of an unanswered request before the child is taken to hang, however short the caller's deadline was.

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
-use crate::frames;
+use crate::frames::Writer;
 use crate::limits::HANG_LEAST;
 use crate::protocol::{Call, Fault, Reply, Request, Response};
 
@@ -27,7 +26,7 @@ pub(crate) enum Unsent {
 
 /// A running child, as callers see it.
 pub(crate) struct Link {
-    socket: Mutex<UnixStream>,
+    socket: Mutex<Writer>,
     pending: Mutex<Pending>,
     limit: usize,
 }
@@ -48,7 +47,7 @@ struct Waiting {
 }
 
 impl Link {
-    pub(crate) fn new(socket: UnixStream, limit: usize) -> Self {
+    pub(crate) fn new(socket: Writer, limit: usize) -> Self {
         let pending =
             Pending { next: 1, waiting: HashMap::new(), last_answer: Instant::now(), answers: 0, ended: false };
         Self { socket: Mutex::new(socket), pending: Mutex::new(pending), limit }
@@ -71,15 +70,15 @@ impl Link {
             pending.waiting.insert(id, Waiting { answer, sent, deadline });
             id
         };
-        let Some(socket) = self.socket.try_lock_until(deadline) else {
+        let Some(mut socket) = self.socket.try_lock_until(deadline) else {
             self.pending.lock().waiting.remove(&id);
             return Err(Unsent::Late);
         };
         let budget = deadline.saturating_duration_since(Instant::now()).as_millis();
         let request = Request { id, budget: u32::try_from(budget).unwrap_or(u32::MAX), call };
-        if frames::write(&socket, &request).is_err() {
+        if socket.write(&request).is_err() {
             // Perhaps half a message went out: this child is of no more use. The supervisor sees the socket close.
-            let _ = socket.shutdown(Shutdown::Both);
+            let _ = socket.stream().shutdown(Shutdown::Both);
             return Err(Unsent::Ended);
         }
         Ok(receiver)

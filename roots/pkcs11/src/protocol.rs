@@ -4,7 +4,10 @@
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Decoder, Encode, Encoder};
-use strongroom_model::id::RootId;
+use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, SigningAlgorithm};
+use strongroom_model::id::{ObjectId, RootId};
+use strongroom_model::spec::KeySpec;
+use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
 
 /// Which token, among those that the module shows.
@@ -48,8 +51,9 @@ pub(crate) struct Configure {
     pub(crate) module: ByteVec,
     #[n(2)]
     pub(crate) token: TokenSelector,
+    /// The root whose keys are used; none for a key store.
     #[n(3)]
-    pub(crate) root: RootId,
+    pub(crate) root: Option<RootId>,
     #[n(4)]
     pub(crate) sessions: u32,
     #[n(5)]
@@ -115,6 +119,86 @@ pub(crate) enum Call {
     /// [`Reply::Secret`] of that many bytes.
     #[n(6)]
     Random(#[n(0)] u32),
+    /// Encrypt and decrypt with a passing key; [`Reply::Done`].
+    #[n(7)]
+    Probe,
+    /// Do something with an object of a key store.
+    #[n(8)]
+    Object {
+        #[n(0)]
+        object: ObjectId,
+        #[n(1)]
+        act: Act,
+    },
+}
+
+/// What is done with an object of a key store.
+#[derive(Encode, Decode)]
+pub(crate) enum Act {
+    /// Make it unless it is there; [`Reply::Public`], the public half or nothing.
+    #[n(0)]
+    Generate {
+        #[n(0)]
+        spec: KeySpec,
+        #[n(1)]
+        usage: Usage,
+    },
+    /// [`Reply::Done`], or [`Fault::NoObject`].
+    #[n(1)]
+    Look,
+    /// [`Reply::Done`], whether or not it was there.
+    #[n(2)]
+    Destroy,
+    /// [`Reply::Wrapped`], the tag behind the text.
+    #[n(3)]
+    Seal {
+        #[n(0)]
+        additional: ByteVec,
+        #[n(1)]
+        text: SecretField,
+    },
+    /// [`Reply::Secret`]; the tag stands behind the text.
+    #[n(4)]
+    Open {
+        #[n(0)]
+        additional: ByteVec,
+        #[n(1)]
+        iv: ByteVec,
+        #[n(2)]
+        text: ByteVec,
+    },
+    /// [`Reply::Public`].
+    #[n(5)]
+    WrapKey {
+        #[n(0)]
+        algorithm: KeyWrapAlgorithm,
+        #[n(1)]
+        key: SecretField,
+    },
+    /// [`Reply::Secret`].
+    #[n(6)]
+    UnwrapKey {
+        #[n(0)]
+        algorithm: KeyWrapAlgorithm,
+        #[n(1)]
+        text: ByteVec,
+    },
+    /// [`Reply::Secret`].
+    #[n(7)]
+    Decrypt {
+        #[n(0)]
+        algorithm: EncryptionAlgorithm,
+        #[n(1)]
+        text: ByteVec,
+    },
+    /// [`Reply::Public`]; ECDSA as `r || s`.
+    #[n(8)]
+    Sign {
+        #[n(0)]
+        algorithm: SigningAlgorithm,
+        #[n(1)]
+        digest: ByteVec,
+    },
 }
 
 /// What a child answers.
@@ -141,6 +225,8 @@ pub(crate) enum Reply {
     Secret(#[n(0)] SecretField),
     #[n(4)]
     Public(#[n(0)] ByteVec),
+    #[n(5)]
+    Done,
 }
 
 /// Why a child could not do what it was asked. Texts name functions and return codes only.
@@ -172,6 +258,9 @@ pub(crate) enum Fault {
     /// Its budget was spent in the queue.
     #[n(9)]
     Expired,
+    /// There is no such object, or none that fits.
+    #[n(10)]
+    NoObject,
 }
 
 /// A secret inside a message.

@@ -2,25 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use crossbeam_channel::RecvTimeoutError;
 use minicbor::bytes::ByteVec;
 use strongroom_model::id::RootId;
 use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey, RootDescription, RootError, RootOfTrust};
 use strongroom_secret::{Secret, SecretBytes};
 
 use crate::blob;
-use crate::error::{CallError, Pkcs11Error};
+use crate::client::{Client, Settings, senseless};
+use crate::error::Pkcs11Error;
 use crate::health::RootHealth;
 use crate::launcher::Launcher;
-use crate::limits::{self, CONTEXT_BYTES, PIN_BYTES, QUEUE_MOST, RANDOM_BYTES, SESSIONS_MOST};
-use crate::link::Unsent;
-use crate::protocol::{Call, Fault, Reply, SecretField, TokenSelector, Wrapping};
-use crate::supervisor::Shared;
+use crate::limits::{self, CONTEXT_BYTES, RANDOM_BYTES};
+use crate::protocol::{Call, Reply, SecretField, TokenSelector, Wrapping};
 
 /// Which token, and how it is used.
 #[derive(Clone, Debug)]
@@ -31,9 +27,9 @@ pub struct Config {
     pub token: TokenSelector,
     /// The root's id, by which its keys are found in the token.
     pub root: RootId,
-    /// How many calls run in the token at once: 1 to [`SESSIONS_MOST`].
+    /// How many calls run in the token at once: 1 to [`limits::SESSIONS_MOST`].
     pub sessions: usize,
-    /// How many calls may be under way, running and waiting together: 1 to [`QUEUE_MOST`].
+    /// How many calls may be under way, running and waiting together: 1 to [`limits::QUEUE_MOST`].
     pub queue: usize,
     /// How long a call may take, waiting included.
     pub deadline: Duration,
@@ -51,25 +47,11 @@ impl Config {
 /// A root of trust in a PKCS#11 token, behind a child process. Cheap to clone; the child ends with the last clone.
 #[derive(Clone)]
 pub struct Pkcs11Root {
-    supervised: Arc<Supervised>,
+    client: Client,
+    id: RootId,
     wrapping: Wrapping,
     location: Arc<str>,
     deadline: Duration,
-}
-
-struct Supervised {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        self.shared.stop();
-        if let Some(thread) = self.thread.take() {
-            // It panicked if this fails, and there is nothing left to stop.
-            let _ = thread.join();
-        }
-    }
 }
 
 impl Pkcs11Root {
@@ -106,100 +88,35 @@ impl Pkcs11Root {
     /// How the root is doing. Never blocks.
     #[must_use]
     pub fn health(&self) -> RootHealth {
-        self.supervised.shared.state.lock().condition.health(Instant::now())
+        self.client.health()
     }
 
     fn begin(config: Config, launcher: Launcher, pin: SecretBytes, call: Call) -> Result<Self, Pkcs11Error> {
-        let bounded = |what, value: usize, least, most| {
-            if (least..=most).contains(&value) { Ok(()) } else { Err(Pkcs11Error::Bounds { what, least, most }) }
-        };
-        bounded("the number of sessions", config.sessions, 1, SESSIONS_MOST)?;
-        bounded("the length of the queue", config.queue, 1, QUEUE_MOST)?;
-        bounded("the length of the PIN", pin.len(), 1, PIN_BYTES)?;
-        let deadline = config.deadline;
-        let shared = Arc::new(Shared::new(config, launcher, pin));
-        let thread = std::thread::Builder::new().name("token".into()).spawn({
-            let shared = Arc::clone(&shared);
-            move || shared.supervise()
-        });
-        let thread = Some(thread.map_err(Pkcs11Error::Thread)?);
-        let supervised = Arc::new(Supervised { shared, thread });
-        let mut root = Self { supervised, wrapping: Wrapping::AesGcm, location: Arc::from(""), deadline };
-        let shared = &root.supervised.shared;
+        let (token, id, deadline) = (config.token.clone(), config.root, config.deadline);
+        let client = Client::start(Settings::of_root(config), launcher, pin)?;
+        let mut root = Self { client, id, wrapping: Wrapping::AesGcm, location: Arc::from(""), deadline };
         let until = Instant::now() + deadline;
-        let wrapping = match shared.started(until).and_then(|()| root.call_within(call, until)) {
+        let begun = root.client.started(until).and_then(|()| root.client.call(call, until, deadline));
+        let wrapping = match begun {
             Ok(Reply::Provisioned(wrapping)) => wrapping,
             Ok(_) => return Err(Pkcs11Error::Root(senseless())),
-            Err(error) => return Err(error.into_open_error(&shared.config.token, shared.config.root)),
+            Err(error) => return Err(error.into_open_error(&token, id)),
         };
-        let (label, serial) = shared.state.lock().token.clone().unwrap_or_default();
+        let (label, serial) = root.client.token().unwrap_or_default();
         root.location = Arc::from(format!("token {label:?}, serial number {serial:?}"));
         root.wrapping = wrapping;
         Ok(root)
     }
 
     fn call(&self, call: Call) -> Result<Reply, RootError> {
-        self.call_within(call, Instant::now() + self.deadline).map_err(RootError::from)
+        self.client.call(call, Instant::now() + self.deadline, self.deadline).map_err(RootError::from)
     }
-
-    fn call_within(&self, call: Call, deadline: Instant) -> Result<Reply, CallError> {
-        let shared = &self.supervised.shared;
-        let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
-        let link = shared.link(deadline, self.deadline)?;
-        let timeout = || CallError::Root(RootError::Timeout(self.deadline));
-        let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
-        let receiver = link.send(call, deadline).map_err(|unsent| match unsent {
-            Unsent::Full => CallError::Root(RootError::Busy),
-            Unsent::Late => timeout(),
-            Unsent::Ended => ended(),
-        })?;
-        let outcome = match receiver.recv_deadline(deadline) {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(Fault::Expired)) | Err(RecvTimeoutError::Timeout) => Err(timeout()),
-            Ok(Err(fault)) => Err(CallError::Fault(fault)),
-            // The supervisor has noted the one failure that ended all these calls.
-            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
-        };
-        self.note(&outcome);
-        outcome
-    }
-
-    /// Tells the breaker how it went. A token that refuses a blob is well.
-    fn note(&self, outcome: &Result<Reply, CallError>) {
-        let now = Instant::now();
-        let condition = &mut self.supervised.shared.state.lock().condition;
-        match outcome {
-            Ok(_) | Err(CallError::Fault(Fault::Refused | Fault::Unsupported(_))) => condition.success(now),
-            Err(error) => condition.failure(RootError::from(error.clone()), now),
-        }
-    }
-}
-
-/// A place among the callers, given back on drop.
-struct Inside<'a>(&'a Shared);
-
-impl<'a> Inside<'a> {
-    fn enter(shared: &'a Shared) -> Option<Self> {
-        let before = shared.callers.fetch_add(1, Ordering::Relaxed);
-        let inside = Self(shared);
-        (before < shared.config.queue).then_some(inside)
-    }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.0.callers.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn senseless() -> RootError {
-    RootError::Unavailable { cause: "the child process answered something else".into() }
 }
 
 impl RootOfTrust for Pkcs11Root {
     fn describe(&self) -> RootDescription {
         RootDescription {
-            id: self.supervised.shared.config.root,
+            id: self.id,
             kind: "pkcs11",
             location: self.location.as_ref().to_owned(),
             wrapping: match self.wrapping {
@@ -213,7 +130,7 @@ impl RootOfTrust for Pkcs11Root {
         if context.len() > CONTEXT_BYTES {
             return Err(RootError::Unsupported { mechanism: format!("a context of more than {CONTEXT_BYTES} bytes") });
         }
-        let header = blob::header(self.wrapping, self.supervised.shared.config.root);
+        let header = blob::header(self.wrapping, self.id);
         let bound = ByteVec::from([header.as_slice(), context].concat());
         let key = SecretField(SecretBytes::copy_from(key.expose()));
         match self.call(Call::Wrap { bound, key })? {
@@ -223,7 +140,7 @@ impl RootOfTrust for Pkcs11Root {
     }
 
     fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Secret<32>, RootError> {
-        let header = blob::header(self.wrapping, self.supervised.shared.config.root);
+        let header = blob::header(self.wrapping, self.id);
         let (iv, text) = blob::parse(self.wrapping, &header, wrapped).ok_or(RootError::Refused)?;
         if context.len() > CONTEXT_BYTES {
             return Err(RootError::Refused);
@@ -256,7 +173,7 @@ impl RootOfTrust for Pkcs11Root {
         let deadline = Instant::now() + self.deadline;
         for part in bytes.chunks_mut(RANDOM_BYTES) {
             let length = u32::try_from(part.len()).unwrap_or(0);
-            match self.call_within(Call::Random(length), deadline)? {
+            match self.client.call(Call::Random(length), deadline, self.deadline)? {
                 Reply::Secret(drawn) if drawn.0.len() == part.len() => part.copy_from_slice(drawn.0.expose()),
                 _ => return Err(senseless()),
             }

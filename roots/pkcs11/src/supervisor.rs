@@ -14,18 +14,18 @@ use strongroom_model::root::RootError;
 use strongroom_secret::SecretBytes;
 use tracing::{info, warn};
 
+use crate::client::Settings;
 use crate::error::CallError;
-use crate::frames::{self, Incoming, Reader};
+use crate::frames::{Incoming, Reader, Writer};
 use crate::health::Condition;
 use crate::launcher::Launcher;
-use crate::limits::{PAUSE, PAUSE_MOST, START, TICK, WRITE};
+use crate::limits::{PAUSE, PAUSE_MOST, PROBE, START, TICK, WRITE};
 use crate::link::{Link, Outcome};
-use crate::protocol::{Call, Configure, Fault, Reply, Response, SecretField};
-use crate::root::Config;
+use crate::protocol::{Configure, Fault, Reply, Response, SecretField};
 
 /// What callers and the supervisor share.
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) config: Settings,
     launcher: Launcher,
     pin: SecretBytes,
     pub(crate) state: Mutex<State>,
@@ -57,7 +57,7 @@ enum Ended {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, launcher: Launcher, pin: SecretBytes) -> Self {
+    pub(crate) fn new(config: Settings, launcher: Launcher, pin: SecretBytes) -> Self {
         let state = State {
             link: None,
             condition: Condition::new(Instant::now()),
@@ -116,14 +116,17 @@ impl Shared {
             .set_read_timeout(Some(TICK))
             .and_then(|()| socket.set_write_timeout(Some(WRITE)))
             .and_then(|()| socket.try_clone())
-            .and_then(|reading| frames::write(&socket, &self.configure()).map(|()| Reader::new(reading)));
+            .and_then(|reading| {
+                let mut writer = Writer::new(socket);
+                writer.write(&self.configure()).map(|()| (Reader::new(reading), writer))
+            });
         let outcome = match greeted {
-            Ok(reader) => self.await_ready(reader),
+            Ok((reader, writer)) => self.await_ready(reader).map(|(reader, token)| (reader, writer, token)),
             Err(error) => Err(unavailable("reach", error)),
         };
         match outcome {
-            Ok((reader, token)) => {
-                let link = Arc::new(Link::new(socket, self.config.queue));
+            Ok((reader, writer, token)) => {
+                let link = Arc::new(Link::new(writer, self.config.queue));
                 info!(label = token.0, serial = token.1, process = child.id(), "the token is ready");
                 self.change(|state| {
                     state.link = Some(Arc::clone(&link));
@@ -220,7 +223,7 @@ impl Shared {
             _ => {}
         }
         if self.state.lock().condition.breaker.take_probe(now) {
-            return link.send(Call::Find, now + self.config.deadline).ok();
+            return link.send(self.config.probe(), now + self.config.deadline.max(PROBE)).ok();
         }
         None
     }

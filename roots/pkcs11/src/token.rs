@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::{self, Keys};
 use crate::limits::RENEWALS;
+use crate::objects::Objects;
 use crate::protocol::{Call, Configure, Fault, Reply, SecretField, TokenSelector};
 use crate::wrapping;
 
@@ -89,7 +90,7 @@ pub(crate) fn code(error: &Error) -> Option<RvError> {
 pub(crate) struct Token {
     module: Pkcs11,
     slot: Slot,
-    pub(crate) root: RootId,
+    root: Option<RootId>,
     pub(crate) label: String,
     pub(crate) serial: String,
     pin: RawAuthPin,
@@ -164,6 +165,16 @@ impl Token {
         }
     }
 
+    /// The root whose keys are used.
+    pub(crate) fn root(&self) -> Result<RootId, Fault> {
+        self.root.ok_or(Fault::NotProvisioned)
+    }
+
+    /// Whether the token knows a mechanism.
+    pub(crate) fn offers(&self, mechanism: MechanismType) -> bool {
+        self.module.get_mechanism_info(self.slot, mechanism).is_ok()
+    }
+
     /// Whether the token offers a mechanism for encryption.
     pub(crate) fn encrypts_with(&self, mechanism: MechanismType) -> bool {
         self.module.get_mechanism_info(self.slot, mechanism).is_ok_and(|info| info.encrypt() && info.decrypt())
@@ -175,11 +186,12 @@ pub(crate) struct Worker<'a> {
     token: &'a Token,
     session: Option<Session>,
     keys: Option<Keys>,
+    objects: Objects,
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) const fn new(token: &'a Token) -> Self {
-        Self { token, session: None, keys: None }
+    pub(crate) fn new(token: &'a Token) -> Self {
+        Self { token, session: None, keys: None, objects: Objects::default() }
     }
 
     /// Carries out a call, once more on a new session if the old one was lost.
@@ -199,6 +211,7 @@ impl<'a> Worker<'a> {
     fn forget(&mut self) {
         self.session = None;
         self.keys = None;
+        self.objects = Objects::default();
     }
 
     fn attempt(&mut self, call: &Call) -> Result<Reply, Trouble> {
@@ -212,14 +225,19 @@ impl<'a> Worker<'a> {
             wrapping::prove(session, &keys)?;
             return Ok(Reply::Provisioned(keys.mechanism));
         }
-        if let Call::Random(length) = call {
-            let mut bytes = Zeroizing::new(vec![0; *length as usize]);
-            session.generate_random_slice(&mut bytes)?;
-            return Ok(Reply::Secret(SecretField(SecretBytes::copy_from(&bytes))));
+        match call {
+            Call::Random(length) => {
+                let mut bytes = Zeroizing::new(vec![0; *length as usize]);
+                session.generate_random_slice(&mut bytes)?;
+                return Ok(Reply::Secret(SecretField(SecretBytes::copy_from(&bytes))));
+            }
+            Call::Probe => return self.objects.prove(session).map(|()| Reply::Done),
+            Call::Object { object, act } => return self.objects.act(self.token, session, *object, act),
+            _ => {}
         }
         let keys = match self.keys.take() {
             Some(keys) => keys,
-            None => keys::find(session, self.token.root)?.ok_or(Fault::NotProvisioned)?,
+            None => keys::find(session, self.token.root()?)?.ok_or(Fault::NotProvisioned)?,
         };
         let keys = self.keys.insert(keys);
         match call {
@@ -234,7 +252,9 @@ impl<'a> Worker<'a> {
                 Ok(Reply::Public(ByteVec::from(session.sign(&Mechanism::Ecdsa, keys.signing, digest)?)))
             }
             Call::CheckpointKey => Ok(Reply::Public(ByteVec::from(keys.point.to_vec()))),
-            Call::Find | Call::Provision(_) | Call::Random(_) => Ok(Reply::Provisioned(keys.mechanism)),
+            Call::Find | Call::Provision(_) | Call::Random(_) | Call::Probe | Call::Object { .. } => {
+                Ok(Reply::Provisioned(keys.mechanism))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a token wraps a domain key: with its AES-GCM, or where it lacks that with AES key wrap with padding.
+//! What a token does with AES keys, and how it wraps a domain key with that: with its AES-GCM, or where it lacks that with AES key wrap with padding.
 //!
 //! What the wrapped key is bound to is additional data to the one; the other wraps its SHA-256 along with the key.
 
@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use strongroom_secret::SecretBytes;
 use zeroize::{Zeroize, Zeroizing};
@@ -42,7 +42,7 @@ pub(crate) fn wrap(
     key: &SecretBytes,
 ) -> Result<(Vec<u8>, Vec<u8>), Trouble> {
     let (iv, text) = match keys.mechanism {
-        Wrapping::AesGcm => encrypt(session, keys, bound, key)?,
+        Wrapping::AesGcm => gcm_seal(session, keys.wrapping, bound, key)?,
         Wrapping::KeyWrapPad => (Vec::new(), wrap_with_digest(session, keys, bound, key)?),
     };
     if (iv.len(), text.len()) != keys.mechanism.lengths() {
@@ -75,7 +75,7 @@ pub(crate) fn unwrap(
 
 fn open(session: &Session, keys: &Keys, bound: &[u8], iv: &[u8], text: &[u8]) -> Result<SecretBytes, Trouble> {
     match keys.mechanism {
-        Wrapping::AesGcm => decrypt(session, keys, bound, iv, text),
+        Wrapping::AesGcm => sized(gcm_open(session, keys.wrapping, bound, iv, text)?, KEY_BYTES),
         Wrapping::KeyWrapPad => unwrap_with_digest(session, keys, bound, text),
     }
 }
@@ -92,24 +92,41 @@ pub(crate) fn prove(session: &Session, keys: &Keys) -> Result<(), Trouble> {
     }
 }
 
-fn encrypt(session: &Session, keys: &Keys, bound: &[u8], key: &SecretBytes) -> Result<(Vec<u8>, Vec<u8>), Trouble> {
+/// AES-GCM with an IV of the token's; IV, and ciphertext with its tag.
+pub(crate) fn gcm_seal(
+    session: &Session,
+    key: ObjectHandle,
+    additional: &[u8],
+    text: &SecretBytes,
+) -> Result<(Vec<u8>, Vec<u8>), Trouble> {
     // Some tokens take the IV given, others put their own in its place: the buffer holds the one used, either way.
     let mut iv = vec![0; IV_BYTES];
-    aws_lc_rs::rand::fill(&mut iv).map_err(|_| Fault::Failed("no random bytes for an IV".into()))?;
-    let parameters = GcmParams::new(&mut iv, bound, 128.into())?;
-    let text = session.encrypt(&Mechanism::AesGcm(parameters), keys.wrapping, key.expose())?;
-    Ok((iv, text))
+    session.generate_random_slice(&mut iv)?;
+    let parameters = GcmParams::new(&mut iv, additional, 128.into())?;
+    let sealed = session.encrypt(&Mechanism::AesGcm(parameters), key, text.expose())?;
+    Ok((iv, sealed))
 }
 
-fn decrypt(session: &Session, keys: &Keys, bound: &[u8], iv: &[u8], text: &[u8]) -> Result<SecretBytes, Trouble> {
+/// Opens what [`gcm_seal`] made.
+pub(crate) fn gcm_open(
+    session: &Session,
+    key: ObjectHandle,
+    additional: &[u8],
+    iv: &[u8],
+    text: &[u8],
+) -> Result<SecretBytes, Trouble> {
     let mut iv = iv.to_vec();
-    let parameters = GcmParams::new(&mut iv, bound, 128.into())?;
-    let opened = session.decrypt(&Mechanism::AesGcm(parameters), keys.wrapping, text);
-    sized(SecretBytes::take(opened.map_err(refused_or)?), KEY_BYTES)
+    let parameters = GcmParams::new(&mut iv, additional, 128.into())?;
+    session.decrypt(&Mechanism::AesGcm(parameters), key, text).map(SecretBytes::take).map_err(refused_or)
 }
 
-fn wrap_with_digest(session: &Session, keys: &Keys, bound: &[u8], key: &SecretBytes) -> Result<Vec<u8>, Trouble> {
-    let content = Zeroizing::new([key.expose(), digest(&SHA256, bound).as_ref()].concat());
+/// Wraps bytes, by way of an object that lasts as long as that takes.
+pub(crate) fn wrap_bytes(
+    session: &Session,
+    key: ObjectHandle,
+    mechanism: &Mechanism<'_>,
+    content: &[u8],
+) -> Result<Vec<u8>, Trouble> {
     let mut template = transport_template();
     template.push(Attribute::Value(content.to_vec()));
     let object = session.create_object(&template);
@@ -117,21 +134,35 @@ fn wrap_with_digest(session: &Session, keys: &Keys, bound: &[u8], key: &SecretBy
         copy.zeroize();
     }
     let object = object?;
-    let text = session.wrap_key(&Mechanism::AesKeyWrapPad, keys.wrapping, object);
+    let text = session.wrap_key(mechanism, key, object);
     session.destroy_object(object)?;
     Ok(text?)
 }
 
-fn unwrap_with_digest(session: &Session, keys: &Keys, bound: &[u8], text: &[u8]) -> Result<SecretBytes, Trouble> {
-    let opened = session.unwrap_key(&Mechanism::AesKeyWrapPad, keys.wrapping, text, &transport_template());
-    let object = opened.map_err(refused_or)?;
+/// Opens what [`wrap_bytes`] made.
+pub(crate) fn unwrap_bytes(
+    session: &Session,
+    key: ObjectHandle,
+    mechanism: &Mechanism<'_>,
+    text: &[u8],
+) -> Result<SecretBytes, Trouble> {
+    let object = session.unwrap_key(mechanism, key, text, &transport_template()).map_err(refused_or)?;
     let content = session.get_attributes(object, &[AttributeType::Value]);
     session.destroy_object(object)?;
     let content = content?.into_iter().find_map(|attribute| match attribute {
         Attribute::Value(bytes) => Some(SecretBytes::take(bytes)),
         _ => None,
     });
-    let content = content.ok_or_else(|| Fault::Unsupported("reading an unwrapped key".into()))?;
+    Ok(content.ok_or_else(|| Fault::Unsupported("reading an unwrapped key".into()))?)
+}
+
+fn wrap_with_digest(session: &Session, keys: &Keys, bound: &[u8], key: &SecretBytes) -> Result<Vec<u8>, Trouble> {
+    let content = Zeroizing::new([key.expose(), digest(&SHA256, bound).as_ref()].concat());
+    wrap_bytes(session, keys.wrapping, &Mechanism::AesKeyWrapPad, &content)
+}
+
+fn unwrap_with_digest(session: &Session, keys: &Keys, bound: &[u8], text: &[u8]) -> Result<SecretBytes, Trouble> {
+    let content = unwrap_bytes(session, keys.wrapping, &Mechanism::AesKeyWrapPad, text)?;
     let mut content = sized(content, KEY_BYTES + DIGEST_BYTES)?;
     let stored = SecretBytes::copy_from(content.expose().get(KEY_BYTES..).unwrap_or_default());
     content.truncate(KEY_BYTES);

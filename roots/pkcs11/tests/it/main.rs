@@ -8,3 +8,5 @@ mod golden;
 mod promises;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod store;

@@ -1,0 +1,306 @@
+//! The port to a key store: what makes keys inside itself and uses them there, so that they never leave.
+//!
+//! A key is known to its store by an object id. What a store can do with keys is a trait for each family; a store that
+//! lacks a family says so by not having it, and one whose hardware lacks a mechanism says so when it is asked for it.
+//! Absent on purpose: states, names and policies, and any way to get material out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_secret::SecretBytes;
+
+use crate::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
+use crate::id::ObjectId;
+use crate::limits::KEY_STORE_NAME_BYTES;
+use crate::spec::KeySpec;
+use crate::usage::Usage;
+
+/// How rows and configuration refer to a key store: 1 to 64 bytes of `a-z`, `0-9` and `-`, chosen by the operator once
+/// and kept. Two stores of an installation never share one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyStoreName(Arc<str>);
+
+impl KeyStoreName {
+    /// Takes a name; `None` for one that is not of the form.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let sound = (1..=KEY_STORE_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits);
+        sound.then(|| Self(name.into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for KeyStoreName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl<C> minicbor::Encode<C> for KeyStoreName {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        encoder: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        encoder.str(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for KeyStoreName {
+    fn decode(decoder: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::new(decoder.str()?).ok_or_else(|| minicbor::decode::Error::message("no name of a key store"))
+    }
+}
+
+/// What a key store says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStoreDescription {
+    /// Its name.
+    pub name: KeyStoreName,
+    /// What it is, for instance `pkcs11`.
+    pub kind: &'static str,
+    /// How long a use of a key may take, waiting included.
+    pub deadline: Duration,
+    /// How many calls it can do at once.
+    pub parallel: usize,
+    /// How many calls may wait for that.
+    pub queue: usize,
+}
+
+/// How one of a key store's tokens is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberHealth {
+    /// Which, for people: a label and serial number, once known.
+    pub location: String,
+    /// Whether calls succeed.
+    pub state: MemberState,
+    /// For how long it has been so.
+    pub lasting: Duration,
+    /// The last failure, past ones included. Holds no secret.
+    pub last_error: Option<String>,
+}
+
+/// Whether calls to a token succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberState {
+    /// They do.
+    Up,
+    /// The last one failed, or it is being started again.
+    Degraded,
+    /// They are refused at once.
+    Down,
+}
+
+/// Why a key store could not serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyStoreError {
+    /// No free place in its queue.
+    #[error("the key store's queue is full")]
+    Busy,
+    /// No answer within the deadline; the outcome is unknown.
+    #[error("the key store did not answer within {0:?}")]
+    Timeout(Duration),
+    /// None of its tokens can be reached.
+    #[error("the key store is unavailable: {cause}")]
+    Unavailable {
+        /// What happened, for the operator; holds no secret.
+        cause: String,
+    },
+    /// It refused the PIN; it is not asked again before a restart, lest the token lock itself.
+    #[error("the key store refused its PIN")]
+    WrongCredential,
+    /// The ciphertext or wrapped key was not made under this key like this, or was changed since.
+    #[error("the key store could not open what it was given")]
+    Refused,
+    /// It has no such object, or one that could leave it, or that is for something else.
+    #[error("the key store has no fitting object {0:?}")]
+    NoObject(ObjectId),
+    /// Its hardware lacks what is needed.
+    #[error("the key store does not support {mechanism}")]
+    Unsupported {
+        /// The mechanism that is missing.
+        mechanism: String,
+    },
+    /// More bytes than one call takes.
+    #[error("the key store takes at most {limit} bytes in one call")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// What [`ResidentAead::seal`] made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResidentSealed {
+    /// As long as the plaintext.
+    pub ciphertext: Vec<u8>,
+    /// The IV that was used, which may be the store's own choice.
+    pub iv: [u8; 12],
+    /// The tag.
+    pub tag: [u8; 16],
+}
+
+/// A key store. Calls block, so they belong on threads of the store's own; every one ends within the time given, waiting
+/// included.
+pub trait KeyStore: Send + Sync {
+    /// Who this store is. Never blocks.
+    fn describe(&self) -> KeyStoreDescription;
+
+    /// How its tokens are doing, in the order in which they are asked; never empty. Never blocks.
+    fn health(&self) -> Vec<MemberHealth>;
+
+    /// Makes a key that never leaves, as `object`, for one usage; returns the public half of a pair,
+    /// `SubjectPublicKeyInfo` in DER (RFC 5280), else nothing. Done again for the same object it makes no second one.
+    ///
+    /// # Errors
+    /// When the store cannot serve, or has no such keys.
+    fn generate(
+        &self,
+        object: ObjectId,
+        spec: KeySpec,
+        usage: Usage,
+        within: Duration,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
+    /// Destroys an object, both halves of a pair. It is no error when there is none.
+    ///
+    /// # Errors
+    /// When the store cannot serve: the object may be there still.
+    fn destroy(&self, object: ObjectId, within: Duration) -> Result<(), KeyStoreError>;
+
+    /// Whether there is such an object, fit for use.
+    ///
+    /// # Errors
+    /// When the store cannot serve.
+    fn holds(&self, object: ObjectId, within: Duration) -> Result<bool, KeyStoreError>;
+
+    /// Fills `bytes` from the store's own random number generator.
+    ///
+    /// # Errors
+    /// When the store cannot serve.
+    fn random(&self, bytes: &mut [u8], within: Duration) -> Result<(), KeyStoreError>;
+
+    /// Whether the store's real path works just now: with a passing key, encrypts and decrypts.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn probe(&self, within: Duration) -> Result<(), KeyStoreError>;
+
+    /// Authenticated encryption, if the store has it.
+    fn aead(&self) -> Option<&dyn ResidentAead>;
+
+    /// Key wrap, if the store has it.
+    fn key_wrapping(&self) -> Option<&dyn ResidentKeyWrapping>;
+
+    /// Decryption with private keys, if the store has it.
+    fn decryption(&self) -> Option<&dyn ResidentDecryption>;
+
+    /// Signing, if the store has it.
+    fn signing(&self) -> Option<&dyn ResidentSigning>;
+}
+
+/// AES-256-GCM (SP 800-38D) directly under a resident key, with IVs of 12 bytes and tags of 16.
+pub trait ResidentAead {
+    /// Encrypts, with an IV that the store draws.
+    ///
+    /// # Errors
+    /// When the store cannot serve.
+    fn seal(
+        &self,
+        object: ObjectId,
+        additional: &[u8],
+        plaintext: &SecretBytes,
+        within: Duration,
+    ) -> Result<ResidentSealed, KeyStoreError>;
+
+    /// Decrypts.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Refused`] for anything not made by [`ResidentAead::seal`] with the same object and additional data.
+    fn open(
+        &self,
+        object: ObjectId,
+        additional: &[u8],
+        sealed: &ResidentSealed,
+        within: Duration,
+    ) -> Result<SecretBytes, KeyStoreError>;
+}
+
+/// AES key wrap (RFC 3394, RFC 5649) under a resident key.
+pub trait ResidentKeyWrapping {
+    /// Wraps a key of a length that the algorithm takes.
+    ///
+    /// # Errors
+    /// When the store cannot serve.
+    fn wrap(
+        &self,
+        object: ObjectId,
+        algorithm: KeyWrapAlgorithm,
+        key: &SecretBytes,
+        within: Duration,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
+    /// Unwraps a key.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Refused`] for what was not wrapped under this object by this algorithm.
+    fn unwrap(
+        &self,
+        object: ObjectId,
+        algorithm: KeyWrapAlgorithm,
+        wrapped: &[u8],
+        within: Duration,
+    ) -> Result<SecretBytes, KeyStoreError>;
+}
+
+/// RSAES-OAEP (RFC 8017) with a resident private key.
+pub trait ResidentDecryption {
+    /// Decrypts what was encrypted to the public half.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Refused`] for every fault of the ciphertext.
+    fn decrypt(
+        &self,
+        object: ObjectId,
+        algorithm: EncryptionAlgorithm,
+        ciphertext: &[u8],
+        within: Duration,
+    ) -> Result<SecretBytes, KeyStoreError>;
+}
+
+/// Digital signatures with a resident private key.
+pub trait ResidentSigning {
+    /// Signs; ECDSA signatures are DER. The message is of a length that the algorithm takes in this kind.
+    ///
+    /// # Errors
+    /// When the store cannot serve.
+    fn sign(
+        &self,
+        object: ObjectId,
+        algorithm: SigningAlgorithm,
+        kind: MessageKind,
+        message: &[u8],
+        within: Duration,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_plain_words() {
+        for name in ["a", "hsm-1", "x".repeat(64).as_str()] {
+            assert_eq!(KeyStoreName::new(name).unwrap().as_str(), name);
+        }
+        for name in ["", "HSM", "a b", "a/b", "x".repeat(65).as_str(), "é"] {
+            assert_eq!(KeyStoreName::new(name), None, "{name}");
+        }
+    }
+}

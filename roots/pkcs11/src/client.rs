@@ -1,0 +1,171 @@
+//! One token behind its child process: calls with a deadline, a bounded number at a time, and how it is doing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
+use strongroom_model::id::RootId;
+use strongroom_model::root::RootError;
+use strongroom_secret::SecretBytes;
+
+use crate::error::{CallError, Pkcs11Error};
+use crate::health::RootHealth;
+use crate::launcher::Launcher;
+use crate::limits::{PIN_BYTES, QUEUE_MOST, SESSIONS_MOST};
+use crate::link::Unsent;
+use crate::protocol::{Call, Fault, Reply, TokenSelector};
+use crate::root::Config;
+use crate::supervisor::Shared;
+
+/// Which token, and how it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) module: PathBuf,
+    pub(crate) token: TokenSelector,
+    /// The root whose keys are used; none for a key store.
+    pub(crate) root: Option<RootId>,
+    pub(crate) sessions: usize,
+    pub(crate) queue: usize,
+    /// How long a call may take unless its caller says otherwise.
+    pub(crate) deadline: Duration,
+}
+
+impl Settings {
+    pub(crate) fn of_root(config: Config) -> Self {
+        let Config { module, token, root, sessions, queue, deadline } = config;
+        Self { module, token, root: Some(root), sessions, queue, deadline }
+    }
+
+    /// What shows whether the token serves again.
+    pub(crate) const fn probe(&self) -> Call {
+        match self.root {
+            Some(_) => Call::Find,
+            None => Call::Probe,
+        }
+    }
+}
+
+/// A supervised token. Cheap to clone; the child ends with the last clone.
+#[derive(Clone)]
+pub(crate) struct Client(Arc<Supervised>);
+
+struct Supervised {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.thread.take() {
+            // It panicked if this fails, and there is nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Client {
+    /// Starts the supervisor, which starts a child as soon as it can.
+    ///
+    /// # Errors
+    /// When a setting is out of bounds, or no thread can be started.
+    pub(crate) fn start(settings: Settings, launcher: Launcher, pin: SecretBytes) -> Result<Self, Pkcs11Error> {
+        let bounded = |what, value: usize, least, most| {
+            if (least..=most).contains(&value) { Ok(()) } else { Err(Pkcs11Error::Bounds { what, least, most }) }
+        };
+        bounded("the number of sessions", settings.sessions, 1, SESSIONS_MOST)?;
+        bounded("the length of the queue", settings.queue, 1, QUEUE_MOST)?;
+        bounded("the length of the PIN", pin.len(), 1, PIN_BYTES)?;
+        let shared = Arc::new(Shared::new(settings, launcher, pin));
+        let thread = std::thread::Builder::new().name("token".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.supervise()
+        });
+        let thread = Some(thread.map_err(Pkcs11Error::Thread)?);
+        Ok(Self(Arc::new(Supervised { shared, thread })))
+    }
+
+    /// Waits for the first start of a child to succeed, or says why it failed.
+    pub(crate) fn started(&self, deadline: Instant) -> Result<(), CallError> {
+        self.0.shared.started(deadline)
+    }
+
+    /// Label and serial number, once known.
+    pub(crate) fn token(&self) -> Option<(String, String)> {
+        self.0.shared.state.lock().token.clone()
+    }
+
+    /// Which token it is meant to be.
+    pub(crate) fn selector(&self) -> &TokenSelector {
+        &self.0.shared.config.token
+    }
+
+    /// How the token is doing. Never blocks.
+    pub(crate) fn health(&self) -> RootHealth {
+        self.0.shared.state.lock().condition.health(Instant::now())
+    }
+
+    /// Whether calls are refused at once.
+    pub(crate) fn refuses(&self) -> bool {
+        self.0.shared.state.lock().condition.refusal().is_some()
+    }
+
+    /// Makes a call; `allowed` is how long it may take in all, for the error that says that it took longer.
+    pub(crate) fn call(&self, call: Call, deadline: Instant, allowed: Duration) -> Result<Reply, CallError> {
+        let shared = &self.0.shared;
+        let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
+        let link = shared.link(deadline, allowed)?;
+        let timeout = || CallError::Root(RootError::Timeout(allowed));
+        let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
+        let receiver = link.send(call, deadline).map_err(|unsent| match unsent {
+            Unsent::Full => CallError::Root(RootError::Busy),
+            Unsent::Late => timeout(),
+            Unsent::Ended => ended(),
+        })?;
+        let outcome = match receiver.recv_deadline(deadline) {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(Fault::Expired)) | Err(RecvTimeoutError::Timeout) => Err(timeout()),
+            Ok(Err(fault)) => Err(CallError::Fault(fault)),
+            // The supervisor has noted the one failure that ended all these calls.
+            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+        };
+        self.note(&outcome);
+        outcome
+    }
+
+    /// Tells the breaker how it went. A token that refuses a blob is well.
+    fn note(&self, outcome: &Result<Reply, CallError>) {
+        let now = Instant::now();
+        let condition = &mut self.0.shared.state.lock().condition;
+        match outcome {
+            Ok(_) | Err(CallError::Fault(Fault::Refused | Fault::Unsupported(_) | Fault::NoObject)) => {
+                condition.success(now);
+            }
+            Err(error) => condition.failure(RootError::from(error.clone()), now),
+        }
+    }
+}
+
+/// A place among the callers, given back on drop.
+struct Inside<'a>(&'a Shared);
+
+impl<'a> Inside<'a> {
+    fn enter(shared: &'a Shared) -> Option<Self> {
+        let before = shared.callers.fetch_add(1, Ordering::Relaxed);
+        let inside = Self(shared);
+        (before < shared.config.queue).then_some(inside)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.callers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn senseless() -> RootError {
+    RootError::Unavailable { cause: "the child process answered something else".into() }
+}

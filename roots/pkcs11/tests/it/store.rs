@@ -1,0 +1,459 @@
+//! Tokens as key stores: keys made and used inside, by one token or by a group.
+
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
+use cryptoki::session::UserType;
+use cryptoki::types::AuthPin;
+use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::id::ObjectId;
+use strongroom_model::key_store::{
+    KeyStore, KeyStoreError, KeyStoreName, MemberState, ResidentAead as _, ResidentSealed,
+};
+use strongroom_model::spec::KeySpec;
+use strongroom_model::usage::Usage;
+use strongroom_root_pkcs11::{Pkcs11KeyStore, StoreConfig, TokenSelector};
+use strongroom_secret::SecretBytes;
+use strongroom_testkit::softhsm::Token;
+
+use crate::rig::{Rig, eventually, program};
+
+const OBJECT: ObjectId = ObjectId::from_bytes(*b"an object to use");
+const OTHER: ObjectId = ObjectId::from_bytes(*b"another object 2");
+const LONG: Duration = Duration::from_secs(20);
+/// What a call may take beyond its deadline on a loaded machine.
+const SLACK: Duration = Duration::from_millis(500);
+const PLANT: &str = "STRONGROOM_TEST_PLANT";
+
+fn config(rig: &Rig) -> StoreConfig {
+    let name = KeyStoreName::new("hsm").unwrap();
+    StoreConfig::new(name, Token::module(), vec![TokenSelector::Label(rig.token.label().into())])
+}
+
+fn shim_config(rig: &Rig) -> StoreConfig {
+    let module = strongroom_pkcs11_shim::library().expect("the shim is built with this test");
+    StoreConfig { module, deadline: Duration::from_millis(500), ..config(rig) }
+}
+
+fn start(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
+    Pkcs11KeyStore::start(config, &rig.launcher(), &rig.token.pin()).unwrap()
+}
+
+/// A store whose token is ready.
+fn ready(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
+    let store = start(rig, config);
+    store.await_tokens(LONG).unwrap();
+    store
+}
+
+fn with_aes(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
+    let store = ready(rig, config);
+    assert_eq!(store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG), Ok(Vec::new()));
+    store
+}
+
+fn text() -> SecretBytes {
+    SecretBytes::copy_from(b"text")
+}
+
+fn seal(store: &Pkcs11KeyStore, within: Duration) -> Result<ResidentSealed, KeyStoreError> {
+    let begun = Instant::now();
+    let sealed = store.seal(OBJECT, b"data", &text(), within);
+    assert!(begun.elapsed() < within + SLACK, "{:?}", begun.elapsed());
+    sealed
+}
+
+fn round_trip(store: &Pkcs11KeyStore, within: Duration) -> Result<(), KeyStoreError> {
+    let sealed = seal(store, within)?;
+    assert!(store.open(OBJECT, b"data", &sealed, within)?.equals(b"text"));
+    Ok(())
+}
+
+fn heals(store: &Pkcs11KeyStore) {
+    eventually("calls succeed again", || round_trip(store, Duration::from_millis(500)).is_ok());
+    eventually("it is up again", || store.health()[0].state == MemberState::Up);
+}
+
+/// Puts an AES key into every token of the rig, in a process of its own.
+fn plant(rig: &Rig, extractable: bool) {
+    let planted = std::process::Command::new(program())
+        .args(["--exact", "store::plants_a_key_when_told_to"])
+        .env(PLANT, if extractable { "extractable" } else { "confined" })
+        .envs([rig.token.environment()])
+        .output()
+        .unwrap();
+    assert!(planted.status.success(), "{}", String::from_utf8_lossy(&planted.stdout));
+}
+
+/// Not a test of its own: puts the same key into every token of its environment, as a vendor's replication would, and
+/// looks at what is there already.
+#[test]
+fn plants_a_key_when_told_to() {
+    let Some(how) = std::env::var_os(PLANT) else { return };
+    let module = Pkcs11::new(Token::module()).unwrap();
+    module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    for slot in module.get_slots_with_initialized_token().unwrap() {
+        let session = module.open_rw_session(slot).unwrap();
+        session.login(UserType::User, Some(&AuthPin::new(Token::PIN.into()))).unwrap();
+        if how == "look" {
+            let secrets = [ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY];
+            let found = secrets.map(|class| session.find_objects(&[Attribute::Class(class)]).unwrap()).concat();
+            assert!(!found.is_empty());
+            let bars = [
+                Attribute::Sensitive(true),
+                Attribute::AlwaysSensitive(true),
+                Attribute::Extractable(false),
+                Attribute::NeverExtractable(true),
+            ];
+            let types = [
+                AttributeType::Sensitive,
+                AttributeType::AlwaysSensitive,
+                AttributeType::Extractable,
+                AttributeType::NeverExtractable,
+            ];
+            for object in found {
+                let told = session.get_attributes(object, &types).unwrap();
+                assert!(bars.iter().all(|bar| told.contains(bar)), "{told:?}");
+                assert!(session.get_attributes(object, &[AttributeType::Value]).unwrap_or_default().is_empty());
+            }
+            continue;
+        }
+        let extractable = how == "extractable";
+        let template = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::AES),
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(!extractable),
+            Attribute::Extractable(extractable),
+            Attribute::Encrypt(true),
+            Attribute::Decrypt(true),
+            Attribute::Id(OBJECT.as_bytes().to_vec()),
+            Attribute::Value(vec![7; 32]),
+        ];
+        session.create_object(&template).unwrap();
+    }
+}
+
+#[test]
+fn what_a_resident_key_seals_it_alone_opens_with_all_parts_as_they_were() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, config(&rig));
+    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    let sealed = store.seal(OBJECT, b"data", &text(), LONG).unwrap();
+    assert_ne!(sealed, store.seal(OBJECT, b"data", &text(), LONG).unwrap());
+    assert!(store.open(OBJECT, b"data", &sealed, LONG).unwrap().equals(b"text"));
+    let refused = |object, additional: &[u8], sealed: ResidentSealed| {
+        assert_eq!(store.open(object, additional, &sealed, LONG).err(), Some(KeyStoreError::Refused));
+    };
+    refused(OTHER, b"data", sealed.clone());
+    refused(OBJECT, b"date", sealed.clone());
+    let mut bad = sealed.clone();
+    bad.iv[0] ^= 1;
+    refused(OBJECT, b"data", bad);
+    let mut bad = sealed.clone();
+    bad.tag[15] ^= 1;
+    refused(OBJECT, b"data", bad);
+    let mut bad = sealed;
+    bad.ciphertext[0] ^= 1;
+    refused(OBJECT, b"data", bad);
+    let empty = store.seal(OBJECT, b"", &SecretBytes::take(Vec::new()), LONG).unwrap();
+    assert!(store.open(OBJECT, b"", &empty, LONG).unwrap().is_empty());
+    let most = SecretBytes::take(vec![7; 24 * 1024 - 10]);
+    let sealed = store.seal(OBJECT, &[1; 10], &most, LONG).unwrap();
+    assert!(store.open(OBJECT, &[1; 10], &sealed, LONG).unwrap().equals(most.expose()));
+    assert_eq!(store.seal(OBJECT, &[1; 11], &most, LONG), Err(KeyStoreError::TooLong { limit: 24 * 1024 }));
+    assert_eq!(store.health()[0].state, MemberState::Up);
+    store.probe(LONG).unwrap();
+}
+
+#[test]
+fn objects_are_made_once_found_again_and_destroyed() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, config(&rig));
+    let sealed = seal(&store, LONG).unwrap();
+    store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    assert!(store.open(OBJECT, b"data", &sealed, LONG).unwrap().equals(b"text"), "made a second time");
+    let public = store.generate(OTHER, KeySpec::EcP256, Usage::Sign, LONG).unwrap();
+    assert_eq!(store.generate(OTHER, KeySpec::EcP256, Usage::Sign, LONG).unwrap(), public);
+    drop(store);
+    let store = ready(&rig, config(&rig));
+    assert!(store.open(OBJECT, b"data", &sealed, LONG).unwrap().equals(b"text"));
+    for object in [OBJECT, OTHER] {
+        assert_eq!(store.holds(object, LONG), Ok(true));
+        store.destroy(object, LONG).unwrap();
+        assert_eq!(store.holds(object, LONG), Ok(false));
+        store.destroy(object, LONG).unwrap();
+    }
+    assert_eq!(store.seal(OBJECT, b"", &text(), LONG), Err(KeyStoreError::NoObject(OBJECT)));
+    let mut drawn = [0; 5000];
+    store.random(&mut drawn, LONG).unwrap();
+    assert!(drawn.chunks(32).all(|chunk| chunk.iter().any(|byte| *byte != 0)));
+}
+
+#[test]
+fn keys_cannot_leave_the_token_and_one_that_could_is_not_used() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, config(&rig));
+    store.generate(OTHER, KeySpec::Rsa2048, Usage::Sign, LONG).unwrap();
+    let look = std::process::Command::new(program())
+        .args(["--exact", "store::plants_a_key_when_told_to"])
+        .env(PLANT, "look")
+        .envs([rig.token.environment()])
+        .output()
+        .unwrap();
+    assert!(look.status.success(), "{}", String::from_utf8_lossy(&look.stdout));
+    store.destroy(OBJECT, LONG).unwrap();
+    drop(store);
+    plant(&rig, true);
+    let store = ready(&rig, config(&rig));
+    assert_eq!(store.seal(OBJECT, b"", &text(), LONG), Err(KeyStoreError::NoObject(OBJECT)));
+}
+
+#[test]
+fn keys_are_wrapped_with_and_without_padding_and_a_key_has_one_use() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, config(&rig));
+    store.generate(OTHER, KeySpec::Aes256, Usage::KeyWrap, LONG).unwrap();
+    let wrapping = store.key_wrapping().unwrap();
+    for (algorithm, length, wrapped_length) in
+        [(KeyWrapAlgorithm::Aes256Kw, 32, 40), (KeyWrapAlgorithm::Aes256Kwp, 40, 48)]
+    {
+        let key = SecretBytes::take((0..length).collect());
+        let wrapped = wrapping.wrap(OTHER, algorithm, &key, LONG).unwrap();
+        assert_eq!(wrapped.len(), wrapped_length);
+        let unwrapped = wrapping.unwrap(OTHER, algorithm, &wrapped, LONG).unwrap();
+        assert_eq!(unwrapped.expose(), key.expose(), "{algorithm:?}");
+        let mut damaged = wrapped.clone();
+        damaged[9] ^= 1;
+        assert_eq!(wrapping.unwrap(OTHER, algorithm, &damaged, LONG).err(), Some(KeyStoreError::Refused));
+        assert!(wrapping.wrap(OBJECT, algorithm, &key, LONG).is_err(), "it is for encryption");
+    }
+    assert!(store.seal(OTHER, b"", &text(), LONG).is_err(), "it is for wrapping");
+    // SoftHSM2 leaves the padding on what it unwraps, which is found out before a wrapped key is given out.
+    let odd = wrapping.wrap(OTHER, KeyWrapAlgorithm::Aes256Kwp, &SecretBytes::take(vec![7; 33]), LONG);
+    assert!(matches!(odd, Err(KeyStoreError::Unsupported { .. })), "{odd:?}");
+}
+
+#[test]
+fn private_rsa_keys_decrypt_what_the_public_half_encrypted_where_the_token_has_the_hash() {
+    let rig = Rig::new();
+    let store = ready(&rig, config(&rig));
+    let public = store.generate(OBJECT, KeySpec::Rsa2048, Usage::RsaOaep, LONG).unwrap();
+    let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&public).unwrap()).unwrap();
+    let encrypt = |oaep| {
+        let mut room = vec![0; public.ciphertext_size()];
+        public.encrypt(oaep, b"text", &mut room, None).unwrap().to_vec()
+    };
+    let decrypt = |algorithm, text: &[u8]| store.decryption().unwrap().decrypt(OBJECT, algorithm, text, LONG);
+    let mut text = encrypt(&OAEP_SHA1_MGF1SHA1);
+    assert!(decrypt(EncryptionAlgorithm::RsaOaepSha1, &text).unwrap().equals(b"text"));
+    text[9] ^= 1;
+    assert_eq!(decrypt(EncryptionAlgorithm::RsaOaepSha1, &text).err(), Some(KeyStoreError::Refused));
+    // SoftHSM2 has OAEP with SHA-1 alone.
+    let lacking = decrypt(EncryptionAlgorithm::RsaOaepSha256, &encrypt(&OAEP_SHA256_MGF1SHA256)).err();
+    assert!(matches!(lacking, Some(KeyStoreError::Unsupported { .. })), "{lacking:?}");
+    assert_eq!(store.health()[0].state, MemberState::Up);
+}
+
+#[test]
+fn signatures_verify_with_the_public_half_that_was_given_out() {
+    use SigningAlgorithm as A;
+    let rig = Rig::new();
+    let store = ready(&rig, config(&rig));
+    let holds = |spec, algorithms: &[(A, &'static dyn VerificationAlgorithm)]| {
+        let object = ObjectId::from_bytes([KeySpec::code(spec); 16]);
+        let public = store.generate(object, spec, Usage::Sign, LONG).unwrap();
+        for (algorithm, verification) in algorithms {
+            let sign = |kind, message: &[u8]| store.signing().unwrap().sign(object, *algorithm, kind, message, LONG);
+            let key = UnparsedPublicKey::new(*verification, &public);
+            key.verify(b"message", &sign(MessageKind::Raw, b"message").unwrap()).unwrap();
+            let hash = match algorithm.digest_bytes() {
+                Some(32) => &aws_lc_rs::digest::SHA256,
+                Some(48) => &aws_lc_rs::digest::SHA384,
+                _ => &aws_lc_rs::digest::SHA512,
+            };
+            let digest = aws_lc_rs::digest::digest(hash, b"message");
+            key.verify(b"message", &sign(MessageKind::Digest, digest.as_ref()).unwrap()).unwrap();
+            assert!(key.verify(b"massage", &sign(MessageKind::Raw, b"message").unwrap()).is_err());
+        }
+    };
+    holds(KeySpec::EcP256, &[(A::EcdsaSha256, &signature::ECDSA_P256_SHA256_ASN1)]);
+    holds(KeySpec::EcP384, &[(A::EcdsaSha384, &signature::ECDSA_P384_SHA384_ASN1)]);
+    holds(KeySpec::EcP521, &[(A::EcdsaSha512, &signature::ECDSA_P521_SHA512_ASN1)]);
+    holds(
+        KeySpec::Rsa2048,
+        &[
+            (A::RsaPkcs1Sha256, &signature::RSA_PKCS1_2048_8192_SHA256),
+            (A::RsaPkcs1Sha384, &signature::RSA_PKCS1_2048_8192_SHA384),
+            (A::RsaPkcs1Sha512, &signature::RSA_PKCS1_2048_8192_SHA512),
+            (A::RsaPssSha256, &signature::RSA_PSS_2048_8192_SHA256),
+            (A::RsaPssSha384, &signature::RSA_PSS_2048_8192_SHA384),
+            (A::RsaPssSha512, &signature::RSA_PSS_2048_8192_SHA512),
+        ],
+    );
+    let ed25519 = store.generate(OBJECT, KeySpec::Ed25519, Usage::Sign, LONG);
+    assert!(matches!(ed25519, Err(KeyStoreError::Unsupported { .. })), "{ed25519:?}");
+    assert_eq!(store.holds(OBJECT, LONG), Ok(false));
+}
+
+#[test]
+fn lost_sessions_and_failing_calls_are_got_over() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, StoreConfig { sessions: 1, ..shim_config(&rig) });
+    for function in ["C_EncryptInit", "C_Encrypt", "C_DecryptInit", "C_Decrypt"] {
+        rig.faults.set(&format!("{function} * lose once")).unwrap();
+        round_trip(&store, LONG).unwrap();
+        assert!(!rig.faults.in_force(), "{function}");
+    }
+    for function in ["C_EncryptInit", "C_Encrypt"] {
+        rig.faults.set(&format!("{function} * return 0x30 once")).unwrap();
+        // The one retry finds the token well again.
+        round_trip(&store, LONG).unwrap();
+        assert!(!rig.faults.in_force(), "{function}");
+    }
+    rig.faults.set("C_Decrypt * return 0x5 once").unwrap();
+    round_trip(&store, LONG).unwrap();
+}
+
+#[test]
+fn a_hanging_or_crashing_module_costs_no_caller_more_than_its_deadline_and_heals() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, StoreConfig { sessions: 1, ..shim_config(&rig) });
+    let within = Duration::from_millis(200);
+    rig.faults.set("C_Encrypt * hang once").unwrap();
+    let given_up = seal(&store, within);
+    assert_eq!(given_up, Err(KeyStoreError::Timeout(within)));
+    heals(&store);
+    rig.faults.set("C_Encrypt * crash once").unwrap();
+    // A caller with time to spare does not even notice.
+    seal(&store, LONG).unwrap();
+    heals(&store);
+}
+
+#[test]
+fn a_token_that_stays_away_is_refused_at_once_until_it_is_back() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, shim_config(&rig));
+    let within = Duration::from_millis(200);
+    rig.faults.set("C_EncryptInit * return 0x30").unwrap();
+    eventually("the breaker opens", || {
+        assert!(seal(&store, within).is_err());
+        store.health()[0].state == MemberState::Down
+    });
+    assert!(store.health()[0].last_error.is_some());
+    let begun = Instant::now();
+    assert!(matches!(seal(&store, within), Err(KeyStoreError::Unavailable { .. })));
+    assert!(begun.elapsed() < within / 2, "refused at once");
+    rig.faults.set("").unwrap();
+    eventually("it is up again by itself", || store.health()[0].state == MemberState::Up);
+    round_trip(&store, LONG).unwrap();
+}
+
+#[test]
+fn with_every_session_hanging_the_queue_refuses_early() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, StoreConfig { sessions: 2, queue: 8, ..shim_config(&rig) });
+    rig.faults.set("C_Encrypt * hang").unwrap();
+    let within = Duration::from_millis(500);
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..24).map(|_| scope.spawn(|| seal(&store, within))).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap().unwrap_err()).collect()
+    });
+    let count = |error: &KeyStoreError| outcomes.iter().filter(|outcome| *outcome == error).count();
+    assert_eq!((count(&KeyStoreError::Timeout(within)), count(&KeyStoreError::Busy)), (8, 16), "{outcomes:?}");
+    rig.faults.set("").unwrap();
+    heals(&store);
+}
+
+#[test]
+fn a_store_starts_without_its_token_and_serves_once_it_is_there() {
+    let rig = Rig::new();
+    let late = vec![TokenSelector::Label("late".into())];
+    let store = start(&rig, StoreConfig { tokens: late, ..config(&rig) });
+    assert!(store.await_tokens(LONG).is_err());
+    let refused = store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, Duration::from_millis(100));
+    assert!(refused.is_err());
+    let _late = Token::new(rig.directory(), "late");
+    eventually("it serves", || {
+        store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, Duration::from_millis(500)).is_ok()
+    });
+}
+
+fn group(rig: &Rig) -> StoreConfig {
+    let _twin = Token::new(rig.directory(), "twin");
+    plant(rig, false);
+    let tokens = [rig.token.label(), "twin"].map(|label| TokenSelector::Label(label.into())).to_vec();
+    StoreConfig { tokens, sessions: 1, ..shim_config(rig) }
+}
+
+#[test]
+fn in_a_group_another_token_serves_within_the_same_deadline() {
+    let rig = Rig::new();
+    let store = ready(&rig, group(&rig));
+    let within = Duration::from_millis(500);
+    round_trip(&store, within).unwrap();
+    for fault in ["hang", "crash", "return 0x30"] {
+        eventually("both are up", || {
+            store.health().iter().all(|member| member.state == MemberState::Up) || {
+                let _ = round_trip(&store, within);
+                false
+            }
+        });
+        rig.faults.set(&format!("C_Encrypt * {fault} once")).unwrap();
+        round_trip(&store, within).unwrap();
+        assert!(!rig.faults.in_force(), "{fault}");
+    }
+    eventually("both are up", || {
+        let _ = round_trip(&store, within);
+        store.health().iter().all(|member| member.state == MemberState::Up)
+    });
+}
+
+#[test]
+fn a_group_serves_while_one_token_is_away_and_knows_what_only_one_has() {
+    let rig = Rig::new();
+    let config = group(&rig);
+    let away = TokenSelector::Label("away".into());
+    let tokens = [vec![away], config.tokens.clone()].concat();
+    let store = start(&rig, StoreConfig { tokens, ..config });
+    eventually("it serves", || round_trip(&store, Duration::from_millis(500)).is_ok());
+    assert_ne!(store.health()[0].state, MemberState::Up);
+    // Made in one token, and not carried to the other yet.
+    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    let sealed = store.seal(OTHER, b"", &text(), LONG).unwrap();
+    assert!(store.open(OTHER, b"", &sealed, LONG).unwrap().equals(b"text"));
+    let refused = store.destroy(OTHER, Duration::from_millis(500));
+    assert!(refused.is_err(), "what cannot be reached may have it still");
+}
+
+#[test]
+fn sixty_four_callers_of_a_slow_token_all_stay_within_a_quarter_of_a_second() {
+    let rig = Rig::new();
+    let store = with_aes(&rig, StoreConfig { sessions: 16, ..shim_config(&rig) });
+    rig.faults.set("C_Encrypt * delay 5\nC_Decrypt * delay 5").unwrap();
+    let within = Duration::from_millis(250);
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| (0..5).for_each(|_| round_trip(&store, within).unwrap()));
+        }
+    });
+    assert_eq!(store.health()[0].state, MemberState::Up);
+}
+
+#[test]
+fn bounds_are_kept() {
+    let rig = Rig::new();
+    let token = || TokenSelector::Label(rig.token.label().into());
+    for bad in [
+        StoreConfig { tokens: Vec::new(), ..config(&rig) },
+        StoreConfig { tokens: vec![token(); 9], ..config(&rig) },
+        StoreConfig { sessions: 0, ..config(&rig) },
+        StoreConfig { queue: 0, ..config(&rig) },
+    ] {
+        assert!(Pkcs11KeyStore::start(bad, &rig.launcher(), &rig.token.pin()).is_err());
+    }
+}
