@@ -92,10 +92,11 @@ class Server:
 class Installation(Server):
     """A running `strongroom serve` over a configuration, as an operator makes it: two regions, and what `configure` adds."""
 
-    def __init__(self, folder, root=None, environment=None):
+    def __init__(self, folder, root=None, environment=None, account=ACCOUNT, regions=REGIONS):
         """`root` is a `[[root]]`, by default one of software; `environment` is the server's besides ours."""
         self.data = Path(folder) / "data"
         self.env = {}
+        self.account, self.regions = account, tuple(regions)
         self.log = Path(folder) / "server.log"
         self._folder = Path(folder)
         self._root = root or self._software()
@@ -104,7 +105,7 @@ class Installation(Server):
         self._process = None
         self._certify()
         self.configure("")
-        run = [binary(), "init", "--account", ACCOUNT, "--shares", "2", "--threshold", "2", "--config", str(self._file)]
+        run = [binary(), "init", "--account", account, "--shares", "2", "--threshold", "2", "--config", str(self._file)]
         made = subprocess.run(run, env={**os.environ, **self._extra}, capture_output=True, text=True, timeout=60)
         assert made.returncode == 0, made.stdout + made.stderr
 
@@ -134,11 +135,11 @@ class Installation(Server):
 
     def configure(self, limits):
         """Writes the configuration, with these lines of `[limits]`."""
-        here, regions = self._folder, json.dumps(REGIONS)
+        here, regions = self._folder, json.dumps(self.regions)
         self._file.write_text(
             f'data_directory = "{self.data}"\n'
             f"[[root]]\n{self._root}"
-            f'[[listener]]\nname = "kms"\naddress = "127.0.0.1:0"\nfront_ends = ["aws-kms", "admin"]\nregions = {regions}\n'
+            f'[[listener]]\nname = "kms"\naddress = "127.0.0.1:0"\nfront_ends = ["aws-kms", "aws-sts", "aws-tagging", "admin"]\nregions = {regions}\n'
             f'tls = {{ certificate_chain = "{here / "chain.pem"}", private_key = "{here / "key.pem"}" }}\n'
             f'[[listener]]\nname = "operators"\nsocket = "{here / "admin.sock"}"\nfront_ends = ["admin"]\n'
             f'[log]\nformat = "json"\n[limits]\n{limits}\n'
@@ -166,13 +167,13 @@ class Installation(Server):
         self.env |= {
             "AWS_ENDPOINT_URL": f"https://{address}",
             "AWS_CA_BUNDLE": str(self._folder / "chain.pem"),
-            "AWS_REGION": REGIONS[0],
-            "AWS_DEFAULT_REGION": REGIONS[0],
-            "STRONGROOM_TENANT": ACCOUNT,
+            "AWS_REGION": self.regions[0],
+            "AWS_DEFAULT_REGION": self.regions[0],
+            "STRONGROOM_TENANT": self.account,
             "STRONGROOM_SOCKET": str(self._folder / "admin.sock"),
         }
         if "AWS_ACCESS_KEY_ID" not in self.env:
-            self.env |= self.root_key(ACCOUNT)
+            self.env |= self.root_key(self.account)
         return self
 
     def root_key(self, account):

@@ -4,18 +4,17 @@ import json
 
 import pytest
 from conftest import connect
-from installation import Installation
+from strongroom import ACCOUNT, REGIONS, Installation
 
-HERE, THERE = "us-east-1", "eu-west-1"
-ACCOUNT = "111122223333"
+HERE, THERE = REGIONS
 
 
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory):
     """A KMS client for each of the two regions."""
-    installation = Installation(tmp_path_factory.mktemp("regions"), ACCOUNT, [HERE, THERE]).make()
+    installation = Installation(tmp_path_factory.mktemp("regions")).start()
     yield {region: connect(installation, region=region) for region in (HERE, THERE)}
-    assert installation.stop() == 0
+    assert installation.stop() == 0, installation.tail()
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 import json
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import boto3
 import botocore.session
 import pytest
-from installation import Installation
 from moto.core import DEFAULT_ACCOUNT_ID
+from strongroom import Installation
 
 # Every region that the tests ask for.
 REGIONS = ["us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-central-1", "eu-west-1", "ap-northeast-1"]
@@ -97,23 +98,29 @@ def without_impossible_policy(params, **_rest):
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    installation = Installation(tmp_path_factory.mktemp("moto") / "made", DEFAULT_ACCOUNT_ID, REGIONS).make()
-    assert installation.stop() == 0
-    return installation
+    """An installation that does not serve yet, and a copy of its data before there was any key."""
+    folder = tmp_path_factory.mktemp("moto")
+    installation = Installation(folder, account=DEFAULT_ACCOUNT_ID, regions=REGIONS).start()
+    assert installation.stop() == 0, installation.tail()
+    shutil.copytree(installation.data, folder / "empty")
+    return installation, folder / "empty"
 
 
 @pytest.fixture(autouse=True)
-def server(made, tmp_path, monkeypatch):
-    """A server with no keys, for each test: moto forgets everything between them."""
-    own = made.copied(tmp_path / "server").serve()
+def server(made, monkeypatch):
+    """Serves with no keys, for each test anew: moto forgets everything between them."""
+    installation, empty = made
+    shutil.rmtree(installation.data)
+    shutil.copytree(empty, installation.data)
+    installation.start()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in own.env.items():
-        if "REGION" not in name:
+    for name, value in installation.env.items():
+        if name.startswith("AWS_") and "REGION" not in name:
             monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     session = botocore.session.get_session()
     session.register("provide-client-params.kms.CreateKey", without_impossible_policy)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(botocore_session=session))
-    yield own
-    own.kill()
+    yield installation
+    assert installation.stop() == 0, installation.tail()
