@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use strongroom_admin::Admin;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
+use strongroom_aws_tagging::{Keys, Tagging};
 use strongroom_engine::operations::principal::{CreateCredential, CreatePrincipal, PutIdentityPolicy};
 use strongroom_engine::{Engine, Options};
 use strongroom_http::{Peer, Remote, Request, Response};
@@ -55,6 +56,20 @@ pub fn aws_sts_request(data: &[u8]) {
     });
 }
 
+/// AWS's tagging API: the operation's name on a line, then its JSON.
+pub fn aws_tagging_request(data: &[u8]) {
+    let Some((operation, body)) = line(data) else { return };
+    let target = format!("ResourceGroupsTaggingAPI_20170126.{operation}");
+    HOUSE.with(|house| {
+        let fields = [("content-type", JSON), ("x-amz-target", target.as_str())];
+        let Some(request) = house.signed("/", &fields, body, "tagging") else { return };
+        let (status, reply) = read(block_on(house.tagging.handle(&house.peer, request, &[Arc::from(REGION)])));
+        assert!(status < 500, "{operation}: {reply}");
+        let json: serde_json::Value = serde_json::from_str(&reply).unwrap();
+        assert_eq!(status >= 400, json["__type"].is_string(), "{operation}: {reply}");
+    });
+}
+
 /// The admin API, as an operator: method and target on a line, then the body.
 pub fn admin_request(data: &[u8]) {
     let Some((line, body)) = line(data) else { return };
@@ -75,6 +90,7 @@ struct House {
     test: TestEngine,
     kms: Kms,
     sts: Sts,
+    tagging: Tagging,
     admin: Admin,
     peer: Arc<Peer>,
     operator: Arc<Peer>,
@@ -97,8 +113,11 @@ impl House {
         let admin = Admin::new(Engine::start(test.parts(), &operators).unwrap(), "aws", vec![&TestDialect]);
         let remote: SocketAddr = "192.0.2.7:4711".parse().unwrap();
         let uid = Remote::Unix { uid: 1000, gid: 1000, pid: None };
+        let kms = Kms::new(Arc::clone(&test.engine), "aws");
+        let keys = Keys { resource_type: "kms:key", dialect: kms.dialect() };
         let house = Self {
-            kms: Kms::new(Arc::clone(&test.engine), "aws"),
+            tagging: Tagging::new(Arc::clone(&test.engine), keys),
+            kms,
             sts: Sts::new(Arc::clone(&test.engine)),
             admin,
             peer: Arc::new(Peer::new("aws", Remote::Tcp(remote), None, [])),
@@ -114,7 +133,10 @@ impl House {
     }
 
     fn key(&self, alias: &str, spec: &str, usage: &str) {
-        let made = self.kms("CreateKey", &format!(r#"{{"KeySpec":"{spec}","KeyUsage":"{usage}"}}"#));
+        let made = self.kms(
+            "CreateKey",
+            &format!(r#"{{"KeySpec":"{spec}","KeyUsage":"{usage}","Tags":[{{"TagKey":"a","TagValue":"b"}}]}}"#),
+        );
         let made: serde_json::Value = serde_json::from_str(&made).unwrap();
         let id = made["KeyMetadata"]["KeyId"].as_str().unwrap();
         self.kms("CreateAlias", &format!(r#"{{"AliasName":"alias/{alias}","TargetKeyId":"{id}"}}"#));

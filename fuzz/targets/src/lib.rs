@@ -45,6 +45,7 @@ targets! {
     front_end::admin_request;
     front_end::aws_kms_request;
     front_end::aws_sts_request;
+    front_end::aws_tagging_request;
     http::forwarded_for;
     http::network;
     http::proxy_header;

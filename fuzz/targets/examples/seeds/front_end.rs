@@ -110,6 +110,20 @@ const ADMIN: &[(&str, &str)] = &[
     ("not-utf-8", "GET /v1/tenants/%ff\n"),
 ];
 
+const TAGGING: &[(&str, &str)] = &[
+    ("everything", "{}"),
+    ("nothing", ""),
+    ("filters", r#"{"TagFilters":[{"Key":"a","Values":["b",""]},{"Key":"c"}],"ResourceTypeFilters":["kms:key","s3"]}"#),
+    ("page", r#"{"ResourcesPerPage":1,"PaginationToken":"AAAA"}"#),
+    ("tags-a-page", r#"{"TagsPerPage":100,"IncludeComplianceDetails":false}"#),
+    (
+        "named",
+        r#"{"ResourceARNList":["arn:aws:kms:eu-test-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab","/",":"]}"#,
+    ),
+    ("both", r#"{"ResourceARNList":["arn"],"TagFilters":[]}"#),
+    ("broken", r#"{"TagFilters":[{"Key":"#),
+];
+
 pub(crate) fn seeds() -> Vec<Seed> {
     let kms = KMS.iter().map(|(operation, body)| seed("aws_kms_request", operation, format!("{operation}\n{body}")));
     let broken = BROKEN.iter().map(|(name, body)| seed("aws_kms_request", name, format!("Encrypt\n{body}")));
@@ -122,5 +136,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("twice", "Action=GetCallerIdentity\nAction=GetCallerIdentity&Action=%47"),
         ("broken-escape", "\nAction=%4&Version=%zz+&&=&%ff=%ff"),
     ];
-    kms.chain(broken).chain(admin).chain(sts.map(|(name, text)| seed("aws_sts_request", name, text))).collect()
+    let sts = sts.map(|(name, text)| seed("aws_sts_request", name, text));
+    let tagging = TAGGING.iter().map(|(name, body)| seed("aws_tagging_request", name, format!("GetResources\n{body}")));
+    kms.chain(broken).chain(admin).chain(sts).chain(tagging).collect()
 }

@@ -21,7 +21,7 @@ use strongroom_root_software::{Credential, SoftwareRoot};
 const FILES: usize = 200;
 const FILE_BYTES: usize = 4096;
 /// Targets over a whole engine, which writes to disk for each input.
-const OVER_AN_ENGINE: [&str; 3] = ["admin_request", "aws_kms_request", "aws_sts_request"];
+const OVER_AN_ENGINE: [&str; 4] = ["admin_request", "aws_kms_request", "aws_sts_request", "aws_tagging_request"];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
@@ -68,8 +68,8 @@ macro_rules! corpora {
 }
 
 corpora! {
-    admin_json admin_query admin_request audit_log audit_record aws_kms_request aws_sts_request backup_stream ciphertext
-    detached engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
+    admin_json admin_query admin_request audit_log audit_record aws_kms_request aws_sts_request aws_tagging_request
+    backup_stream ciphertext detached engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
     software_root software_wrapped verifier_key wrapped
 }
 
