@@ -34,7 +34,7 @@ class Purpose:
 
 def name_of(item):
     """`file::test[parameters]`"""
-    return item.nodeid.rpartition("/")[2]
+    return f"{item.path.name}::{item.nodeid.partition('::')[2]}"
 
 
 def purposes():
