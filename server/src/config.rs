@@ -169,7 +169,7 @@ pub(crate) struct ListenerConfig {
     /// The regions that requests may be signed for.
     #[serde(default)]
     pub(crate) regions: Vec<String>,
-    /// TLS 1.3; required on TCP.
+    /// TLS; required on TCP.
     pub(crate) tls: Option<TlsConfig>,
     /// Networks whose connections begin with a PROXY protocol version 2 header.
     #[serde(default, deserialize_with = "read::some_networks")]
@@ -191,6 +191,8 @@ pub(crate) enum FrontEnd {
     AwsSts,
     /// AWS's tagging API, as far as keys are tagged.
     AwsTagging,
+    /// The XKS proxy API.
+    AwsXks,
     /// Our own admin API.
     Admin,
 }
@@ -213,6 +215,26 @@ pub(crate) struct TlsConfig {
     /// PEM or DER revocation lists, which must not have expired.
     #[serde(default)]
     pub(crate) client_crls: Vec<PathBuf>,
+    /// Names one of which a client's certificate must have; any if empty.
+    #[serde(default)]
+    pub(crate) client_names: Vec<String>,
+    /// The oldest version that is spoken.
+    #[serde(default)]
+    pub(crate) minimum: TlsVersion,
+    /// PEM; the certificate chain must lead to one of these authorities without a gap. Not checked if absent.
+    pub(crate) authorities: Option<PathBuf>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub(crate) enum TlsVersion {
+    /// With ephemeral elliptic curves and AES-256-GCM only.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// The usual one.
+    #[default]
+    #[serde(rename = "1.3")]
+    Tls13,
 }
 
 /// Metrics and health.

@@ -37,7 +37,7 @@ use time::{Duration, OffsetDateTime};
 use crate::administrator::{AccessKey, First};
 use crate::config::{
     AuditConfig, FrontEnd, IdentityConfig, KeyPairsConfig, ListenerConfig, LogConfig, RootConfig, SecretSource,
-    TlsConfig,
+    TlsConfig, TlsVersion,
 };
 use crate::gateway::Shared;
 use crate::metrics::Metrics;
@@ -100,7 +100,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
             name: "dev".to_owned(),
             address: Some(options.listen),
             socket: None,
-            front_ends: vec![FrontEnd::AwsKms, FrontEnd::AwsSts, FrontEnd::AwsTagging, FrontEnd::Admin],
+            front_ends: vec![FrontEnd::AwsKms, FrontEnd::AwsSts, FrontEnd::AwsTagging, FrontEnd::AwsXks, FrontEnd::Admin],
             regions: vec![options.region.clone()],
             tls: Some(tls.listener),
             proxy_protocol_from: None,
@@ -287,6 +287,9 @@ fn certificates(data: &Path, listen: IpAddr) -> Result<DevTls, Failure> {
         client_ca: None,
         client_optional: false,
         client_crls: Vec::new(),
+        client_names: Vec::new(),
+        minimum: TlsVersion::default(),
+        authorities: None,
     };
     Ok(DevTls { authority, listener })
 }

@@ -15,8 +15,9 @@ use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_aws_tagging::Tagging;
+use strongroom_aws_xks::Xks;
 use strongroom_engine::{Engine, Quotas, RateLimits};
-use strongroom_http::{App, Peer, Remote, Request, Response, empty};
+use strongroom_http::{App, Peer, Refusal, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
 
 use crate::admission::Admission;
@@ -34,6 +35,7 @@ pub(crate) struct Serving {
     pub(crate) kms: Kms,
     pub(crate) sts: Sts,
     pub(crate) tagging: Tagging,
+    pub(crate) xks: Xks,
     pub(crate) admin: Admin,
     pub(crate) log: Arc<FileLog>,
 }
@@ -113,6 +115,7 @@ impl App for Gateway {
             Some(_) if Kms::owns(head) => Kms::max_body_bytes(head),
             Some(_) if Tagging::owns(head) => Tagging::max_body_bytes(head),
             Some(_) if Sts::owns(head) => Sts::max_body_bytes(head),
+            Some(_) if self.is_xks(head) => Xks::max_body_bytes(head),
             Some(serving) => serving.admin.max_body_bytes(head),
         })
     }
@@ -124,7 +127,7 @@ impl App for Gateway {
                 "/healthz" => return text(StatusCode::OK, "ok\n"),
                 "/readyz" => return self.ready(),
                 "/metrics" if self.metrics => {
-                    return text(StatusCode::OK, self.shared.metrics.render(self.shared.serving().map(|s| &*s.engine)));
+                    return text(StatusCode::OK, self.shared.metrics.render(self.shared.serving()));
                 }
                 _ => {}
             }
@@ -133,9 +136,21 @@ impl App for Gateway {
         let Some(serving) = self.shared.serving() else { return self.sealed(peer, request).await };
         self.route(serving, peer, request).await
     }
+
+    fn refuse(&self, _: &Arc<Peer>, head: &Head, refusal: Refusal) -> Response {
+        match self.shared.serving() {
+            Some(serving) if self.is_xks(head) => serving.xks.refuse(head, refusal),
+            _ => empty(refusal.status()),
+        }
+    }
 }
 
 impl Gateway {
+    /// Whether a request is for the XKS proxy: every path of a listener that serves nothing else.
+    fn is_xks(&self, head: &Head) -> bool {
+        self.front_ends.contains(&FrontEnd::AwsXks) && (Xks::owns(head) || self.front_ends.len() == 1)
+    }
+
     async fn route(&self, serving: &Serving, peer: &Arc<Peer>, request: Request) -> Response {
         let serves = |front_end| self.front_ends.contains(&front_end);
         if serves(FrontEnd::AwsKms) && Kms::owns(&request.head) {
@@ -147,15 +162,19 @@ impl Gateway {
         if serves(FrontEnd::AwsSts) && Sts::owns(&request.head) {
             return serving.sts.handle(peer, request, &self.regions).await;
         }
+        if self.is_xks(&request.head) {
+            return serving.xks.handle(peer, request, &self.regions).await;
+        }
         if serves(FrontEnd::Admin) && is_admin(&request.head) {
             return serving.admin.handle(peer, request).await;
         }
         empty(StatusCode::NOT_FOUND)
     }
 
-    /// One request too many at once: in KMS's words, else as HTTP says it, which every client of AWS tries again.
+    /// One request too many at once: in KMS's words or the XKS proxy's, else as HTTP says it, which every client of AWS tries again.
     fn overloaded(&self, head: &Head) -> Response {
         match self.shared.serving() {
+            Some(serving) if self.is_xks(head) => serving.xks.overloaded(head),
             Some(serving) if Kms::owns(head) => serving.kms.overloaded(),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again\n"),
         }

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use strongroom_engine::Engine;
 use strongroom_http::Counters;
 
 use crate::admission::Admission;
+use crate::gateway::Serving;
 
 /// What is measured.
 #[derive(Default)]
@@ -29,10 +29,10 @@ impl Metrics {
     }
 
     /// Writes everything down.
-    pub(crate) fn render(&self, engine: Option<&Engine>) -> String {
+    pub(crate) fn render(&self, serving: Option<&Serving>) -> String {
         let mut text = String::with_capacity(4096);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "# TYPE strongroom_sealed gauge\nstrongroom_sealed {}", u8::from(engine.is_none()));
+        let _ = writeln!(text, "# TYPE strongroom_sealed gauge\nstrongroom_sealed {}", u8::from(serving.is_none()));
         let listeners = self.listeners.lock();
         let mut family = |name: &str, kind: &str, value: &dyn Fn(&strongroom_http::Counts, &Admission) -> u64| {
             let _ = writeln!(text, "# TYPE strongroom_{name} {kind}");
@@ -52,9 +52,14 @@ impl Metrics {
         family("tls_handshakes_incompatible_total", "counter", &|counts, _| counts.handshakes_incompatible);
         family("tls_handshakes_timed_out_total", "counter", &|counts, _| counts.handshakes_timed_out);
         family("tls_client_certificates_refused_total", "counter", &|counts, _| counts.handshakes_certificate_refused);
-        if let Some(engine) = engine {
-            engine.measure(&mut |name, value| {
+        if let Some(serving) = serving {
+            serving.engine.measure(&mut |name, value| {
                 let _ = writeln!(text, "strongroom_{name} {value}");
+            });
+            let _ = writeln!(text, "# TYPE strongroom_xks_requests_total counter");
+            serving.xks.measure(&mut |call, outcome, count| {
+                let labels = format_args!("call=\"{call}\",outcome=\"{outcome}\"");
+                let _ = writeln!(text, "strongroom_xks_requests_total{{{labels}}} {count}");
             });
         }
         text

@@ -13,16 +13,17 @@ use strongroom_audit_log::FileLog;
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_aws_tagging::{Keys, Tagging};
+use strongroom_aws_xks::Xks;
 use strongroom_engine::Engine;
 use strongroom_http::{
-    Address, ClientCertificates, Limits, Listener, ListenerConfig as HttpListener, ShutdownTrigger, TlsHandle,
+    Address, ClientCertificates, Floor, Limits, Listener, ListenerConfig as HttpListener, ShutdownTrigger, TlsHandle,
     TlsProfile, shutdown,
 };
 use strongroom_identity::{Fetcher, Tokens};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admission::Admission;
-use crate::config::{self, IdentityConfig, ListenerConfig, MetricsConfig, TlsConfig};
+use crate::config::{self, IdentityConfig, ListenerConfig, MetricsConfig, TlsConfig, TlsVersion};
 use crate::gateway::{Gateway, Serving, Shared};
 use crate::reload::Reloader;
 use crate::retention;
@@ -65,7 +66,9 @@ pub(crate) fn serving(
     roots: Option<Arc<dyn ConfiguredRoots>>,
 ) -> Serving {
     let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions);
-    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect()]);
+    let dialect = strongroom_aws_xks::dialect(partition);
+    let xks = Xks::new(Arc::clone(&engine), dialect);
+    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect]);
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),
         None => admin,
@@ -73,7 +76,7 @@ pub(crate) fn serving(
     let sts = Sts::new(Arc::clone(&engine)).with_tokens(Arc::new(tokens(identity)));
     let tagged = Keys { resource_type: "kms:key", dialect: kms.dialect() };
     let tagging = Tagging::new(Arc::clone(&engine), tagged);
-    Serving { kms, admin, sts, tagging, engine, log }
+    Serving { kms, admin, sts, tagging, xks, engine, log }
 }
 
 /// A verifier of tokens that asks the issuers that are allowed.
@@ -234,7 +237,13 @@ pub(crate) fn profile(tls: &TlsConfig) -> TlsProfile {
         roots: roots.clone(),
         required: !tls.client_optional,
         revocation_lists: tls.client_crls.clone(),
+        subject_names: tls.client_names.clone(),
     });
+    profile.floor = match tls.minimum {
+        TlsVersion::Tls13 => Floor::Tls13,
+        TlsVersion::Tls12 => Floor::Tls12,
+    };
+    profile.authorities.clone_from(&tls.authorities);
     profile
 }
 

@@ -41,6 +41,12 @@ pub trait Dialect: Send + Sync + 'static {
         None
     }
 
+    /// Whether services elsewhere speak it: they ask in this language and in no other, and nobody else asks in it. A key is
+    /// the name that it was asked by, in policies and records, since each service has names of its own for keys.
+    fn is_for_services(&self) -> bool {
+        false
+    }
+
     /// The resource that a key is in policies: `text` is its name of [`Dialect::key_kind`] in `region`.
     fn key_resource(&self, account: &str, region: &str, text: &str) -> String;
 

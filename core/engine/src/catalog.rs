@@ -20,7 +20,7 @@ use crate::doubt::Doubts;
 use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::rows::{
-    self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, PrincipalRow, TenantRow, VersionRow,
+    self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, PrincipalRow, Serves, TenantRow, VersionRow,
 };
 use crate::unknown::Unknown;
 use crate::workers::Ground;
@@ -79,6 +79,13 @@ impl KeyEntry {
     #[must_use]
     pub fn name(&self, kind: NameKind, region: &str) -> Option<&str> {
         self.names.iter().find(|name| name.kind == kind && name.region == region).map(|name| name.text.as_str())
+    }
+
+    /// What a name leads to the key for, if not for everything.
+    pub(crate) fn serves(&self, name: &Name) -> Option<Serves> {
+        let restricted = self.names.iter().filter(|bound| bound.serves.is_some());
+        let is = |bound: &&BindingRow| bound.kind == name.kind && *bound.text == *name.text && *bound.region == *name.region;
+        restricted.into_iter().find(is).and_then(|bound| bound.serves)
     }
 
     /// The key as `dialect` names it in `region`; empty where it has no name there.

@@ -13,7 +13,7 @@ use strongroom_model::id::{CredentialId, TenantId};
 use strongroom_model::store::Table;
 use strongroom_secret::SecretBytes;
 
-use crate::catalog::CredentialEntry;
+use crate::catalog::{CredentialEntry, PrincipalEntry};
 use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::rows::{self, CredentialRow, TokenIssuerRow};
@@ -120,6 +120,22 @@ impl Engine {
 
     pub(crate) fn has_lapsed(&self, expires: Option<Timestamp>) -> bool {
         expires.is_some_and(|expires| expires <= self.clock.now())
+    }
+
+    /// The service that a caller is; nothing for any other caller.
+    ///
+    /// # Errors
+    /// When the store can't be read, or the service is gone; [`Unavailable::Busy`](crate::Unavailable::Busy) when too many
+    /// lookups wait already.
+    pub async fn service_of(self: &Arc<Self>, caller: &Arc<Caller>) -> Result<Option<Arc<PrincipalEntry>>, EngineError> {
+        let found = match self.principal_of(caller, Ground::Here) {
+            Ok(found) => found,
+            Err(_) => {
+                let (engine, caller) = (Arc::clone(self), Arc::clone(caller));
+                settle(self.workers.run(Pool::Lookup, move || engine.principal_of(&caller, Ground::Worker)).await?)?
+            }
+        };
+        Ok(found.filter(|principal| principal.row.service.is_some()))
     }
 
     /// Opens the secret half of a credential.

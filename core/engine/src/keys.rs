@@ -69,6 +69,12 @@ pub(crate) fn principal_by_name(tenant: TenantId, name: &str) -> Vec<u8> {
     join(&[tenant.as_bytes(), name.as_bytes()])
 }
 
+/// A service by where it is served, which is one place in the installation: among the installation's own names, which has
+/// no principals.
+pub(crate) fn service_by_prefix(prefix: &str) -> Vec<u8> {
+    principal_by_name(TenantId::INSTALLATION, &format!("service-prefix/{prefix}"))
+}
+
 /// A token issuer of a tenant, by its URL.
 pub(crate) fn token_issuer(tenant: TenantId, issuer: &str) -> Vec<u8> {
     join(&[tenant.as_bytes(), issuer.as_bytes()])

@@ -77,8 +77,8 @@ pub use crate::rates::{Rate, RateLimits};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,
-    MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, TenantRow, TokenIssuerRow,
-    UsageRow, VersionRow, role_reference,
+    MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, Serves, ServiceRow, TenantRow,
+    TokenIssuerRow, UsageRow, VersionRow, role_reference, service_reference,
 };
 pub use crate::scheduler::Ticked;
 pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};

@@ -90,6 +90,10 @@ pub const ON_DEMAND_ROTATIONS: u32 = 25;
 pub const CREDENTIALS_PER_PRINCIPAL: usize = 4;
 /// Identity policies of a principal.
 pub const POLICIES_PER_PRINCIPAL: usize = 10;
+/// Longest place that a service is served at, in bytes.
+pub const PREFIX_BYTES: usize = 117;
+/// Regions that a service may sign for.
+pub const SERVICE_REGIONS: usize = 32;
 /// Longest key policy or identity policy, in characters.
 pub const POLICY_CHARACTERS: usize = 32_768;
 /// Longest description of a key, in characters.

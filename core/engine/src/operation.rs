@@ -17,7 +17,7 @@ use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError};
-use crate::rows::VersionRow;
+use crate::rows::{Serves, VersionRow};
 use crate::workers::Ground;
 
 /// One thing that must be permitted, by policy and by state, before anything is done.
@@ -178,6 +178,8 @@ pub struct KeyHandle {
     pub(crate) resource: Arc<str>,
     pub(crate) purpose: Purpose,
     pub(crate) action: Action,
+    /// What the name that it was asked by leads to it for, if not for everything.
+    pub(crate) serves: Option<Serves>,
 }
 
 impl KeyHandle {
@@ -191,6 +193,18 @@ impl KeyHandle {
     #[must_use]
     pub fn resource(&self) -> &Arc<str> {
         &self.resource
+    }
+
+    /// Checks that the name by which the key was asked for serves a purpose.
+    pub(crate) fn require_served(&self, purpose: Purpose) -> Result<(), EngineError> {
+        match Serves::permits(self.serves, purpose) {
+            true => Ok(()),
+            false => {
+                let (resource, profile) = (Arc::clone(&self.resource), self.entry.profile);
+                let wanted = profile.usages().next().unwrap_or(Usage::DerivedAead);
+                Err(EngineError::UsageForbids { resource, profile, wanted })
+            }
+        }
     }
 
     /// Checks that the key was made for `usage`.

@@ -27,7 +27,7 @@ use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::doubt::places;
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
-use crate::limits;
+use crate::{identity, limits};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
 use crate::passage::Passing;
@@ -331,6 +331,11 @@ impl Engine {
                 (_, true) => Err(refused_always(&journey.call, &subject, &mut decided).into()),
                 (_, false) => self.decide(&journey.call, &subject, now, ground, &mut decided),
             };
+            if matches!(decision, Err(Halt::Fail(EngineError::Denied(_)))) && self.tries_out(&journey.call, ground)? {
+                decided.statements.push(format!("tried out, not enforced: {}", decided.missing));
+                (decided.allowed, decided.missing) = (true, "");
+                continue;
+            }
             if let Err(Halt::Fail(_)) = &decision {
                 trace.decided = Some(std::mem::take(&mut decided));
             }
@@ -338,6 +343,13 @@ impl Engine {
         }
         trace.decided = Some(decided);
         Ok(())
+    }
+
+    /// Whether the caller is a service whose policies are tried out only.
+    fn tries_out(&self, call: &Call, ground: Ground) -> Result<bool, Halt> {
+        let principal = self.principal_of(&call.caller, ground)?;
+        let service = principal.as_ref().and_then(|principal| principal.row.service.as_ref());
+        Ok(call.dialect.is_for_services() && service.is_some_and(|service| service.policies_tried_out))
     }
 
     /// The role that a demand is about, if it is about one, and if it is there and neither it nor its tenant is suspended.
@@ -355,6 +367,11 @@ impl Engine {
     fn may_serve(&self, call: &Call, ground: Ground) -> Result<(), Halt> {
         // A principal that is gone or suspended may do nothing, whatever its credentials say.
         let principal = self.principal_of(&call.caller, ground)?;
+        let is_service = principal.as_ref().is_some_and(|principal| principal.row.service.is_some());
+        if is_service != call.dialect.is_for_services() {
+            let shown = call.caller.credential.as_ref().map(|credential| &*credential.shown);
+            return Err(identity::unknown(shown.unwrap_or_default()).into());
+        }
         if principal.is_some_and(|principal| principal.row.suspended) {
             return Err(EngineError::TenantSuspended.into());
         }
@@ -371,6 +388,7 @@ impl Engine {
         let wanted = trace.demands.iter().filter(|traced| matches!(traced.demand.target, Target::Key(_)));
         for handle in wanted.filter_map(|traced| trace.keys.get(traced.key?)) {
             self.permits(&handle.entry, handle, ground)?;
+            handle.require_served(handle.purpose)?;
         }
         Ok(())
     }

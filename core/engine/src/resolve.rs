@@ -51,9 +51,15 @@ impl Engine {
                     KeyReference::Name(name) if *name.region != *call.region => Arc::from(&*name.region),
                     _ => Arc::clone(&call.region),
                 };
-                let resource = entry.resource(dialect, &region);
+                let resource = match reference {
+                    KeyReference::Name(name) if dialect.is_for_services() => {
+                        Arc::from(dialect.name_resource(&entry.tenant.account, name))
+                    }
+                    _ => entry.resource(dialect, &region),
+                };
                 let (purpose, action) = (demand.purpose, demand.action);
-                trace.keys.push(KeyHandle { entry, resource: Arc::clone(&resource), purpose, action });
+                let serves = demand.target.name().and_then(|name| entry.serves(name));
+                trace.keys.push(KeyHandle { entry, resource: Arc::clone(&resource), purpose, action, serves });
                 (resource, Some(trace.keys.len() - 1))
             }
             Target::Name(name) => {

@@ -288,6 +288,9 @@ fn end_row(
         (Table::Principal, Fate::Removed) => {
             let row: PrincipalRow = rows::decode("principals", &read.value)?;
             batch.delete(Table::PrincipalByName, keys::principal_by_name(row.tenant, &row.reference()));
+            if let Some(service) = &row.service {
+                batch.delete(Table::PrincipalByName, keys::service_by_prefix(&service.prefix));
+            }
             batch.delete(table, read.key);
         }
         (Table::Credential, Fate::Removed) => {

@@ -11,7 +11,7 @@ use strongroom_model::id::{
     CredentialId, DomainKeyId, GrantId, KeyId, LineageId, MaterialId, PrincipalId, RootId, TenantId,
 };
 use strongroom_model::name::NameKind;
-use strongroom_model::purpose::{KeyState, VersionState};
+use strongroom_model::purpose::{KeyState, Purpose, VersionState};
 use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey};
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::Table;
@@ -211,15 +211,20 @@ pub struct PrincipalRow {
     /// What makes it a role; absent for a user.
     #[n(7)]
     pub role: Option<RoleRow>,
+    /// What makes it a service; absent for a user and a role.
+    #[n(8)]
+    pub service: Option<ServiceRow>,
 }
 
 impl PrincipalRow {
-    /// The name by which requests refer to it within the tenant: a user's own, a role's behind `role/`.
+    /// The name by which requests refer to it within the tenant: a user's own, a role's behind `role/`, a service's behind
+    /// `service/`.
     #[must_use]
     pub fn reference(&self) -> String {
-        match self.role {
-            Some(_) => role_reference(&self.name),
-            None => self.name.clone(),
+        match (&self.role, &self.service) {
+            (Some(_), _) => role_reference(&self.name),
+            (None, Some(_)) => service_reference(&self.name),
+            (None, None) => self.name.clone(),
         }
     }
 }
@@ -232,6 +237,40 @@ pub fn role_reference(name: &str) -> String {
 
 /// What stands before the names of roles where users have names, too: no user's name holds a slash.
 pub(crate) const ROLES: &str = "role/";
+
+/// The name by which requests refer to a service within its tenant.
+#[must_use]
+pub fn service_reference(name: &str) -> String {
+    format!("{SERVICES}{name}")
+}
+
+/// What stands before the names of services where users have names, too.
+pub(crate) const SERVICES: &str = "service/";
+
+/// What a service has besides what a user has: a service elsewhere that asks for the keys bound to it, and for nothing else,
+/// such as a cloud's key store.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ServiceRow {
+    /// Where its front end serves it; no two services of the installation have the same.
+    #[n(0)]
+    pub prefix: String,
+    /// The region that its keys are in.
+    #[n(1)]
+    pub home: String,
+    /// The regions that it may sign for.
+    #[n(2)]
+    pub regions: Vec<String>,
+    /// Whether what its policies refuse is done and told in the record.
+    #[n(3)]
+    pub policies_tried_out: bool,
+    /// Whether it opens ciphertexts that bind a digest of the associated data in place of the data.
+    #[n(4)]
+    pub opens_digested_data: bool,
+    /// The key that its health is found out with.
+    #[n(5)]
+    pub test_key: KeyId,
+}
 
 /// What a role has besides what a user has.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -501,6 +540,36 @@ pub struct BindingRow {
     /// When it was bound to its present target.
     #[n(5)]
     pub updated: Timestamp,
+    /// What the name leads to the key for, if not for everything.
+    #[n(6)]
+    pub serves: Option<Serves>,
+}
+
+/// What a name leads to its key for, where that is not everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Serves {
+    /// Metadata alone.
+    #[n(0)]
+    Nothing,
+    /// To apply protection: encrypt.
+    #[n(1)]
+    Applying,
+    /// To process what is protected: decrypt.
+    #[n(2)]
+    Processing,
+}
+
+impl Serves {
+    /// Whether a key may be used for a purpose under a name that serves so much of it.
+    #[must_use]
+    pub fn permits(serves: Option<Self>, purpose: Purpose) -> bool {
+        match (serves, purpose) {
+            (Some(Self::Nothing | Self::Processing), Purpose::ApplyProtection) => false,
+            (Some(Self::Nothing | Self::Applying), Purpose::ProcessProtected) => false,
+            _ => true,
+        }
+    }
 }
 
 /// A grant.

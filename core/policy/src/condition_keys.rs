@@ -164,6 +164,14 @@ pub static CONDITION_KEYS: &[KnownKey] = &[
     one("kms:ValidTo", Date, Request),
     one("kms:WrappingAlgorithm", Text, Request),
     one("kms:WrappingKeySpec", Text, Request),
+    // The XKS proxy: what the asking KMS says of its own caller, trusted as the key store that brought it.
+    one("xks-proxy:AwsPrincipalAccount", Text, Request),
+    one("xks-proxy:AwsPrincipalArn", Arn, Request),
+    one("xks-proxy:AwsSourceVpc", Text, Request),
+    one("xks-proxy:AwsSourceVpce", Text, Request),
+    one("xks-proxy:KmsKeyArn", Arn, Request),
+    one("xks-proxy:KmsOperation", Text, Request),
+    one("xks-proxy:KmsViaService", Text, Request),
     // STS: the session asked for.
     one("sts:DurationSeconds", Number, Request),
     one("sts:ExternalId", Text, Request),

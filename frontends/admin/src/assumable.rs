@@ -4,7 +4,7 @@
 use strongroom_admin_api::{AssumableRole, CreateRole, Page, PageQuery, PutIssuer, TokenIssuer, UpdateRole};
 use strongroom_authentication::mint;
 use strongroom_engine::operations::issuer::{DeleteTokenIssuer, ListTokenIssuers, PutTokenIssuer};
-use strongroom_engine::operations::principal::{FindPrincipal, ListPrincipals};
+use strongroom_engine::operations::principal::{FindPrincipal, ListPrincipals, PrincipalKind};
 use strongroom_engine::operations::role;
 use strongroom_engine::{EngineError, Noun, PrincipalRow, RoleRow, TokenIssuerRow, role_reference};
 use strongroom_identity::check_keys;
@@ -32,7 +32,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
     let tenant = context.tenant().await?;
-    let page = context.perform(ListPrincipals { tenant, roles: true, after, limit: limit.items() }).await?;
+    let page = context.perform(ListPrincipals { tenant, kind: PrincipalKind::Role, after, limit: limit.items() }).await?;
     let next = page.items.last().filter(|_| page.more).map(|row| row.name.clone());
     let items = page.items.iter().map(|row| shown(context, row)).collect::<Result<_, _>>()?;
     Reply::ok(&Page::<AssumableRole> { items, next })

@@ -3,7 +3,7 @@
 use strongroom_admin_api::{CreatePrincipal, Page, PageQuery, Policy, Principal, PrincipalDetail, PutPolicy, State};
 use strongroom_authentication::mint;
 use strongroom_engine::operations::principal::{
-    self, DeletePrincipal, FindPrincipal, ListPrincipals, PutIdentityPolicy, SuspendPrincipal,
+    self, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy, SuspendPrincipal,
 };
 use strongroom_engine::{EngineError, IdentityPolicyRow, Noun, PrincipalRow};
 use strongroom_model::id::TenantId;
@@ -29,7 +29,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
     let tenant = context.holder().await?;
-    let page = context.perform(ListPrincipals { tenant, roles: false, after, limit: limit.items() }).await?;
+    let page = context.perform(ListPrincipals { tenant, kind: PrincipalKind::User, after, limit: limit.items() }).await?;
     let items: Vec<Principal> = page.items.iter().map(|row| shown(context, row)).collect();
     let next = items.last().filter(|_| page.more).map(|principal| principal.name.clone());
     Reply::ok(&Page { items, next })

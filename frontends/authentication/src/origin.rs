@@ -9,11 +9,13 @@ use strongroom_model::caller::Source;
 
 use crate::limits;
 
-/// TLS 1.3's cipher suites (RFC 8446, B.4) as records name them.
-const SUITES: [(u16, &str); 3] = [
+/// Cipher suites (RFC 8446, B.4; RFC 5289) as records name them.
+const SUITES: [(u16, &str); 5] = [
     (0x1301, "TLSv1.3 TLS_AES_128_GCM_SHA256"),
     (0x1302, "TLSv1.3 TLS_AES_256_GCM_SHA384"),
     (0x1303, "TLSv1.3 TLS_CHACHA20_POLY1305_SHA256"),
+    (0xc02c, "TLSv1.2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+    (0xc030, "TLSv1.2 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
 ];
 
 /// Makes sources of requests, sharing the words that most have in common.

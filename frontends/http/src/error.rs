@@ -100,6 +100,28 @@ pub enum Error {
         /// The chain's file.
         certificate: PathBuf,
     },
+    /// A certificate of the chain was not issued by the one behind it.
+    #[error("{}: certificate {position} of the chain was not issued by the one behind it; put the issuer's next", .path.display())]
+    ChainOrder {
+        /// The chain's file.
+        path: PathBuf,
+        /// Which certificate, from 1.
+        position: usize,
+    },
+    /// The chain leads to none of the authorities that it should lead to.
+    #[error(
+        "{}: the chain leads to none of the authorities in {}: {source}; add the missing intermediate certificates behind \
+         the listener's own",
+        .path.display(), .authorities.display()
+    )]
+    ChainIncomplete {
+        /// The chain's file.
+        path: PathBuf,
+        /// The authorities' file.
+        authorities: PathBuf,
+        /// What stood in the way.
+        source: rustls::Error,
+    },
     /// A client CA certificate can't be a trust anchor.
     #[error("{}: certificate {position} cannot be a trust anchor: {source}", .path.display())]
     TrustAnchor {

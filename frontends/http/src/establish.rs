@@ -154,7 +154,9 @@ impl Failure {
             Self::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
                 None => &counters.handshakes_disconnected,
                 Some(TlsError::NoCertificatesPresented) => &counters.handshakes_without_certificate,
-                Some(TlsError::InvalidCertificate(_) | TlsError::InvalidCertRevocationList(_)) => {
+                Some(
+                    TlsError::InvalidCertificate(_) | TlsError::InvalidCertRevocationList(_) | TlsError::General(_),
+                ) => {
                     &counters.handshakes_certificate_refused
                 }
                 Some(TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol) => {

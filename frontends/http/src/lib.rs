@@ -33,7 +33,7 @@
 //!
 //! Absent on purpose:
 //! - streaming bodies, trailers, upgrades, WebSockets, compression, range requests, and middleware;
-//! - HTTP/3, TLS 1.2 and older, 0-RTT, OCSP, and the fetching of certificates or revocation lists;
+//! - HTTP/3, TLS 1.1 and older, 0-RTT, OCSP, and the fetching of certificates or revocation lists;
 //! - authentication, authorisation and audit: an app's own;
 //! - limits per remote address, and rates: a load balancer or the engine's budgets;
 //! - the PROXY protocol's version 1, and `Forwarded` (RFC 7239);
@@ -66,4 +66,4 @@ pub use listener::{Listener, ListenerConfig};
 pub use peer::{ApplicationProtocol, Peer, Remote, TlsInfo};
 pub use routes::{Found, Route, Routes};
 pub use shutdown::{Drained, Shutdown, ShutdownTrigger, shutdown};
-pub use tls::{ClientCertificates, TlsHandle, TlsProfile};
+pub use tls::{ClientCertificates, Floor, TlsHandle, TlsProfile};

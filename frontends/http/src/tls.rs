@@ -1,10 +1,10 @@
 //! TLS per listener: groups, suites, certificates, and their reload.
 //!
-//! TLS 1.3 (RFC 8446) alone: no older version is compiled in. Suites and groups and their order are set here, and are
-//! no setting; a hybrid of ML-KEM-768 comes first. Whether a handshake uses it is the client's choice, who sends a
-//! share for it or does not.
+//! TLS 1.3 (RFC 8446), and TLS 1.2 (RFC 5246) on listeners whose profile says so, for clients that may not speak the newer
+//! one. Suites and groups and their order are set here, and are no setting; a hybrid of ML-KEM-768 comes first. Whether a
+//! handshake uses it is the client's choice, who sends a share for it or does not.
 //!
-//! Absent: TLS 1.2, 0-RTT, renegotiation, OCSP (neither stapled nor asked), fetching of revocation lists, several certificates on
+//! Absent: anything older, 0-RTT, renegotiation, OCSP (neither stapled nor asked), fetching of revocation lists, several certificates on
 //! one listener, and resumption where clients show certificates: a resumed session would not look at them again.
 //! Certificates are judged by the machine's clock, which TLS can't do without.
 
@@ -28,7 +28,7 @@ use rustls::{
     pki_types::{CertificateDer, UnixTime},
     server::{NoServerSessionStorage, danger::ClientCertVerifier},
     sign::SingleCertAndKey,
-    version::TLS13,
+    version::{TLS12, TLS13},
 };
 
 use crate::Error;
@@ -47,12 +47,32 @@ pub struct TlsProfile {
     pub private_key: PathBuf,
     /// Whether and how clients show certificates; `None`: they are not asked.
     pub clients: Option<ClientCertificates>,
+    /// The oldest version that is spoken.
+    pub floor: Floor,
+    /// PEM file of the certificates one of which the chain must lead to without a gap; `None`: only its order is checked.
+    pub authorities: Option<PathBuf>,
+}
+
+/// The oldest version of TLS that a listener speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Floor {
+    /// TLS 1.3 alone.
+    #[default]
+    Tls13,
+    /// TLS 1.2, too, with ephemeral elliptic curves and AES-256-GCM only; keys of 256 bits in TLS 1.3 as well.
+    Tls12,
 }
 
 impl TlsProfile {
     /// The given certificate and key; clients are not asked for certificates.
     pub fn new(certificate_chain: impl Into<PathBuf>, private_key: impl Into<PathBuf>) -> Self {
-        Self { certificate_chain: certificate_chain.into(), private_key: private_key.into(), clients: None }
+        Self {
+            certificate_chain: certificate_chain.into(),
+            private_key: private_key.into(),
+            clients: None,
+            floor: Floor::default(),
+            authorities: None,
+        }
     }
 }
 
@@ -66,6 +86,9 @@ pub struct ClientCertificates {
     /// PEM files of certificate revocation lists. If there are any, every certificate of a chain needs one that speaks
     /// for its issuer and has not expired; without any, nothing is revoked.
     pub revocation_lists: Vec<PathBuf>,
+    /// Names one of which a client's certificate must have, as its common name or a DNS name; any, where there are none. Where
+    /// there are some, every certificate that is refused is answered by the alert `handshake_failure`.
+    pub subject_names: Vec<String>,
 }
 
 /// A listener's TLS configuration, which can be exchanged while it serves.
@@ -137,28 +160,44 @@ impl TlsHandle {
 }
 
 /// The cryptography of every listener: what is offered, and in which order.
-fn provider() -> CryptoProvider {
+fn provider(floor: Floor) -> CryptoProvider {
     CryptoProvider {
         kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
-        cipher_suites: vec![
-            cipher_suite::TLS13_AES_256_GCM_SHA384,
-            cipher_suite::TLS13_AES_128_GCM_SHA256,
-            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        ],
+        cipher_suites: match floor {
+            Floor::Tls13 => vec![
+                cipher_suite::TLS13_AES_256_GCM_SHA384,
+                cipher_suite::TLS13_AES_128_GCM_SHA256,
+                cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            ],
+            Floor::Tls12 => vec![
+                cipher_suite::TLS13_AES_256_GCM_SHA384,
+                cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+                cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+                cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            ],
+        },
         ..aws_lc_rs::default_provider()
     }
 }
 
 fn load(profile: TlsProfile) -> Result<Loaded, Error> {
     let refused = |source| Error::Tls { source };
-    let provider = Arc::new(provider());
+    let provider = Arc::new(provider(profile.floor));
     let (certified, not_after) =
         certificates::certified_key(&profile.certificate_chain, &profile.private_key, &provider)?;
+    if let Some(authorities) = &profile.authorities {
+        certificates::check_complete(&profile.certificate_chain, &certified.cert, authorities, &provider)?;
+    }
     let clients =
         profile.clients.as_ref().map(|clients| certificates::client_verifier(clients, &provider)).transpose()?;
 
+    let versions = [&TLS13, &TLS12];
+    let versions = match profile.floor {
+        Floor::Tls13 => versions.get(..1).unwrap_or_default(),
+        Floor::Tls12 => &versions,
+    };
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&TLS13])
+        .with_protocol_versions(versions)
         .map_err(refused)?;
     let builder = match &clients {
         Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
@@ -185,16 +224,21 @@ mod tests {
 
     #[test]
     fn the_groups_are_these_in_this_order() {
-        let names: Vec<_> = provider().kx_groups.iter().map(|group| group.name()).collect();
+        let names: Vec<_> = provider(Floor::Tls13).kx_groups.iter().map(|group| group.name()).collect();
         let expected = [NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
         assert_eq!(names, expected);
     }
 
     #[test]
-    fn every_suite_is_one_of_tls_1_3() {
-        for suite in provider().cipher_suites {
+    fn every_suite_is_one_of_tls_1_3_unless_the_floor_is_lower() {
+        for suite in provider(Floor::Tls13).cipher_suites {
             let name = format!("{:?}", suite.suite());
             assert!(name.starts_with("TLS13_"), "{name}");
+        }
+        for suite in provider(Floor::Tls12).cipher_suites {
+            let name = format!("{:?}", suite.suite());
+            assert!(name.contains("AES_256_GCM_SHA384") || name == "TLS13_CHACHA20_POLY1305_SHA256", "{name}");
+            assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
         }
     }
 }

@@ -223,6 +223,9 @@ fn check_tls(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
     if tls.client_ca.is_none() && !tls.client_crls.is_empty() {
         mistake("tls", "`client_crls` without `client_ca`: clients are not asked for certificates");
     }
+    if tls.client_ca.is_none() && !tls.client_names.is_empty() {
+        mistake("tls", "`client_names` without `client_ca`: clients are not asked for certificates");
+    }
     if tls.client_ca.is_none() && tls.client_optional {
         mistake("tls", "`client_optional` without `client_ca`: clients are not asked for certificates");
     }

@@ -51,6 +51,11 @@ const ROOMS: &[Room] = &[
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
     },
     Room {
+        package: "strongroom-aws-xks",
+        folder: "frontends/aws-xks",
+        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+    },
+    Room {
         package: "strongroom-authentication",
         folder: "frontends/authentication",
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-sigv4"]),

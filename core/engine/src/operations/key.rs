@@ -24,7 +24,7 @@ use crate::catalog::KeyEntry;
 use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, BindingRow, Due, KeyRow, MultiRegion, RotationCause, RotationRow, VersionRow};
+use crate::rows::{self, BindingRow, Due, KeyRow, MultiRegion, RotationCause, RotationRow, Serves, VersionRow};
 use crate::{keys, limits, named};
 
 /// A day, by which destruction and rotation are counted.
@@ -205,6 +205,17 @@ pub(crate) fn unchanged(table: Table, read: &Row) -> Precondition {
 
 /// Binds a name that must be free.
 pub(crate) fn bind(batch: &mut Batch, name: &Name, key: KeyId, now: Timestamp) -> BindingRow {
+    bind_serving(batch, name, key, now, None)
+}
+
+/// Binds a free name to a key for a part of what the key is for.
+pub(super) fn bind_serving(
+    batch: &mut Batch,
+    name: &Name,
+    key: KeyId,
+    now: Timestamp,
+    serves: Option<Serves>,
+) -> BindingRow {
     let row = BindingRow {
         key,
         kind: name.kind,
@@ -212,6 +223,7 @@ pub(crate) fn bind(batch: &mut Batch, name: &Name, key: KeyId, now: Timestamp) -
         text: name.text.to_string(),
         created: now,
         updated: now,
+        serves,
     };
     let value = rows::encode(&row);
     batch.insert(Table::Binding, keys::binding(name.tenant, &name.region, name.kind, &name.text), value.clone());

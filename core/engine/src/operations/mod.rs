@@ -23,6 +23,7 @@ pub mod records;
 pub mod role;
 pub mod root;
 pub mod rotation;
+pub mod service;
 pub mod sign;
 pub mod suspend;
 pub mod tenant;

@@ -259,7 +259,7 @@ fn demands(action: Action, name: &Name, key: Option<(&KeyReference, Purpose)>) -
     demands
 }
 
-fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<Row>, EngineError> {
+pub(super) fn find(authorized: &Authorized<'_>, name: &Name) -> Result<Option<Row>, EngineError> {
     let key = keys::binding(name.tenant, &name.region, name.kind, &name.text);
     Ok(authorized.engine().catalog().snapshot()?.get(Table::Binding, &key)?)
 }
@@ -292,7 +292,7 @@ fn shown(authorized: &Authorized<'_>, name: &Name) -> Noun {
 }
 
 /// A name leads to keys of its own tenant and region.
-fn check_home(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
+pub(super) fn check_home(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
     let row = &handle.entry().row;
     match row.tenant == name.tenant && *row.region == *name.region {
         true => Ok(()),
@@ -302,7 +302,7 @@ fn check_home(handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
     }
 }
 
-fn check_room(authorized: &Authorized<'_>, handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
+pub(super) fn check_room(authorized: &Authorized<'_>, handle: &KeyHandle, name: &Name) -> Result<(), EngineError> {
     let names = handle.entry().names.iter().filter(|bound| bound.kind == name.kind);
     authorized.engine().quotas.check_names(names.count())
 }
@@ -317,7 +317,7 @@ fn check_fit(owner: &dyn Dialect, profile: UsageProfile, name: &Name) -> Result<
 }
 
 /// As [`check_fit`], and that the text is such a name.
-fn check_form(owner: &dyn Dialect, profile: UsageProfile, name: &Name) -> Result<(), EngineError> {
+pub(super) fn check_form(owner: &dyn Dialect, profile: UsageProfile, name: &Name) -> Result<(), EngineError> {
     match check_fit(owner, profile, name)? {
         true => Ok(()),
         false => Err(InputFault::Form { what: "the name", problem: "is not of the form that its kind has" }.into()),

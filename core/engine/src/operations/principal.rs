@@ -9,7 +9,7 @@ use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{CredentialId, PrincipalId, TenantId};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Row, Table};
-use strongroom_policy::{Document, Kind};
+use strongroom_policy::{Document, Kind as DocumentKind};
 use strongroom_secret::SecretBytes;
 
 use super::inspect::Page;
@@ -17,7 +17,7 @@ use super::key::unchanged;
 use crate::catalog::{Catalog, PrincipalEntry};
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
-use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, role_reference};
+use crate::rows::{self, CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, ServiceRow, role_reference};
 use crate::workers::Ground;
 use crate::{keys, limits};
 
@@ -47,25 +47,32 @@ impl Operation for CreatePrincipal {
             check_service_name(&self.name)?;
         }
         let (policy_name, unique_id) = (self.policy_name.clone(), self.unique_id.clone());
-        add(authorized, self.tenant, &self.name, policy_name, unique_id, None)
+        add(authorized, self.tenant, &self.name, policy_name, unique_id, Kind::User)
     }
 }
 
-/// Adds a user, or a role, whose name among its kind must be free.
+/// What a principal is to be.
+pub(super) enum Kind {
+    User,
+    Role(RoleRow),
+    Service(ServiceRow),
+}
+
+/// Adds a principal, whose name among its kind must be free.
 pub(super) fn add(
     authorized: &Authorized<'_>,
     tenant: TenantId,
     name: &str,
     policy_name: String,
     unique_id: String,
-    role: Option<RoleRow>,
+    kind: Kind,
 ) -> Result<Outcome<PrincipalRow>, Halt> {
     let engine = authorized.engine();
-    let reference = if role.is_some() { role_reference(name) } else { name.to_owned() };
-    let by_name = keys::principal_by_name(tenant, &reference);
-    if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
-        return Err(EngineError::AlreadyExists(Noun::Principal(reference.into())).into());
-    }
+    let (role, service) = match kind {
+        Kind::User => (None, None),
+        Kind::Role(role) => (Some(role), None),
+        Kind::Service(service) => (None, Some(service)),
+    };
     let row = PrincipalRow {
         id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
         tenant,
@@ -75,7 +82,13 @@ pub(super) fn add(
         suspended: false,
         unique_id,
         role,
+        service,
     };
+    let reference = row.reference();
+    let by_name = keys::principal_by_name(tenant, &reference);
+    if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
+        return Err(EngineError::AlreadyExists(Noun::Principal(reference.into())).into());
+    }
     let mut batch = Batch::default();
     batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());
     batch.insert(Table::Principal, keys::principal(tenant, row.id), rows::encode(&row));
@@ -106,12 +119,34 @@ impl Operation for FindPrincipal {
     }
 }
 
-/// Lists users, or roles, in order of their names.
+/// A kind of principal, as listings know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// Whoever has credentials that last and a name alone.
+    User,
+    /// What others may be for a while.
+    Role,
+    /// A service elsewhere that asks for keys.
+    Service,
+}
+
+impl PrincipalKind {
+    /// What stands before the names of this kind.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "",
+            Self::Role => rows::ROLES,
+            Self::Service => rows::SERVICES,
+        }
+    }
+}
+
+/// Lists the principals of a kind in order of their names.
 pub struct ListPrincipals {
     /// Of which tenant.
     pub tenant: TenantId,
-    /// Roles, as opposed to users.
-    pub roles: bool,
+    /// Which kind.
+    pub kind: PrincipalKind,
     /// Begin behind this name.
     pub after: Option<String>,
     /// At most so many.
@@ -129,25 +164,31 @@ impl Operation for ListPrincipals {
         let catalog = authorized.engine().catalog();
         let limit = self.limit.clamp(1, 999);
         let named = |name: &str| keys::principal_by_name(self.tenant, name);
-        let roles = named(rows::ROLES);
-        let prefix = if self.roles { roles.as_slice() } else { self.tenant.as_bytes() };
-        let mut after = self.after.as_ref().map(|after| match self.roles {
-            true => named(&role_reference(after)),
-            false => named(after),
-        });
+        // Users stand among and between the others, which are passed over.
+        let others = match self.kind {
+            PrincipalKind::User => vec![named(rows::ROLES), named(rows::SERVICES)],
+            PrincipalKind::Role | PrincipalKind::Service => Vec::new(),
+        };
+        let prefix = named(self.kind.prefix());
+        let mut after = self.after.as_ref().map(|after| [prefix.as_slice(), after.as_bytes()].concat());
         let snapshot = catalog.snapshot()?;
         let mut found: Vec<Row> = Vec::new();
         loop {
             let wanted = limit + 1 - found.len();
-            let page = snapshot.scan(Table::PrincipalByName, prefix, after.as_deref(), wanted)?;
+            let page = snapshot.scan(Table::PrincipalByName, &prefix, after.as_deref(), wanted)?;
             let is_last = page.len() < wanted;
-            let met = page.iter().any(|row| row.key.starts_with(&roles));
-            found.extend(page.into_iter().filter(|row| self.roles || !row.key.starts_with(&roles)));
-            if is_last || found.len() > limit || !met || self.roles {
+            let of = |row: &Row| others.iter().find(|other| row.key.starts_with(other)).cloned();
+            let last = page.last().map(|row| (of(row), row.key.clone()));
+            found.extend(page.into_iter().filter(|row| of(row).is_none()));
+            after = match last {
+                // Behind the last of its kind that there can be.
+                Some((Some(other), _)) => Some([other.as_slice(), &[u8::MAX]].concat()),
+                Some((None, key)) => Some(key),
+                None => break,
+            };
+            if is_last || found.len() > limit {
                 break;
             }
-            // Behind the last role that there can be.
-            after = Some([roles.as_slice(), &[u8::MAX]].concat());
         }
         let more = found.len() > limit;
         let ids = found.iter().take(limit).filter_map(|row| PrincipalId::from_slice(&row.value));
@@ -201,20 +242,34 @@ impl Operation for DeletePrincipal {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         let (principal, row) = find(authorized, self.tenant, &self.name)?;
         check_self(authorized, &principal)?;
-        let catalog = authorized.engine().catalog();
+        if principal.service.is_some() {
+            return Err(EngineError::Unsupported("the removal of a service as a principal, beside its keys' names,").into());
+        }
         let mut batch = Batch::default();
-        batch.delete(Table::Principal, row.key);
-        batch.delete(Table::PrincipalByName, keys::principal_by_name(self.tenant, &self.name));
-        for row in catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(self.tenant, principal.id), 1000)? {
-            batch.delete(Table::IdentityPolicy, row.key);
-        }
-        let credentials = keys::credentials_of(self.tenant, Some(principal.id));
-        for row in catalog.scan_all(Table::CredentialByPrincipal, &credentials, 1000)? {
-            batch.delete(Table::Credential, row.key.get(32..).unwrap_or_default().to_vec());
-            batch.delete(Table::CredentialByPrincipal, row.key);
-        }
+        remove(authorized, &principal, row, &mut batch)?;
         Ok(Outcome::Change(batch, ()))
     }
+}
+
+/// Removes a principal as it was read, with its policies and credentials.
+pub(super) fn remove(
+    authorized: &Authorized<'_>,
+    principal: &PrincipalRow,
+    row: Row,
+    batch: &mut Batch,
+) -> Result<(), EngineError> {
+    let (catalog, tenant) = (authorized.engine().catalog(), principal.tenant);
+    batch.delete(Table::Principal, row.key);
+    batch.delete(Table::PrincipalByName, keys::principal_by_name(tenant, &principal.reference()));
+    for row in catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(tenant, principal.id), 1000)? {
+        batch.delete(Table::IdentityPolicy, row.key);
+    }
+    let credentials = keys::credentials_of(tenant, Some(principal.id));
+    for row in catalog.scan_all(Table::CredentialByPrincipal, &credentials, 1000)? {
+        batch.delete(Table::Credential, row.key.get(32..).unwrap_or_default().to_vec());
+        batch.delete(Table::CredentialByPrincipal, row.key);
+    }
+    Ok(())
 }
 
 /// Attaches a policy to a principal, replacing the one of the same name; without a document, removes it.
@@ -251,7 +306,7 @@ impl Operation for PutIdentityPolicy {
         batch.replace(Table::Principal, &read, read.value.clone());
         match &self.document {
             Some(document) => {
-                Document::parse(document, Kind::Identity).map_err(EngineError::InvalidPolicy)?;
+                Document::parse(document, DocumentKind::Identity).map_err(EngineError::InvalidPolicy)?;
                 if !exists && attached.len() >= limits::POLICIES_PER_PRINCIPAL {
                     return Err(EngineError::LimitExceeded(Quota::Policies).into());
                 }
@@ -504,7 +559,7 @@ pub(crate) fn role(catalog: &Catalog, wanted: &RoleName, ground: Ground) -> Resu
 }
 
 /// Nobody locks themselves out: whoever is left can always let somebody in.
-fn check_self(authorized: &Authorized<'_>, principal: &PrincipalRow) -> Result<(), EngineError> {
+pub(super) fn check_self(authorized: &Authorized<'_>, principal: &PrincipalRow) -> Result<(), EngineError> {
     match *authorized.call().caller.policy_name == *principal.policy_name {
         true => Err(InputFault::Form { what: "the principal", problem: "is the one that asks; use another" }.into()),
         false => Ok(()),

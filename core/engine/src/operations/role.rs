@@ -17,7 +17,7 @@ use strongroom_policy::{
 };
 use strongroom_secret::SecretBytes;
 
-use super::principal::{add, check_name, demands, demands_on, find, role};
+use super::principal::{Kind as PrincipalKind, add, check_name, demands, demands_on, find, role};
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InputFault, Noun, Quota, SessionLimit};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
@@ -50,7 +50,7 @@ impl Operation for CreateRole {
         check_name("the role's name", &self.name)?;
         check(authorized.engine().catalog(), self.tenant, &self.role)?;
         let (policy_name, unique_id) = (self.policy_name.clone(), self.unique_id.clone());
-        add(authorized, self.tenant, &self.name, policy_name, unique_id, Some(self.role.clone()))
+        add(authorized, self.tenant, &self.name, policy_name, unique_id, PrincipalKind::Role(self.role.clone()))
     }
 }
 

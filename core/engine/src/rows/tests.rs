@@ -26,6 +26,7 @@ macro_rules! golden {
         $visit("domain-key", &domain_key());
         $visit("principal", &principal());
         $visit("principal-role", &role());
+        $visit("principal-service", &service());
         $visit("credential", &credential());
         $visit("identity-policy", &IdentityPolicyRow { name: "p".to_owned(), document: "{}".to_owned() });
         $visit("key", &key());
@@ -34,6 +35,7 @@ macro_rules! golden {
         $visit("key-version", &version());
         $visit("key-version-imported", &imported());
         $visit("binding", &binding());
+        $visit("binding-serves", &BindingRow { serves: Some(Serves::Applying), ..binding() });
         $visit("grant", &grant());
         $visit("token-issuer", &token_issuer());
         $visit("outbox", &OutboxRow { record: vec![0xa1, 0, 1], origin: "kms.example/node".to_owned() });
@@ -97,7 +99,20 @@ fn principal() -> PrincipalRow {
         suspended: true,
         unique_id: "AIDA".to_owned(),
         role: None,
+        service: None,
     }
+}
+
+fn service() -> PrincipalRow {
+    let service = ServiceRow {
+        prefix: "cloud/one".to_owned(),
+        home: "eu-test-1".to_owned(),
+        regions: vec!["us-test-1".to_owned()],
+        policies_tried_out: true,
+        opens_digested_data: false,
+        test_key: KeyId::from_bytes([18; 16]),
+    };
+    PrincipalRow { service: Some(service), ..principal() }
 }
 
 fn role() -> PrincipalRow {
@@ -188,6 +203,7 @@ fn binding() -> BindingRow {
         text: "payroll".to_owned(),
         created: Timestamp(11),
         updated: Timestamp(12),
+        serves: None,
     }
 }
 

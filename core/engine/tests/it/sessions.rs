@@ -6,7 +6,7 @@ use std::time::Duration;
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::issuer::{DeleteTokenIssuer, ListTokenIssuers, PutTokenIssuer};
 use strongroom_engine::operations::principal::{
-    CreateCredential, DeletePrincipal, FindPrincipal, ListPrincipals, PutIdentityPolicy, SuspendPrincipal,
+    CreateCredential, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy, SuspendPrincipal,
 };
 use strongroom_engine::operations::role::{AssumeRole, Begun, CreateRole, Token, UpdateRole};
 use strongroom_engine::operations::tenant::SuspendTenant;
@@ -290,7 +290,8 @@ fn users_and_roles_have_names_apart_and_a_role_has_no_lasting_credential() {
         role(&test, name, trusting(r#"{"AWS":"*"}"#));
     }
     let list = |roles, after: Option<&str>, limit| {
-        let list = ListPrincipals { tenant, roles, after: after.map(str::to_owned), limit };
+        let kind = if roles { PrincipalKind::Role } else { PrincipalKind::User };
+        let list = ListPrincipals { tenant, kind, after: after.map(str::to_owned), limit };
         let page = test.run(&operator(), list).unwrap();
         (page.items.iter().map(|row| row.name.clone()).collect::<Vec<_>>().join(" "), page.more)
     };

@@ -3,14 +3,19 @@
 use std::{path::Path, sync::Arc};
 
 use rustls::{
-    RootCertStore,
+    DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme,
+    client::{danger::HandshakeSignatureValid, verify_server_cert_signed_by_trust_anchor},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject},
+    server::{
+        ParsedCertificate, WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
     sign::CertifiedKey,
 };
 use x509_parser::{
     certificate::X509Certificate,
+    extensions::GeneralName,
     oid_registry::{OID_EC_P256, OID_NIST_EC_P384},
     prelude::FromDer,
     public_key::PublicKey,
@@ -32,9 +37,121 @@ pub(super) fn certified_key(chain: &Path, key: &Path, provider: &CryptoProvider)
         .key_provider
         .load_private_key(private)
         .map_err(|source| Error::PrivateKey { path: key.to_owned(), source })?;
+    check_order(chain, &certificates)?;
     let certified = CertifiedKey::new(certificates, private);
     certified.keys_match().map_err(|_| Error::KeyMismatch { key: key.to_owned(), certificate: chain.to_owned() })?;
     Ok((certified, not_after))
+}
+
+/// That each certificate of a chain was issued by the one behind it, so that a client can walk it.
+fn check_order(path: &Path, certificates: &[CertificateDer<'static>]) -> Result<(), Error> {
+    let read = |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate);
+    for (position, two) in certificates.windows(2).enumerate() {
+        let [certificate, issuer] = two else { continue };
+        if let (Ok(certificate), Ok(issuer)) = (read(certificate), read(issuer))
+            && certificate.issuer() != issuer.subject()
+        {
+            return Err(Error::ChainOrder { path: path.to_owned(), position: position + 1 });
+        }
+    }
+    Ok(())
+}
+
+/// That a chain leads to one of some authorities: that no intermediate certificate is missing.
+pub(super) fn check_complete(
+    path: &Path,
+    chain: &[CertificateDer<'static>],
+    authorities: &Path,
+    provider: &CryptoProvider,
+) -> Result<(), Error> {
+    let mut roots = RootCertStore::empty();
+    // One odd certificate of a system's bundle is no reason to know none of the others.
+    let _ = roots.add_parsable_certificates(read_all(authorities, "certificate")?);
+    let incomplete = |source| Error::ChainIncomplete {
+        path: path.to_owned(),
+        authorities: authorities.to_owned(),
+        source,
+    };
+    let Some((own, intermediates)) = chain.split_first() else { return Ok(()) };
+    let own = ParsedCertificate::try_from(own).map_err(incomplete)?;
+    let algorithms = provider.signature_verification_algorithms.all;
+    verify_server_cert_signed_by_trust_anchor(&own, &roots, intermediates, UnixTime::now(), algorithms)
+        .map_err(incomplete)
+}
+
+/// Refuses client certificates that have none of some names, and answers every refusal of a certificate alike.
+#[derive(Debug)]
+struct Named {
+    inner: Arc<dyn ClientCertVerifier>,
+    names: Vec<String>,
+}
+
+impl Named {
+    fn is_named(&self, der: &CertificateDer<'_>) -> bool {
+        let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+        let wanted = |name: &str| self.names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+        let common = certificate.subject().iter_common_name().any(|name| name.as_str().is_ok_and(wanted));
+        let alternative = || {
+            let names = certificate.subject_alternative_name().ok().flatten();
+            let mut names = names.into_iter().flat_map(|names| &names.value.general_names);
+            names.any(|name| matches!(name, GeneralName::DNSName(name) if wanted(name)))
+        };
+        common || alternative()
+    }
+}
+
+/// Sent as the alert `handshake_failure`, whatever is wrong.
+fn refused<T>(cause: &str) -> Result<T, rustls::Error> {
+    Err(rustls::Error::General(format!("the client's certificate is refused: {cause}")))
+}
+
+impl ClientCertVerifier for Named {
+    fn offer_client_auth(&self) -> bool {
+        self.inner.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.inner.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        match self.inner.verify_client_cert(end_entity, intermediates, now) {
+            Ok(verified) if self.is_named(end_entity) => Ok(verified),
+            Ok(_) => refused("it has another name"),
+            Err(error) => refused(&error.to_string()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
 }
 
 /// What verifies client certificates: chain, validity, and revocation as far as there are lists.
@@ -60,7 +177,11 @@ pub(super) fn client_verifier(
     if !clients.required {
         builder = builder.allow_unauthenticated();
     }
-    builder.build().map_err(|source| Error::ClientVerifier { path: clients.roots.clone(), source })
+    let inner = builder.build().map_err(|source| Error::ClientVerifier { path: clients.roots.clone(), source })?;
+    Ok(match clients.subject_names.is_empty() {
+        true => inner,
+        false => Arc::new(Named { inner, names: clients.subject_names.clone() }),
+    })
 }
 
 /// Every section of the kind in a PEM file; at least one.

@@ -2,7 +2,7 @@
 
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
 use rustls::{NamedGroup, ProtocolVersion, crypto::aws_lc_rs::kx_group};
-use strongroom_http::{ClientCertificates, Error, ListenerConfig, TlsHandle};
+use strongroom_http::{ClientCertificates, Error, Floor, ListenerConfig, TlsHandle};
 
 use crate::support::{Authority, Client, Files, Requests, Served, openssl, tcp, tls};
 
@@ -127,7 +127,7 @@ async fn unfit_files_are_refused_by_name() {
     assert!(matches!(refused("edwards.pem", "edwards.key"), Error::UnsupportedKey { position: 1, .. }));
     assert!(matches!(refused("good.pem", "empty.pem"), Error::Pem { wanted: "private key", .. }));
     let mut profile = good.profile();
-    profile.clients = Some(ClientCertificates { roots: good.key, required: true, revocation_lists: Vec::new() });
+    profile.clients = Some(ClientCertificates { roots: good.key, required: true, revocation_lists: Vec::new(), subject_names: Vec::new() });
     assert!(matches!(TlsHandle::load(profile).unwrap_err(), Error::Pem { wanted: "certificate", .. }));
 }
 
@@ -136,7 +136,7 @@ fn mutual(authority: &Authority, required: bool, revoked: &[u64], until: i32) ->
     let revocation_lists = vec![authority.revoke(revoked, until)];
     let roots = authority.path("ca.pem");
     if let Some(profile) = &mut config.tls {
-        profile.clients = Some(ClientCertificates { roots, required, revocation_lists });
+        profile.clients = Some(ClientCertificates { roots, required, revocation_lists, subject_names: Vec::new() });
     }
     config
 }
@@ -288,4 +288,100 @@ async fn sessions_are_resumed_only_where_clients_show_no_certificate() {
         [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Full]
     );
     assert_eq!(kinds(authority.client().with(&identity), &closed).await, [HandshakeKind::Full; 3]);
+}
+
+#[tokio::test]
+async fn where_the_floor_is_1_2_openssl_gets_these_suites_and_no_other() {
+    let authority = Authority::new();
+    let mut elliptic = tls(&authority);
+    if let Some(profile) = &mut elliptic.tls {
+        profile.floor = Floor::Tls12;
+    }
+    let mut rsa = tcp();
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    rsa.tls = Some(authority.issue("rsa", 3, &key).profile());
+    if let Some(profile) = &mut rsa.tls {
+        profile.floor = Floor::Tls12;
+    }
+    let (elliptic, rsa) = (Served::new(elliptic).await, Served::new(rsa).await);
+    let handshake = async |served: &Served, arguments: &[&str]| {
+        let address = served.address.to_string();
+        let all = [&["s_client", "-connect", &address, "-CAfile", "ca.pem"], arguments].concat();
+        openssl(&all, authority.directory.path()).await
+    };
+    for (served, arguments, suite) in [
+        (&elliptic, ["-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384"], "TLS_AES_256_GCM_SHA384"),
+        (&elliptic, ["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"], "TLS_CHACHA20_POLY1305_SHA256"),
+        (&elliptic, ["-tls1_2", "-cipher", "ALL:@SECLEVEL=0"], "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        (&rsa, ["-tls1_2", "-cipher", "ALL:@SECLEVEL=0"], "ECDHE-RSA-AES256-GCM-SHA384"),
+    ] {
+        let agreed = handshake(served, &arguments).await;
+        assert!(agreed.contains(&format!("Cipher is {suite}")) && agreed.contains("Verification: OK"), "{agreed}");
+    }
+    for (served, arguments) in [
+        (&elliptic, ["-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"]),
+        (&elliptic, ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"]),
+        (&rsa, ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"]),
+        (&rsa, ["-tls1_2", "-cipher", "AES256-GCM-SHA384:DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0"]),
+        (&rsa, ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]),
+    ] {
+        let refused = handshake(served, &arguments).await;
+        assert!(refused.contains("Cipher is (NONE)"), "{arguments:?}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_must_have_the_name_and_what_is_refused_is_told_handshake_failure() {
+    let authority = Authority::new();
+    let other = Authority::new();
+    let named = authority.issue_p256("cks.kms.us-east-1.amazonaws.com", 7);
+    let alternative = authority.issue_p256("other", 8);
+    let stranger = other.issue_p256("cks.kms.us-east-1.amazonaws.com", 9);
+    let config = |name: &str| {
+        let mut config = tls(&authority);
+        if let Some(profile) = &mut config.tls {
+            profile.floor = Floor::Tls12;
+            let (roots, subject_names) = (authority.path("ca.pem"), vec![name.to_owned()]);
+            let revocation_lists = Vec::new();
+            profile.clients = Some(ClientCertificates { roots, required: true, revocation_lists, subject_names });
+        }
+        config
+    };
+    let by_common_name = Served::new(config("CKS.kms.us-east-1.amazonaws.com")).await;
+    authority.client().with(&named).ask(by_common_name.address, "/peer").await.unwrap();
+    // Its common name is another; a DNS name of it is this.
+    let by_alternative = Served::new(config("localhost")).await;
+    authority.client().with(&alternative).ask(by_alternative.address, "/peer").await.unwrap();
+
+    let address = by_common_name.address.to_string();
+    for version in ["-tls1_3", "-tls1_2"] {
+        for refused in [&alternative, &stranger] {
+            let (chain, key) = (refused.chain.to_str().unwrap(), refused.key.to_str().unwrap());
+            let arguments =
+                ["s_client", "-connect", &address, "-cert", chain, "-key", key, "-CAfile", "ca.pem", version];
+            let arguments = [arguments.as_slice(), &["-ign_eof"]].concat();
+            let told = openssl(&arguments, authority.directory.path()).await;
+            assert!(told.contains("alert handshake failure"), "{version} {chain}: {told}");
+        }
+    }
+    by_common_name.until(|counts| counts.handshakes_certificate_refused == 4).await;
+}
+
+#[tokio::test]
+async fn a_chain_with_a_gap_is_refused_at_the_start() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let good = authority.issue_p256("good", 1);
+    let own = std::fs::read_to_string(&good.chain).unwrap();
+    let ca = |of: &Authority| std::fs::read_to_string(of.path("ca.pem")).unwrap();
+    std::fs::write(authority.path("whole.pem"), own.clone() + &ca(&authority)).unwrap();
+    std::fs::write(authority.path("disordered.pem"), own + &ca(&other)).unwrap();
+    let load = |chain: &str, authorities: Option<&Authority>| {
+        let mut profile = Files { chain: authority.path(chain), key: good.key.clone() }.profile();
+        profile.authorities = authorities.map(|authorities| authorities.path("ca.pem"));
+        TlsHandle::load(profile)
+    };
+    load("whole.pem", Some(&authority)).unwrap();
+    load("good.pem", Some(&authority)).unwrap();
+    assert!(matches!(load("disordered.pem", None).unwrap_err(), Error::ChainOrder { position: 1, .. }));
+    assert!(matches!(load("good.pem", Some(&other)).unwrap_err(), Error::ChainIncomplete { .. }));
 }
