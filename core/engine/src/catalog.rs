@@ -84,7 +84,8 @@ impl KeyEntry {
     /// What a name leads to the key for, if not for everything.
     pub(crate) fn serves(&self, name: &Name) -> Option<Serves> {
         let restricted = self.names.iter().filter(|bound| bound.serves.is_some());
-        let is = |bound: &&BindingRow| bound.kind == name.kind && *bound.text == *name.text && *bound.region == *name.region;
+        let is =
+            |bound: &&BindingRow| bound.kind == name.kind && *bound.text == *name.text && *bound.region == *name.region;
         restricted.into_iter().find(is).and_then(|bound| bound.serves)
     }
 

@@ -127,7 +127,10 @@ impl Engine {
     /// # Errors
     /// When the store can't be read, or the service is gone; [`Unavailable::Busy`](crate::Unavailable::Busy) when too many
     /// lookups wait already.
-    pub async fn service_of(self: &Arc<Self>, caller: &Arc<Caller>) -> Result<Option<Arc<PrincipalEntry>>, EngineError> {
+    pub async fn service_of(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+    ) -> Result<Option<Arc<PrincipalEntry>>, EngineError> {
         let found = match self.principal_of(caller, Ground::Here) {
             Ok(found) => found,
             Err(_) => {

@@ -27,12 +27,12 @@ use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::doubt::places;
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
-use crate::{identity, limits};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
 use crate::passage::Passing;
 use crate::rates::Charged;
 use crate::workers::Ground;
+use crate::{identity, limits};
 
 /// A request on its way, and what is known of it so far.
 pub(crate) struct Journey {

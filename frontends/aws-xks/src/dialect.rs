@@ -85,8 +85,8 @@ impl Dialect for XksDialect {
 
     fn action(&self, action: Action) -> &'static str {
         match action {
-            Action::Encrypt => "xks-proxy:Encrypt",
-            Action::Decrypt => "xks-proxy:Decrypt",
+            Action::SealDetached => "xks-proxy:Encrypt",
+            Action::OpenDetached => "xks-proxy:Decrypt",
             Action::DescribeKey => "xks-proxy:GetKeyMetadata",
             Action::GetCallerIdentity => "xks-proxy:GetHealthStatus",
             _ => "xks-proxy:None",

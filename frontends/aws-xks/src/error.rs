@@ -114,8 +114,9 @@ const fn kind(error: &EngineError) -> Kind {
         EngineError::NotFound(Noun::Credential(_) | Noun::Principal(_)) | EngineError::SessionExpired => {
             Kind::AuthenticationFailed
         }
-        EngineError::NotFound(_)
-        | EngineError::StateForbids { forbidden: Forbidden::Destroyed, .. } => Kind::KeyNotFound,
+        EngineError::NotFound(_) | EngineError::StateForbids { forbidden: Forbidden::Destroyed, .. } => {
+            Kind::KeyNotFound
+        }
         EngineError::Denied(_) => Kind::AccessDenied,
         EngineError::StateForbids { .. } | EngineError::TenantSuspended => Kind::InvalidState,
         EngineError::UsageForbids { .. }

@@ -128,7 +128,7 @@ async fn try_key(engine: &Arc<Engine>, dialect: &'static XksDialect, test_key: K
 
 /// Each root with how it is.
 fn statuses(roots: &[RootTried], tested: Option<Duration>) -> Vec<(String, String, Status)> {
-    let status = |serves| match tested {
+    let status = |serves: bool| match tested {
         None => Status::Unavailable,
         Some(took) if !serves || took > limits::HEALTH_SLOW => Status::Degraded,
         Some(_) => Status::Active,

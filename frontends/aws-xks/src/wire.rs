@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn unknown_members_are_passed_over_and_a_member_that_stands_twice_is_refused() {
-        let body = r#"{"requestMetadata":{"kmsOperation":"New","tags":{"a":[1]}},"attestation":{"x":null},"plaintext":null}"#;
+        let body =
+            r#"{"requestMetadata":{"kmsOperation":"New","tags":{"a":[1]}},"attestation":{"x":null},"plaintext":null}"#;
         let read: Body<'_> = serde_json::from_str(body).unwrap();
         assert_eq!(read.request_metadata.unwrap().kms_operation.as_deref(), Some("New"));
         assert!(read.plaintext.is_none());

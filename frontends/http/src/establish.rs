@@ -156,9 +156,7 @@ impl Failure {
                 Some(TlsError::NoCertificatesPresented) => &counters.handshakes_without_certificate,
                 Some(
                     TlsError::InvalidCertificate(_) | TlsError::InvalidCertRevocationList(_) | TlsError::General(_),
-                ) => {
-                    &counters.handshakes_certificate_refused
-                }
+                ) => &counters.handshakes_certificate_refused,
                 Some(TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol) => {
                     &counters.handshakes_incompatible
                 }

@@ -196,9 +196,8 @@ fn load(profile: TlsProfile) -> Result<Loaded, Error> {
         Floor::Tls13 => versions.get(..1).unwrap_or_default(),
         Floor::Tls12 => &versions,
     };
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions)
-        .map_err(refused)?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).map_err(refused)?;
     let builder = match &clients {
         Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
         None => builder.with_no_client_auth(),

@@ -58,6 +58,9 @@ impl Operation for SealDetached {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<SealedDetached>, Halt> {
         let handle = authorized.key(0)?;
         handle.require(Usage::DerivedAead)?;
+        if self.integrity {
+            handle.require_served(Purpose::ProcessProtected)?;
+        }
         let (version, material) = authorized.current(0)?;
         let associated = self.associated.as_deref().unwrap_or_default();
         let (subject, random) = (subject(handle, version), authorized.engine().random());

@@ -243,7 +243,9 @@ impl Operation for DeletePrincipal {
         let (principal, row) = find(authorized, self.tenant, &self.name)?;
         check_self(authorized, &principal)?;
         if principal.service.is_some() {
-            return Err(EngineError::Unsupported("the removal of a service as a principal, beside its keys' names,").into());
+            return Err(
+                EngineError::Unsupported("the removal of a service as a principal, beside its keys' names,").into()
+            );
         }
         let mut batch = Batch::default();
         remove(authorized, &principal, row, &mut batch)?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::issuer::{DeleteTokenIssuer, ListTokenIssuers, PutTokenIssuer};
 use strongroom_engine::operations::principal::{
-    CreateCredential, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy, SuspendPrincipal,
+    CreateCredential, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy,
+    SuspendPrincipal,
 };
 use strongroom_engine::operations::role::{AssumeRole, Begun, CreateRole, Token, UpdateRole};
 use strongroom_engine::operations::tenant::SuspendTenant;

@@ -127,7 +127,12 @@ async fn unfit_files_are_refused_by_name() {
     assert!(matches!(refused("edwards.pem", "edwards.key"), Error::UnsupportedKey { position: 1, .. }));
     assert!(matches!(refused("good.pem", "empty.pem"), Error::Pem { wanted: "private key", .. }));
     let mut profile = good.profile();
-    profile.clients = Some(ClientCertificates { roots: good.key, required: true, revocation_lists: Vec::new(), subject_names: Vec::new() });
+    profile.clients = Some(ClientCertificates {
+        roots: good.key,
+        required: true,
+        revocation_lists: Vec::new(),
+        subject_names: Vec::new(),
+    });
     assert!(matches!(TlsHandle::load(profile).unwrap_err(), Error::Pem { wanted: "certificate", .. }));
 }
 
@@ -372,9 +377,10 @@ async fn a_chain_with_a_gap_is_refused_at_the_start() {
     let (authority, other) = (Authority::new(), Authority::new());
     let good = authority.issue_p256("good", 1);
     let own = std::fs::read_to_string(&good.chain).unwrap();
-    let ca = |of: &Authority| std::fs::read_to_string(of.path("ca.pem")).unwrap();
-    std::fs::write(authority.path("whole.pem"), own.clone() + &ca(&authority)).unwrap();
-    std::fs::write(authority.path("disordered.pem"), own + &ca(&other)).unwrap();
+    let ca = std::fs::read_to_string(authority.path("ca.pem")).unwrap();
+    std::fs::write(authority.path("whole.pem"), own.clone() + &ca).unwrap();
+    let sibling = std::fs::read_to_string(&authority.issue_p256("sibling", 2).chain).unwrap();
+    std::fs::write(authority.path("disordered.pem"), own + &sibling).unwrap();
     let load = |chain: &str, authorities: Option<&Authority>| {
         let mut profile = Files { chain: authority.path(chain), key: good.key.clone() }.profile();
         profile.authorities = authorities.map(|authorities| authorities.path("ca.pem"));

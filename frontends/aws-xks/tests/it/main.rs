@@ -1,0 +1,7 @@
+//! The XKS proxy over a real engine: signed requests in, answers of the specification out.
+
+mod calls;
+mod health;
+mod house;
+mod policies;
+mod refusals;
