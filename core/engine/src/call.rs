@@ -41,10 +41,11 @@ pub trait Dialect: Send + Sync + 'static {
         None
     }
 
-    /// Whether services elsewhere speak it: they ask in this language and in no other, and nobody else asks in it. A key is
-    /// the name that it was asked by, in policies and records, since each service has names of its own for keys.
-    fn is_for_services(&self) -> bool {
-        false
+    /// How services elsewhere are named, if they speak this language: they ask in it and in no other, and nobody else asks
+    /// in it. A key is the name that it was asked by, in policies and records, since each service has names of its own for
+    /// keys.
+    fn services(&self) -> Option<&dyn ServiceNames> {
+        None
     }
 
     /// The resource that a key is in policies: `text` is its name of [`Dialect::key_kind`] in `region`.
@@ -59,6 +60,27 @@ pub trait Dialect: Send + Sync + 'static {
     /// A condition key that follows from the key and the proved caller, at `index` as [`Attributes::value`] counts;
     /// what the request itself carries has been asked before.
     fn attribute<'a>(&self, key: &ConditionKey, index: usize, facts: &Facts<'a>) -> Option<Value<'a>>;
+}
+
+/// How a front end names services elsewhere and what is theirs.
+pub trait ServiceNames: Send + Sync {
+    /// The name that policies know a service by.
+    fn policy_name(&self, account: &str, service: &str) -> String;
+
+    /// The name and the document of the policy that a service begins with, unless it is given another.
+    fn first_policy(&self) -> (&'static str, &'static str);
+
+    /// The path by which a service is served at a prefix.
+    fn path(&self, prefix: &str) -> String;
+
+    /// The kind of name that binds keys to services.
+    fn kind(&self) -> NameKind;
+
+    /// The name that binds a key, as the service calls it.
+    fn key(&self, service: &str, called: &str) -> String;
+
+    /// The name of a service's test key; `drawn` is random.
+    fn test_key(&self, service: &str, drawn: [u8; 16]) -> String;
 }
 
 /// A kind of name, as the front end that owns it describes it (docs/formats/registry.md).

@@ -69,10 +69,13 @@ pub(crate) fn principal_by_name(tenant: TenantId, name: &str) -> Vec<u8> {
     join(&[tenant.as_bytes(), name.as_bytes()])
 }
 
-/// A service by where it is served, which is one place in the installation: among the installation's own names, which has
-/// no principals.
+/// What stands before the places that services are served at, among the names of the installation's own principals, none of
+/// which holds a slash.
+pub(crate) const SERVICE_PREFIXES: &str = "service-prefix/";
+
+/// A service by where it is served, which is one place in the installation.
 pub(crate) fn service_by_prefix(prefix: &str) -> Vec<u8> {
-    principal_by_name(TenantId::INSTALLATION, &format!("service-prefix/{prefix}"))
+    principal_by_name(TenantId::INSTALLATION, &format!("{SERVICE_PREFIXES}{prefix}"))
 }
 
 /// A token issuer of a tenant, by its URL.

@@ -60,7 +60,7 @@ pub use strongroom_secret::SecretBytes;
 
 pub use crate::authentication::FailedAuthentication;
 pub use crate::backup::{BackupReport, RestoreError, check_backup, restore};
-pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind};
+pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind, ServiceNames};
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{

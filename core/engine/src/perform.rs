@@ -349,7 +349,7 @@ impl Engine {
     fn tries_out(&self, call: &Call, ground: Ground) -> Result<bool, Halt> {
         let principal = self.principal_of(&call.caller, ground)?;
         let service = principal.as_ref().and_then(|principal| principal.row.service.as_ref());
-        Ok(call.dialect.is_for_services() && service.is_some_and(|service| service.policies_tried_out))
+        Ok(call.dialect.services().is_some() && service.is_some_and(|service| service.policies_tried_out))
     }
 
     /// The role that a demand is about, if it is about one, and if it is there and neither it nor its tenant is suspended.
@@ -368,7 +368,7 @@ impl Engine {
         // A principal that is gone or suspended may do nothing, whatever its credentials say.
         let principal = self.principal_of(&call.caller, ground)?;
         let is_service = principal.as_ref().is_some_and(|principal| principal.row.service.is_some());
-        if is_service != call.dialect.is_for_services() {
+        if is_service != call.dialect.services().is_some() {
             let shown = call.caller.credential.as_ref().map(|credential| &*credential.shown);
             return Err(identity::unknown(shown.unwrap_or_default()).into());
         }

@@ -52,7 +52,7 @@ impl Engine {
                     _ => Arc::clone(&call.region),
                 };
                 let resource = match reference {
-                    KeyReference::Name(name) if dialect.is_for_services() => {
+                    KeyReference::Name(name) if dialect.services().is_some() => {
                         Arc::from(dialect.name_resource(&entry.tenant.account, name))
                     }
                     _ => entry.resource(dialect, &region),

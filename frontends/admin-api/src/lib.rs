@@ -20,6 +20,7 @@ pub mod routes;
 mod tenant;
 mod time;
 mod usage;
+mod xks;
 
 pub use algorithm::{Algorithm, algorithm, key_bits};
 pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
@@ -37,3 +38,4 @@ pub use routes::{Endpoint, Method, RouteSpec};
 pub use tenant::{CreateTenant, Health, State, Tenant};
 pub use time::{NotATime, Time};
 pub use usage::{Days, InventoryKey, KeyUsage, KeyUsagePage, LastUse, ScheduleKeyDeletion, UsageCount, UsageQuery};
+pub use xks::{BindXksKey, CreateXksCredential, CreateXksStore, UpdateXksStore, XksKey, XksStore};

@@ -150,6 +150,36 @@ endpoints! {
     CreateBinding = Post "/v1/tenants/{account}/bindings" BODY_BYTES;
     /// Removes a name.
     DeleteBinding = Delete "/v1/tenants/{account}/bindings/{kind}/{region}/{name}" 0;
+    /// Makes a key store of an AWS account: what its KMS calls for every use of the keys in it.
+    CreateXksStore = Post "/v1/tenants/{account}/xks-stores" POLICY_BODY_BYTES;
+    /// Lists them.
+    ListXksStores = Get "/v1/tenants/{account}/xks-stores" 0;
+    /// Reads one.
+    GetXksStore = Get "/v1/tenants/{account}/xks-stores/{store}" 0;
+    /// Changes one.
+    UpdateXksStore = Put "/v1/tenants/{account}/xks-stores/{store}" BODY_BYTES;
+    /// Removes one that holds no keys.
+    DeleteXksStore = Delete "/v1/tenants/{account}/xks-stores/{store}" 0;
+    /// Throws a key store's kill switch.
+    BlockXksStore = Post "/v1/tenants/{account}/xks-stores/{store}/block" BODY_BYTES;
+    /// Lifts it.
+    UnblockXksStore = Post "/v1/tenants/{account}/xks-stores/{store}/unblock" BODY_BYTES;
+    /// Makes a credential of a key store.
+    CreateXksCredential = Post "/v1/tenants/{account}/xks-stores/{store}/credentials" BODY_BYTES;
+    /// Lists them.
+    ListXksCredentials = Get "/v1/tenants/{account}/xks-stores/{store}/credentials" 0;
+    /// Removes one.
+    DeleteXksCredential = Delete "/v1/tenants/{account}/xks-stores/{store}/credentials/{access_key_id}" 0;
+    /// Binds a key to a key store, or makes one there.
+    BindXksKey = Post "/v1/tenants/{account}/xks-stores/{store}/keys" BODY_BYTES;
+    /// Lists a key store's keys.
+    ListXksKeys = Get "/v1/tenants/{account}/xks-stores/{store}/keys" 0;
+    /// Takes a key out of a key store.
+    UnbindXksKey = Delete "/v1/tenants/{account}/xks-stores/{store}/keys/{external_key_id}" 0;
+    /// Throws the kill switch of a key.
+    BlockXksKey = Post "/v1/tenants/{account}/xks-stores/{store}/keys/{external_key_id}/block" BODY_BYTES;
+    /// Lifts it.
+    UnblockXksKey = Post "/v1/tenants/{account}/xks-stores/{store}/keys/{external_key_id}/unblock" BODY_BYTES;
     /// Lists how a tenant's keys are used, or those that are not.
     ListKeyUsage = Get "/v1/tenants/{account}/usage" 0;
     /// Lists a tenant's keys with their algorithms and uses.

@@ -21,6 +21,17 @@ pub(crate) const DELETE: Fate = Fate::Deleted;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let CreateAccessKey { principal, lifetime_seconds } = context.body()?;
+    let secret = mint::secret_access_key(&context.admin.engine)?;
+    make(context, principal, lifetime_seconds, secret).await
+}
+
+/// Makes an access key with a secret that was drawn for it.
+pub(crate) async fn make(
+    context: &Context<'_>,
+    principal: Option<String>,
+    lifetime_seconds: Option<u64>,
+    secret: SecretBytes,
+) -> Result<Reply, AdminError> {
     let within = |seconds: &u64| (1..=limits::ACCESS_KEY_SECONDS).contains(seconds);
     if !lifetime_seconds.as_ref().is_none_or(within) {
         return Err(AdminError::Value { field: "lifetime_seconds", problem: "must be from 1 to ten years" });
@@ -28,7 +39,6 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let tenant = context.holder().await?;
     let engine = &context.admin.engine;
     let shown_half = mint::unique(engine, "AKIA")?;
-    let secret = mint::secret_access_key(engine)?;
     // The engine takes the secret for good; what is shown once is this copy.
     let shown_once = SecretBytes::copy_from(secret.expose());
     let mut detail = vec![("access_key_id", shown_half.clone())];
@@ -57,7 +67,12 @@ pub(crate) async fn change(context: &Context<'_>, fate: Fate) -> Result<Reply, A
     Ok(Reply::done())
 }
 
-fn shown(context: &Context<'_>, row: &CredentialRow, used: Option<Timestamp>, principal: Option<String>) -> AccessKey {
+pub(crate) fn shown(
+    context: &Context<'_>,
+    row: &CredentialRow,
+    used: Option<Timestamp>,
+    principal: Option<String>,
+) -> AccessKey {
     let lapsed = row.expires.is_some_and(|expires| expires <= context.admin.engine.clock().now());
     AccessKey {
         access_key_id: row.shown.clone(),

@@ -32,7 +32,8 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
     let tenant = context.tenant().await?;
-    let page = context.perform(ListPrincipals { tenant, kind: PrincipalKind::Role, after, limit: limit.items() }).await?;
+    let page =
+        context.perform(ListPrincipals { tenant, kind: PrincipalKind::Role, after, limit: limit.items() }).await?;
     let next = page.items.last().filter(|_| page.more).map(|row| row.name.clone());
     let items = page.items.iter().map(|row| shown(context, row)).collect::<Result<_, _>>()?;
     Reply::ok(&Page::<AssumableRole> { items, next })

@@ -23,6 +23,7 @@ mod reply;
 mod roots;
 mod tenants;
 mod usage;
+mod xks;
 
 use std::sync::Arc;
 
@@ -186,6 +187,21 @@ impl Admin {
             Endpoint::ListBindings => bindings::list(context).await,
             Endpoint::CreateBinding => bindings::create(context).await,
             Endpoint::DeleteBinding => bindings::delete(context).await,
+            Endpoint::CreateXksStore => xks::create(context).await,
+            Endpoint::ListXksStores => xks::list(context).await,
+            Endpoint::GetXksStore => xks::show(context).await,
+            Endpoint::UpdateXksStore => xks::update(context).await,
+            Endpoint::DeleteXksStore => xks::delete(context).await,
+            Endpoint::BlockXksStore => xks::block(context, true).await,
+            Endpoint::UnblockXksStore => xks::block(context, false).await,
+            Endpoint::CreateXksCredential => xks::create_credential(context).await,
+            Endpoint::ListXksCredentials => xks::credentials(context).await,
+            Endpoint::DeleteXksCredential => xks::delete_credential(context).await,
+            Endpoint::BindXksKey => xks::bind_key(context).await,
+            Endpoint::ListXksKeys => xks::list_keys(context).await,
+            Endpoint::UnbindXksKey => xks::unbind_key(context).await,
+            Endpoint::BlockXksKey => xks::block_key(context, true).await,
+            Endpoint::UnblockXksKey => xks::block_key(context, false).await,
             Endpoint::ListKeyUsage => usage::of_tenant(context).await,
             Endpoint::GetInventory => usage::inventory(context).await,
             Endpoint::GetKey => keys::show(context).await,
@@ -236,7 +252,12 @@ const fn action(endpoint: Endpoint) -> Action {
         | E::CreateRole
         | E::UpdateRole
         | E::PutIssuer
-        | E::DeleteIssuer => Action::ManagePrincipals,
+        | E::DeleteIssuer
+        | E::CreateXksStore
+        | E::UpdateXksStore
+        | E::DeleteXksStore
+        | E::BlockXksStore
+        | E::UnblockXksStore => Action::ManagePrincipals,
         E::ListPrincipals
         | E::GetPrincipal
         | E::ListPolicies
@@ -244,9 +265,16 @@ const fn action(endpoint: Endpoint) -> Action {
         | E::ListRoles
         | E::GetRole
         | E::ListIssuers
+        | E::ListXksStores
+        | E::GetXksStore
         | E::ExplainPolicy => Action::ReadPrincipals,
-        E::CreateAccessKey | E::SuspendAccessKey | E::ResumeAccessKey | E::DeleteAccessKey => Action::ManageCredentials,
-        E::ListAccessKeys => Action::ReadCredentials,
+        E::CreateAccessKey
+        | E::SuspendAccessKey
+        | E::ResumeAccessKey
+        | E::DeleteAccessKey
+        | E::CreateXksCredential
+        | E::DeleteXksCredential => Action::ManageCredentials,
+        E::ListAccessKeys | E::ListXksCredentials => Action::ReadCredentials,
         E::ListKeys | E::ListKeyUsage | E::GetInventory => Action::ListKeys,
         E::CreateKey => Action::CreateKey,
         E::GetKeyPolicy => Action::GetKeyPolicy,
@@ -255,14 +283,14 @@ const fn action(endpoint: Endpoint) -> Action {
         E::TagKey => Action::TagKey,
         E::PutKeyDescription => Action::UpdateKeyDescription,
         E::PutKeyRotation => Action::EnableKeyRotation,
-        E::ListBindings => Action::ReadBindings,
-        E::CreateBinding | E::DeleteBinding => Action::ManageBindings,
+        E::ListBindings | E::ListXksKeys => Action::ReadBindings,
+        E::CreateBinding | E::DeleteBinding | E::BindXksKey | E::UnbindXksKey => Action::ManageBindings,
         E::GetKeyUsage => Action::GetKeyLastUsage,
         E::ScheduleKeyDeletion => Action::ScheduleKeyDestruction,
         E::CancelKeyDeletion => Action::CancelKeyDestruction,
         E::GetKey => Action::DescribeKey,
-        E::SuspendKey => Action::DisableKey,
-        E::ResumeKey => Action::EnableKey,
+        E::SuspendKey | E::BlockXksKey => Action::DisableKey,
+        E::ResumeKey | E::UnblockXksKey => Action::EnableKey,
         E::ListRoots | E::VerifyRoot => Action::ReadRoots,
         E::AddRoots | E::RotateRoot | E::RemoveRoot => Action::ManageRoots,
         E::RotateDomainKey => Action::RotateDomainKey,

@@ -29,7 +29,8 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
     let tenant = context.holder().await?;
-    let page = context.perform(ListPrincipals { tenant, kind: PrincipalKind::User, after, limit: limit.items() }).await?;
+    let page =
+        context.perform(ListPrincipals { tenant, kind: PrincipalKind::User, after, limit: limit.items() }).await?;
     let items: Vec<Principal> = page.items.iter().map(|row| shown(context, row)).collect();
     let next = items.last().filter(|_| page.more).map(|principal| principal.name.clone());
     Reply::ok(&Page { items, next })

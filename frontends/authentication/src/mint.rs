@@ -27,6 +27,16 @@ pub fn secret_access_key(engine: &Engine) -> Result<SecretBytes, EngineError> {
     Ok(SecretBytes::take(STANDARD.encode(drawn).into_bytes()))
 }
 
+/// 256 random bits in base64: 44 characters, for credentials that are used for one service alone.
+///
+/// # Errors
+/// [`EngineError::Internal`] when there is no randomness.
+pub fn service_secret(engine: &Engine) -> Result<SecretBytes, EngineError> {
+    let mut drawn = [0; 32];
+    fill(engine, &mut drawn)?;
+    Ok(SecretBytes::take(STANDARD.encode(drawn).into_bytes()))
+}
+
 fn fill(engine: &Engine, bytes: &mut [u8]) -> Result<(), EngineError> {
     engine.random().fill(bytes).map_err(|_| EngineError::Internal(InternalFault::Crypto("no randomness")))
 }

@@ -1,7 +1,7 @@
 //! How the XKS proxy names things: actions `xks-proxy:...`, keys as their key store calls them.
 
 use strongroom_authentication::aws;
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, NewKey, OwnedKind, Value};
+use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, NewKey, OwnedKind, ServiceNames, Value};
 use strongroom_model::action::Action;
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::usage::Usage;
@@ -14,6 +14,8 @@ pub const EXTERNAL_KEY: NameKind = NameKind(3);
 
 /// What stands between a key store's name and the name of its test key, which no path can lead to.
 const TEST_KEY: &str = "/~test-";
+
+const FIRST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"EveryCallerOfThisKeyStore","Effect":"Allow","Action":"xks-proxy:*","Resource":"*"}]}"#;
 
 static KINDS: [OwnedKind; 1] = [OwnedKind {
     kind: EXTERNAL_KEY,
@@ -33,24 +35,34 @@ pub fn dialect(partition: &str) -> &'static XksDialect {
     Box::leak(Box::new(XksDialect { partition: partition.into() }))
 }
 
-impl XksDialect {
-    /// The name that policies and records know a key store by.
-    #[must_use]
-    pub fn store_arn(&self, account: &str, store: &str) -> String {
+impl ServiceNames for XksDialect {
+    fn policy_name(&self, account: &str, store: &str) -> String {
         format!("arn:{}:xks-proxy::{account}:store/{store}", self.partition)
     }
 
-    /// The policy that a key store begins with, unless it is given another: all calls, for whoever its KMS asks for.
-    #[must_use]
-    pub fn first_policy() -> &'static str {
-        r#"{"Version":"2012-10-17","Statement":[{"Sid":"EveryCallerOfThisKeyStore","Effect":"Allow","Action":"xks-proxy:*","Resource":"*"}]}"#
+    /// All calls, for whoever its KMS asks for.
+    fn first_policy(&self) -> (&'static str, &'static str) {
+        ("calls", FIRST_POLICY)
     }
-}
 
-/// The name of a key store's test key; `drawn` is random.
-#[must_use]
-pub fn test_key_name(store: &str, drawn: [u8; 16]) -> String {
-    format!("{store}{TEST_KEY}{:032x}", u128::from_be_bytes(drawn))
+    fn path(&self, prefix: &str) -> String {
+        match prefix {
+            "" => "/kms/xks/v1".to_owned(),
+            prefix => format!("/{prefix}/kms/xks/v1"),
+        }
+    }
+
+    fn kind(&self) -> NameKind {
+        EXTERNAL_KEY
+    }
+
+    fn key(&self, store: &str, external_key_id: &str) -> String {
+        external_key_name(store, external_key_id)
+    }
+
+    fn test_key(&self, store: &str, drawn: [u8; 16]) -> String {
+        format!("{store}{TEST_KEY}{:032x}", u128::from_be_bytes(drawn))
+    }
 }
 
 /// The name that binds an external key.
@@ -109,8 +121,8 @@ impl Dialect for XksDialect {
         Some(NewKey { name: String::new(), policy })
     }
 
-    fn is_for_services(&self) -> bool {
-        true
+    fn services(&self) -> Option<&dyn ServiceNames> {
+        Some(self)
     }
 
     fn key_resource(&self, account: &str, _: &str, text: &str) -> String {

@@ -29,7 +29,7 @@ use strongroom_http::{Peer, Refusal, Request, Response, empty};
 use strongroom_model::caller::Source;
 use tokio::time::{Instant, timeout_at};
 
-pub use crate::dialect::{EXTERNAL_KEY, XksDialect, dialect, external_key_name, is_external_key, test_key_name};
+pub use crate::dialect::{EXTERNAL_KEY, XksDialect, dialect, external_key_name, is_external_key};
 
 use crate::counts::Counts;
 use crate::error::{Fault, Kind};

@@ -166,7 +166,7 @@ impl Operation for ListPrincipals {
         let named = |name: &str| keys::principal_by_name(self.tenant, name);
         // Users stand among and between the others, which are passed over.
         let others = match self.kind {
-            PrincipalKind::User => vec![named(rows::ROLES), named(rows::SERVICES)],
+            PrincipalKind::User => vec![named(rows::ROLES), named(rows::SERVICES), named(keys::SERVICE_PREFIXES)],
             PrincipalKind::Role | PrincipalKind::Service => Vec::new(),
         };
         let prefix = named(self.kind.prefix());

@@ -181,7 +181,7 @@ impl Operation for BindToService {
         let handle = authorized.key(0)?;
         let entry = handle.entry();
         check_home(handle, name)?;
-        check_room(handle, name)?;
+        check_room(authorized, handle, name)?;
         check_form(*owner, entry.profile, name)?;
         if find_name(authorized, name)?.is_some() {
             return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());

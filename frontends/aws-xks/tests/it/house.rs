@@ -8,11 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use strongroom_aws_xks::{EXTERNAL_KEY, Xks, XksDialect, dialect, external_key_name, test_key_name};
+use strongroom_aws_xks::{EXTERNAL_KEY, Xks, XksDialect, dialect, external_key_name};
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::principal::{CreateCredential, PutIdentityPolicy, SuspendPrincipal};
 use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey};
-use strongroom_engine::{EngineError, KeyEntry, PrincipalRow, SecretBytes, Serves, ServiceRow, service_reference};
+use strongroom_engine::{
+    EngineError, KeyEntry, PrincipalRow, SecretBytes, Serves, ServiceNames as _, ServiceRow, service_reference,
+};
 use strongroom_http::{Peer, Remote, Request};
 use strongroom_model::id::KeyId;
 use strongroom_model::name::Name;
@@ -222,11 +224,11 @@ pub(crate) fn store(test: &TestEngine, name: &str, prefix: &str) -> Result<Princ
     let create = CreateService {
         tenant: test.tenant.id,
         name: name.to_owned(),
-        policy_name: DIALECT.store_arn(ACCOUNT, name),
+        policy_name: DIALECT.policy_name(ACCOUNT, name),
         unique_id: format!("AIDX{name}"),
         service,
-        policy: ("policy".to_owned(), XksDialect::first_policy().to_owned()),
-        test_key: key_of(test, &test_key_name(name, [7; 16])),
+        policy: ("policy".to_owned(), DIALECT.first_policy().1.to_owned()),
+        test_key: key_of(test, &DIALECT.test_key(name, [7; 16])),
     };
     test.run(&test.root(), create)
 }
