@@ -19,6 +19,8 @@ pub const QUEUE_RECORDS: usize = 4096;
 pub const APPEND_RECORDS: usize = 1024;
 /// Shortest time between two attempts to have a failed log written again.
 pub const BETWEEN_RETRIES: Duration = Duration::from_millis(500);
+/// Most places that are remembered because readers stopped there.
+pub(crate) const MARKS: usize = 8;
 /// What one record may take in a file, in bytes.
 pub(crate) const LARGEST_PLACE: u64 = (RECORD_BYTES + ITEM_OVERHEAD + FRAME_OVERHEAD) as u64;
 /// How long a request may have been under way when its record was written, in milliseconds, for finding it by time.

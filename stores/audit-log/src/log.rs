@@ -239,7 +239,7 @@ impl AuditLog for FileLog {
 
     fn records(&self, from: Position) -> Result<StoredRecords<'_>, ReadError> {
         let until = Position(self.shared.standing.lock().tree.size());
-        Ok(Box::new(Records::new(self.shared.disk.clone(), from, until)?))
+        Ok(Box::new(Records::new(Arc::clone(&self.shared), from, until)?))
     }
 }
 

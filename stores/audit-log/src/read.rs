@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use strongroom_audit::frame::{Frame, FrameError, FrameKind, HEAD_BYTES, LONGEST_HEADER, SegmentHeader};
 use strongroom_audit::hash::Hash;
@@ -12,6 +13,8 @@ use strongroom_audit::port::{Position, ReadError, StoredRecord};
 use strongroom_audit::record::SealedRecord;
 
 use crate::disk::Disk;
+use crate::limits::MARKS;
+use crate::shared::Shared;
 
 /// A segment's file and its header.
 pub(crate) struct Opened {
@@ -39,7 +42,10 @@ pub(crate) fn open_segment(disk: &Disk, number: u64) -> Result<Opened, OpenSegme
 
 /// The headers of all segments that there are, in order.
 pub(crate) fn headers(disk: &Disk) -> Result<Vec<SegmentHeader>, ReadError> {
-    let numbers = disk.segments().map_err(|error| unreadable(&error))?;
+    headers_of(disk, disk.segments().map_err(|error| unreadable(&error))?)
+}
+
+fn headers_of(disk: &Disk, numbers: Vec<u64>) -> Result<Vec<SegmentHeader>, ReadError> {
     let mut headers = Vec::with_capacity(numbers.len());
     for number in numbers {
         match open_segment(disk, number) {
@@ -52,9 +58,38 @@ pub(crate) fn headers(disk: &Disk) -> Result<Vec<SegmentHeader>, ReadError> {
     Ok(headers)
 }
 
+/// The beginning of a frame that someone read up to, so that whoever reads on there needs not look for it.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    segment: u64,
+    offset: u64,
+    first: Position,
+    chain: Option<Hash>,
+}
+
+/// Where readers stopped lately, the last one at the end.
+#[derive(Default)]
+pub(crate) struct Marks(VecDeque<Mark>);
+
+impl Marks {
+    fn keep(&mut self, mark: Mark) {
+        self.0.retain(|other| other.first != mark.first);
+        if self.0.len() == MARKS {
+            self.0.pop_front();
+        }
+        self.0.push_back(mark);
+    }
+
+    /// The last mark that is not behind `from`.
+    fn before(&self, from: Position) -> Option<Mark> {
+        self.0.iter().filter(|mark| mark.first <= from).max_by_key(|mark| mark.first).cloned()
+    }
+}
+
 /// The records from one position to another.
 pub(crate) struct Records {
-    disk: Disk,
+    shared: Arc<Shared>,
+    mark: Option<Mark>,
     /// Segments still to be read: number and first record, in order.
     segments: VecDeque<(u64, Position)>,
     current: Option<Reading>,
@@ -73,13 +108,21 @@ struct Reading {
     next: Position,
     end: Position,
     chain: Option<Hash>,
+    /// The frame that was read last.
+    last: Option<Mark>,
     buffer: Vec<u8>,
 }
 
 impl Records {
-    pub(crate) fn new(disk: Disk, from: Position, until: Position) -> Result<Self, ReadError> {
-        let mut segments: VecDeque<_> =
-            headers(&disk)?.into_iter().map(|header| (header.number, header.first)).collect();
+    pub(crate) fn new(shared: Arc<Shared>, from: Position, until: Position) -> Result<Self, ReadError> {
+        let mut numbers = shared.disk.segments().map_err(|error| unreadable(&error))?;
+        // A marked segment that is gone was pruned.
+        let mark = shared.marks.lock().before(from).filter(|mark| numbers.binary_search(&mark.segment).is_ok());
+        if let Some(mark) = &mark {
+            numbers.retain(|number| *number >= mark.segment);
+        }
+        let headers = headers_of(&shared.disk, numbers)?.into_iter();
+        let mut segments: VecDeque<_> = headers.map(|header| (header.number, header.first)).collect();
         let first = segments.front().map_or(until, |(_, first)| *first);
         if from < first {
             return Err(ReadError::Pruned { first });
@@ -87,7 +130,7 @@ impl Records {
         while segments.get(1).is_some_and(|(_, first)| *first <= from) {
             segments.pop_front();
         }
-        Ok(Self { disk, segments, current: None, ready: VecDeque::new(), from, until, failed: false })
+        Ok(Self { shared, mark, segments, current: None, ready: VecDeque::new(), from, until, failed: false })
     }
 
     fn advance(&mut self) -> Result<Option<StoredRecord>, ReadError> {
@@ -101,7 +144,8 @@ impl Records {
                 if first >= self.until {
                     return Ok(None);
                 }
-                self.current = Some(Reading::open(&self.disk, number, end)?);
+                let mark = self.mark.take().filter(|mark| mark.segment == number);
+                self.current = Some(Reading::open(&self.shared.disk, number, end, mark)?);
                 continue;
             }
             if let Some(current) = &mut self.current {
@@ -124,18 +168,33 @@ impl Iterator for Records {
     }
 }
 
+impl Drop for Records {
+    fn drop(&mut self) {
+        let Some(current) = self.current.take().filter(|_| !self.failed) else { return };
+        // What was read and not asked for yet is read again.
+        let mark = if self.ready.is_empty() { Some(current.mark()) } else { current.last };
+        if let Some(mark) = mark {
+            self.shared.marks.lock().keep(mark);
+        }
+    }
+}
+
 impl Reading {
-    fn open(disk: &Disk, number: u64, end: Position) -> Result<Self, ReadError> {
+    fn open(disk: &Disk, number: u64, end: Position, mark: Option<Mark>) -> Result<Self, ReadError> {
         let opened = open_segment(disk, number).map_err(|error| read_error(number, error))?;
-        Ok(Self {
-            number,
-            file: opened.file,
+        let first = || Mark {
+            segment: number,
             offset: opened.header_length as u64,
-            next: opened.header.first,
-            end,
+            first: opened.header.first,
             chain: Some(opened.header_hash),
-            buffer: Vec::new(),
-        })
+        };
+        let Mark { segment: _, offset, first: next, chain } = mark.unwrap_or_else(first);
+        Ok(Self { number, file: opened.file, offset, next, end, chain, last: None, buffer: Vec::new() })
+    }
+
+    /// The frame that comes next.
+    const fn mark(&self) -> Mark {
+        Mark { segment: self.number, offset: self.offset, first: self.next, chain: self.chain }
     }
 
     /// Reads one frame and adds its records from `from` on. Frames before that are stepped over by their heads.
@@ -165,6 +224,7 @@ impl Reading {
             }
         }
         let (length, next, chain) = (frame.length as u64, frame.next(), frame.chain);
+        self.last = Some(self.mark());
         self.offset += length;
         self.next = next;
         self.chain = Some(chain);

@@ -13,6 +13,7 @@ use strongroom_audit::tree::Tree;
 use crate::disk::Disk;
 use crate::limits;
 use crate::queue::Queue;
+use crate::read::Marks;
 
 pub(crate) struct Shared {
     pub(crate) disk: Disk,
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Arc<Gate>,
     /// What is on disk. Only the writer changes it.
     pub(crate) standing: Mutex<Standing>,
+    pub(crate) marks: Mutex<Marks>,
     /// Bytes left in the file that is being written, and in the one that is ready to follow it.
     pub(crate) room: AtomicU64,
     pub(crate) spare_room: AtomicU64,
@@ -50,6 +52,7 @@ impl Shared {
             queue: Queue::default(),
             gate: Gate::new(limits::QUEUE_RECORDS),
             standing: Mutex::new(standing),
+            marks: Mutex::default(),
             room: AtomicU64::new(0),
             spare_room: AtomicU64::new(0),
             failed: AtomicBool::new(false),
