@@ -4,8 +4,9 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Requests in work at once on a listener unless its configuration says otherwise: what an engine's queues hold.
-const REQUESTS_IN_WORK: usize = 512;
+/// Requests in work at once on a listener for each processor, unless its configuration says otherwise: enough to keep
+/// one busy while tokens and disks are waited for, and few enough that each is answered within some milliseconds.
+const REQUESTS_PER_PROCESSOR: usize = 64;
 
 /// The requests in work on a listener.
 #[derive(Debug)]
@@ -21,7 +22,8 @@ pub(crate) struct Place<'a>(&'a Admission);
 
 impl Admission {
     pub(crate) fn new(limit: Option<NonZeroUsize>) -> Self {
-        let limit = limit.map_or(REQUESTS_IN_WORK, NonZeroUsize::get);
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let limit = limit.map_or(REQUESTS_PER_PROCESSOR * processors, NonZeroUsize::get);
         Self { limit, in_work: AtomicUsize::new(0), refused: AtomicU64::new(0) }
     }
 

@@ -17,7 +17,7 @@ use strongroom_aws_sts::Sts;
 use strongroom_aws_tagging::Tagging;
 use strongroom_aws_xks::Xks;
 use strongroom_engine::{Engine, Quotas, RateLimits};
-use strongroom_http::{App, Peer, Refusal, Remote, Request, Response, empty};
+use strongroom_http::{App, Overloaded, Peer, Refusal, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
 
 use crate::admission::Admission;
@@ -173,11 +173,13 @@ impl Gateway {
 
     /// One request too many at once: in KMS's words or the XKS proxy's, else as HTTP says it, which every client of AWS tries again.
     fn overloaded(&self, head: &Head) -> Response {
-        match self.shared.serving() {
+        let mut response = match self.shared.serving() {
             Some(serving) if self.is_xks(head) => serving.xks.overloaded(head),
             Some(serving) if Kms::owns(head) => serving.kms.overloaded(),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again\n"),
-        }
+        };
+        response.extensions_mut().insert(Overloaded);
+        response
     }
 
     fn ready(&self) -> Response {

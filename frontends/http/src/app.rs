@@ -22,6 +22,10 @@ pub struct Request {
 /// A reply with its whole body.
 pub type Response = http::Response<Full<Bytes>>;
 
+/// An extension of the reply to a request that was one too many: the connection's next request has to wait a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Overloaded;
+
 /// Why a request was refused before the [`App`] saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

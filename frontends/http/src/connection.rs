@@ -22,12 +22,13 @@ use hyper_util::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    App, Counters, Limits, Peer, Refusal, Request, Response, Shutdown, TlsHandle,
+    App, Counters, Limits, Overloaded, Peer, Refusal, Request, Response, Shutdown, TlsHandle,
     activity::{Activity, Verdict, Watch},
     body,
     budget::{Budget, Held},
     counters::count,
     limits::{CONNECTION_WINDOW, RECHECK_TIME, RESETS, STREAM_WINDOW},
+    pause::Pause,
     peer::ApplicationProtocol,
     socket::{Carrier, Socket},
 };
@@ -61,6 +62,7 @@ struct Connection<A> {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     activity: Arc<Activity>,
+    pause: Pause,
     trust: Option<Trust>,
 }
 
@@ -98,7 +100,8 @@ pub(crate) async fn serve<A: App>(
     }
     let trust = shared.tls.clone().filter(|_| peer.client_certificate().is_some());
     let trust = trust.map(|tls| Trust { tls, generation: AtomicU64::new(generation), lost: AtomicBool::new(false) });
-    let connection = Arc::new(Connection { app, shared, peer, activity: Arc::clone(&activity), trust });
+    let connection =
+        Arc::new(Connection { app, shared, peer, activity: Arc::clone(&activity), pause: Pause::new(), trust });
 
     let service = service_fn(|request| answer(Arc::clone(&connection), request));
     let io = TokioIo::new(Socket { carrier, activity });
@@ -148,6 +151,7 @@ async fn answer<A: App>(
 ) -> Result<Response, Distrusted> {
     let _under_way = connection.activity.begin();
     count(&connection.shared.counters.requests);
+    connection.pause.over().await;
     if !connection.trusted(false) {
         return Err(Distrusted);
     }
@@ -157,14 +161,18 @@ async fn answer<A: App>(
     }
     // Until the answer is made.
     let mut held = connection.shared.bodies.hold();
-    match connection.receive(&head, &mut body, &mut held).await {
-        Ok(whole) => Ok(connection.app.call(&connection.peer, Request { head, body: whole }).await),
+    let response = match connection.receive(&head, &mut body, &mut held).await {
+        Ok(whole) => connection.app.call(&connection.peer, Request { head, body: whole }).await,
         Err(refused) => {
             drop(held);
             count(&connection.shared.counters.requests_refused);
-            Ok(connection.dismiss(&head, body, refused).await)
+            connection.dismiss(&head, body, refused).await
         }
+    };
+    if response.extensions().get::<Overloaded>().is_some() {
+        connection.pause.begin();
     }
+    Ok(response)
 }
 
 impl<A: App> Connection<A> {
@@ -193,7 +201,11 @@ impl<A: App> Connection<A> {
                 count(&self.shared.counters.requests_overloaded);
             }
             let body_follows = !matches!(refusal, Refusal::BodyTimedOut | Refusal::BodyBroken);
-            Refused { response: Box::new(self.app.refuse(&self.peer, head, refusal)), body_follows }
+            let mut response = self.app.refuse(&self.peer, head, refusal);
+            if refusal == Refusal::Overloaded {
+                response.extensions_mut().insert(Overloaded);
+            }
+            Refused { response: Box::new(response), body_follows }
         };
         if target_length(head) > limits.target_bytes {
             return Err(refuse(Refusal::TargetTooLong));

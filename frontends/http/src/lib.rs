@@ -50,6 +50,7 @@ mod error;
 mod establish;
 pub mod limits;
 mod listener;
+mod pause;
 mod peer;
 pub mod proxy;
 mod routes;
@@ -58,7 +59,7 @@ mod socket;
 mod tls;
 
 pub use address::{Address, Network, NotANetwork, SOCKET_MODE};
-pub use app::{App, Refusal, Request, Response, empty};
+pub use app::{App, Overloaded, Refusal, Request, Response, empty};
 pub use counters::{Counters, Counts};
 pub use error::Error;
 pub use limits::Limits;

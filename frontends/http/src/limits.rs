@@ -55,6 +55,9 @@ pub(crate) const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 pub(crate) const PROBE_TIME: Duration = Duration::from_secs(1);
 /// Connections that the kernel holds for us until we accept them.
 pub(crate) const BACKLOG: u32 = 1024;
+/// From the refusal of a request that was one too many to the connection's next: less than an SDK waits on average before
+/// it tries again.
+pub(crate) const PAUSE_AFTER_OVERLOAD: Duration = Duration::from_millis(100);
 /// Bytes of a PROXY protocol header, its fixed 16 included.
 pub(crate) const PROXY_HEADER_BYTES: usize = 2048;
 /// Addresses of an X-Forwarded-For list that are looked at, from its end.

@@ -175,3 +175,23 @@ async fn a_head_with_a_field_of_16_kib_is_taken_over_both_protocols() {
         assert_eq!(head.status, StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn after_a_request_too_many_a_connection_has_to_wait_and_others_do_not() {
+    let authority = Authority::new();
+    let served = Served::new(tls(&authority)).await;
+    for client in [authority.client(), authority.client().h2()] {
+        let h2 = client.protocol.is_some();
+        let connect = || async { Requests::over(client.connect(served.address).await.unwrap(), h2).await.unwrap() };
+        let (mut greedy, mut other) = (connect().await, connect().await);
+        // Its pause can't begin before it was asked.
+        let asked = std::time::Instant::now();
+        assert_eq!(greedy.post("/busy", "").await.unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
+        let next = tokio::spawn(async move { (greedy.post("/gate", "").await.unwrap().0, asked.elapsed()) });
+        assert_eq!(other.post("/", "at once").await.unwrap().1, "at once");
+        served.app.gate.add_permits(1);
+        let (status, waited) = next.await.unwrap();
+        assert_eq!(status, StatusCode::OK);
+        assert!(waited >= Duration::from_millis(100), "{waited:?}");
+    }
+}

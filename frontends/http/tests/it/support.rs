@@ -23,8 +23,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use strongroom_http::{
-    App, Counters, Drained, Listener, ListenerConfig, Peer, Refusal, Request, Response, ShutdownTrigger, TlsHandle,
-    TlsProfile, empty, shutdown,
+    App, Counters, Drained, Listener, ListenerConfig, Overloaded, Peer, Refusal, Request, Response, ShutdownTrigger,
+    TlsHandle, TlsProfile, empty, shutdown,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -267,6 +267,11 @@ impl App for Probe {
                 self.arrived.add_permits(1);
                 self.gate.acquire().await.unwrap().forget();
                 Response::new("through the gate".into())
+            }
+            "/busy" => {
+                let mut response = empty(StatusCode::SERVICE_UNAVAILABLE);
+                response.extensions_mut().insert(Overloaded);
+                response
             }
             "/never" => pending().await,
             "/panic" => panic!("as asked"),
