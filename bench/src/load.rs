@@ -73,6 +73,14 @@ pub(crate) struct Samples {
     last_use: String,
 }
 
+impl Samples {
+    /// The body for a job.
+    pub(crate) fn body(&self, job: Job) -> Result<Arc<str>> {
+        let body = self.bodies.iter().find(|(sample, _)| *sample == job).map(|(_, body)| body.as_str());
+        Ok(body.ok_or("no sample for this job")?.into())
+    }
+}
+
 /// What a server was asked for some time, and what that cost it.
 #[derive(Default)]
 pub(crate) struct Load {
@@ -150,8 +158,7 @@ pub(crate) async fn connect(target: &Target, connections: usize) -> Result<Vec<C
 
 /// Runs a job for some time; every request is signed by itself and must be answered with 200.
 pub(crate) async fn run(clients: &mut Vec<Client>, job: Job, samples: &Samples, time: Duration) -> Result<Served> {
-    let body = samples.bodies.iter().find(|(sample, _)| *sample == job).map(|(_, body)| body.clone());
-    let body: Arc<str> = body.ok_or("no sample for this job")?.into();
+    let body = samples.body(job)?;
     let end = Instant::now() + time;
     let tasks = clients.drain(..).map(|mut client| {
         let body = Arc::clone(&body);
@@ -179,6 +186,14 @@ pub(crate) async fn run(clients: &mut Vec<Client>, job: Job, samples: &Samples, 
 pub(crate) async fn settle(clients: &mut [Client], samples: &Samples) -> Result<()> {
     let client = clients.first_mut().ok_or("no connection")?;
     client.ask("GetKeyLastUsage", &samples.last_use).await.map(drop)
+}
+
+/// What a request came to.
+pub(crate) enum Answer {
+    /// It was done; the answer's body.
+    Accepted(String),
+    /// It was one too many (`ThrottlingException`).
+    Refused,
 }
 
 pub(crate) struct Client {
@@ -213,9 +228,17 @@ impl Client {
         })
     }
 
-    /// One request and its answer's body.
-    #[expect(clippy::disallowed_methods, reason = "signatures carry the time of the request")]
+    /// One request and its answer's body; a refusal is an error.
     pub(crate) async fn ask(&mut self, operation: &str, body: &str) -> Result<String> {
+        match self.offer(operation, body).await? {
+            Answer::Accepted(body) => Ok(body),
+            Answer::Refused => Err("refused: one request too many at once".into()),
+        }
+    }
+
+    /// One request and its answer, which may be that it was one too many.
+    #[expect(clippy::disallowed_methods, reason = "signatures carry the time of the request")]
+    pub(crate) async fn offer(&mut self, operation: &str, body: &str) -> Result<Answer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let action = format!("TrentService.{operation}");
         let headers = [("content-type", b"application/x-amz-json-1.1".as_slice()), ("x-amz-target", action.as_bytes())];
@@ -243,7 +266,7 @@ impl Client {
         self.answer().await
     }
 
-    async fn answer(&mut self) -> Result<String> {
+    async fn answer(&mut self) -> Result<Answer> {
         self.buffer.clear();
         loop {
             let mut chunk = [0; 8192];
@@ -261,10 +284,13 @@ impl Client {
             if body.len() < length.ok_or("an answer without a length")? {
                 continue;
             }
+            if head.starts_with("HTTP/1.1 400") && body.contains("ThrottlingException") {
+                return Ok(Answer::Refused);
+            }
             if !head.starts_with("HTTP/1.1 200") {
                 return Err(format!("refused: {head}\n{body}").into());
             }
-            return Ok(body.to_owned());
+            return Ok(Answer::Accepted(body.to_owned()));
         }
     }
 }

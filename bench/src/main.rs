@@ -9,6 +9,7 @@ mod fill;
 mod floor;
 mod keys;
 mod load;
+mod overload;
 mod process;
 
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(default_value_t = 100_000)]
         count: usize,
     },
+    /// Ask the server, on a processor of its own, for up to twice what it can carry.
+    Overload,
 }
 
 fn main() -> Result<()> {
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
     match &arguments.command {
         Some(Command::Floor { chain, key }) => floor::serve(chain, key),
         Some(Command::Keys { count }) => keys::measure(&arguments, *count),
+        Some(Command::Overload) => overload::measure(&arguments),
         None => measure(&arguments),
     }
 }
