@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use strongroom_cli::{AdminCommand, GlobalOptions};
+use strongroom_cli::{AdminCommand, Format, GlobalOptions};
 use strongroom_engine::BackupReport;
 
 use crate::administrator::AccessKey;
@@ -168,8 +168,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Init { config, shares, threshold, account, administrator } => {
             let asked =
                 Init { shares: (threshold, shares), account: account.as_deref(), administrator: &administrator };
+            let for_programs = arguments.global.output != Format::Table;
             init::init(&config, &asked).and_then(|(made, unfinished)| {
-                made.map_or_else(shown_before, show)?;
+                match (made, for_programs) {
+                    (Some(made), false) => show(made)?,
+                    (Some(made), true) => show_json(&made)?,
+                    (None, false) => shown_before()?,
+                    (None, true) => writeln!(std::io::stdout(), "{{\"shown_before\":true}}").map_err(output)?,
+                }
                 unfinished.finish()
             })
         }
@@ -236,6 +242,28 @@ fn show(made: init::Made) -> Result<(), Failure> {
         writeln!(out, "\n\nNext: strongroom serve.")
     };
     lines().map_err(output)
+}
+
+/// The same as one line of JSON. No copy of a secret is made that is not wiped: they go from where they are to the output.
+fn show_json(made: &init::Made) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let mut line = || {
+        write!(out, "{{\"threshold\":{},\"shares\":[", made.threshold)?;
+        for (index, share) in made.shares.iter().enumerate() {
+            out.write_all(if index == 0 { b"\"" } else { b",\"" })?;
+            // Digits and hyphens need no escaping, nor does base64.
+            out.write_all(share.expose())?;
+            out.write_all(b"\"")?;
+        }
+        out.write_all(b"]")?;
+        if let Some(AccessKey { id, secret }) = &made.access_key {
+            write!(out, ",\"access_key_id\":\"{id}\",\"secret_access_key\":\"")?;
+            out.write_all(secret.expose())?;
+            out.write_all(b"\"")?;
+        }
+        out.write_all(b"}\n")
+    };
+    line().map_err(output)
 }
 
 /// Tells that an interrupted run has shown everything.

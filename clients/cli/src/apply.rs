@@ -46,7 +46,7 @@ pub(crate) fn apply(
     let document = document::parse(&text, is_json, &mut mistakes);
     let tenants = document.map(|document| declared::read(&document, &around, &mut mistakes)).unwrap_or_default();
     mistakes.check()?;
-    let plan = plan::plan(client, &tenants, &mut mistakes)?;
+    let plan = plan::plan(client, &tenants, options.bypass_lockout, &mut mistakes)?;
     mistakes.check()?;
     if for_programs {
         let mut applied = 0;

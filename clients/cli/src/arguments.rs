@@ -345,8 +345,11 @@ pub enum PolicyCommand {
         /// The key that it is about, by internal id.
         #[arg(long, value_name = "ID")]
         key: Option<String>,
+        /// The name by which it calls the key, e.g. alias/app.
+        #[arg(long, value_name = "NAME", conflicts_with = "key", requires = "region")]
+        name: Option<String>,
         /// The principal that it is about, by name.
-        #[arg(long, value_name = "NAME", conflicts_with = "key")]
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["key", "name"])]
         on_principal: Option<String>,
         /// The region that the request is signed for; the key's own if absent.
         #[arg(long)]

@@ -396,6 +396,9 @@ pub enum Unavailable {
     /// Too late.
     #[error("no answer within {0:?}")]
     Deadline(Duration),
+    /// The change is committed and recorded as done; what was permitted before it has not ended in all this time.
+    #[error("the change is made, but what was permitted before it has not ended within {0:?}; look again what holds")]
+    Unsettled(Duration),
     /// The clock jumped; destruction waits for an operator.
     #[error("the clock jumped; an operator must confirm the time")]
     ClockJumped,

@@ -11,6 +11,7 @@ mod backup;
 mod call;
 mod catalog;
 mod changes;
+mod commit;
 mod decide;
 mod doubt;
 mod error;

@@ -18,18 +18,15 @@ use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::TenantId;
 use strongroom_model::purpose::{Purpose, VersionState};
-use strongroom_model::store::{Batch, Change, Precondition, StoreError, Table};
 use strongroom_policy::Missing;
 
 use crate::Engine;
 use crate::call::{Call, Mode};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
-use crate::doubt::places;
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
-use crate::passage::Passing;
 use crate::rates::Charged;
 use crate::workers::Ground;
 use crate::{identity, limits};
@@ -225,7 +222,8 @@ impl Engine {
                 return Ok(Finished { answer, durable: self.log.append(permit, vec![record]) });
             };
             match self.commit(batch, record, permit, passing) {
-                Ok(durable) => return Ok(Finished { answer, durable }),
+                // The record says that it was done, and it is all that there is to be recorded.
+                Ok((durable, settled)) => return Ok(Finished { answer: settled.and(answer), durable }),
                 Err(EngineError::Conflict) if tries < limits::COMMIT_TRIES => tries += 1,
                 Err(error) => {
                     let record = self.seal_record(journey, &trace, Some(&error), None);
@@ -437,59 +435,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// Commits a change together with its record, waits until the log has the record, and makes the change visible.
-    fn commit(
-        &self,
-        mut batch: Batch,
-        record: SealedRecord,
-        permit: Permit,
-        passing: Option<Passing<'_>>,
-    ) -> Result<Durable, EngineError> {
-        let id = record.id();
-        let touched = places(&batch);
-        let moment = self.catalog.doubts.now()?;
-        let removed = self.enclose(&mut batch, &record);
-        let committed = self.catalog.store().commit(batch);
-        self.enclosed(id, removed, committed.as_ref().map(|_| ()));
-        if let Err(error) = committed {
-            if matches!(error, StoreError::Unavailable { .. }) {
-                self.doubt(id, &touched);
-            }
-            // Somebody else may have changed what was read from the caches: read it afresh.
-            self.catalog.forget_read(&touched);
-            return Err(error.into());
-        }
-        drop(passing);
-        let written = self.log.append(permit, vec![record]).wait();
-        self.logged(id, written.as_ref().ok().copied());
-        self.make_visible(&touched);
-        if let Err(error) = self.settle_doubts(moment) {
-            tracing::warn!(%error, "commits in doubt could not be settled; the next tick tries again");
-        }
-        if changes_use(&touched) {
-            self.await_permitted()?;
-        }
-        Ok(Durable::finished(written))
-    }
-
-    /// Waits until every change that may have been permitted before now is committed or refused.
-    fn await_permitted(&self) -> Result<(), EngineError> {
-        match self.passage.await_earlier() {
-            true => self.end_doubts(),
-            false => Err(EngineError::Unavailable(Unavailable::Deadline(limits::PASSAGE_WAIT))),
-        }
-    }
-
-    /// Forgets what a committed batch has changed, so that everyone sees it.
-    pub(crate) fn make_visible(&self, batch: &Batch) {
-        self.catalog.forget(batch);
-        self.vault.follow(batch);
-        self.follow_sweeps(batch);
-        if changes_use(batch) {
-            self.epoch.fetch_add(1, Ordering::AcqRel);
-        }
-    }
 }
 
 /// Whether the caller is the root of a tenant, or above all tenants. That the tenant is the root's own is for the
@@ -526,28 +471,6 @@ fn dry<T>(mode: Mode, answer: T) -> Result<T, EngineError> {
         Mode::Run => Ok(answer),
         Mode::DryRun => Err(EngineError::DryRun),
     }
-}
-
-/// Whether a batch may have taken a use away, so that running operations must look again. A row that is new takes nothing
-/// from anyone, unless it is a policy.
-fn changes_use(batch: &Batch) -> bool {
-    let tables = [
-        Table::Key,
-        Table::KeyVersion,
-        Table::Tenant,
-        Table::Principal,
-        Table::Credential,
-        Table::IdentityPolicy,
-        Table::Grant,
-    ];
-    let is_new = |table: Table, place: &[u8]| {
-        let absent = |condition: &Precondition| matches!(condition, Precondition::Absent(other, key) if *other == table && key == place);
-        table != Table::IdentityPolicy && batch.preconditions.iter().any(absent)
-    };
-    batch.changes.iter().any(|change| {
-        let (Change::Put(table, place, _) | Change::Delete(table, place)) = change;
-        tables.contains(table) && !is_new(*table, place)
-    })
 }
 
 pub(crate) fn log_error(cause: &LogUnavailable) -> EngineError {

@@ -27,7 +27,7 @@ pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
 pub use error::{ErrorBody, ErrorReply};
 pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerification, RotatedDomainKey};
 pub use key::{Binding, CreateBinding, Key, KeyVersion};
-pub use making::{CreateKey, KeyDescription, KeyPolicy, KeyRotation, Tag, Tags, spec, usages};
+pub use making::{CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec, usages};
 pub use page::{Page, PageQuery, PageSize};
 pub use policy::{Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};
 pub use principal::{

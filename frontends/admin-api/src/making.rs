@@ -30,6 +30,9 @@ pub struct CreateKey {
     /// Days between automatic rotations; none if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation_period_days: Option<u32>,
+    /// Whether a policy is taken that nobody could change again through the front end of the names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bypass_lockout: bool,
 }
 
 /// A tag.
@@ -56,6 +59,17 @@ pub struct Tags {
 pub struct KeyPolicy {
     /// The document, as text, which is kept as it came.
     pub document: String,
+}
+
+/// Replaces a key's policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutKeyPolicy {
+    /// The document, as text, which is kept as it came.
+    pub document: String,
+    /// Whether a policy is taken that nobody could change again through the front end of the key's names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bypass_lockout: bool,
 }
 
 /// A key's description.

@@ -31,6 +31,10 @@ pub struct Explain {
     /// The key that it is about, by internal id; about the tenant as a whole if neither a key nor a principal is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The name by which it calls the key, e.g. `alias/app`, in the place of the internal id: of the action's front end, in
+    /// `region`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The principal that it is about, by name: for what is decided on principals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_principal: Option<String>,

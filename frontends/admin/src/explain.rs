@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use strongroom_admin_api::{Condition, Explain, ExplainedStatement, Explanation};
 use strongroom_engine::operations::explain::ExplainRequest;
-use strongroom_engine::{Attributes, ConditionKey, DeniedBy, Dialect, Missing, PolicyOutcome, Value};
+use strongroom_engine::{Attributes, ConditionKey, DeniedBy, Dialect, KeyReference, Missing, PolicyOutcome, Value};
 use strongroom_model::action::Action;
+use strongroom_model::id::TenantId;
+use strongroom_model::name::Name;
 
+use crate::bindings::bounded;
 use crate::context::{Context, key_id};
 use crate::dialect::AdminDialect;
 use crate::error::AdminError;
@@ -15,8 +18,13 @@ use crate::reply::Reply;
 pub(crate) async fn explain(context: &Context<'_>) -> Result<Reply, AdminError> {
     let asked: Explain = context.body()?;
     let (dialect, action) = find(context, &asked.action).ok_or(AdminError::UnknownAction(asked.action))?;
-    let key = asked.key.as_deref().map(key_id).transpose()?;
     let tenant = context.tenant().await?;
+    let key = match (asked.key.as_deref(), asked.name) {
+        (Some(_), Some(_)) => return Err(AdminError::Value { field: "name", problem: "must not stand beside key" }),
+        (Some(id), None) => Some(KeyReference::Id(key_id(id)?)),
+        (None, Some(text)) => Some(KeyReference::Name(named(tenant, dialect, text, asked.region.as_deref())?)),
+        (None, None) => None,
+    };
     let attributes = Stated { conditions: asked.conditions, context: asked.encryption_context };
     let explained = context
         .perform(ExplainRequest {
@@ -47,6 +55,19 @@ pub(crate) async fn explain(context: &Context<'_>) -> Result<Reply, AdminError> 
         resource: explained.resource.to_string(),
         statements: statements.collect(),
     })
+}
+
+/// A key's name of the front end that the action is of.
+fn named(
+    tenant: TenantId,
+    dialect: &'static dyn Dialect,
+    text: String,
+    region: Option<&str>,
+) -> Result<Name, AdminError> {
+    let kind = dialect.kinds().iter().find(|kind| (kind.is_name)(&text));
+    let kind = kind.ok_or(AdminError::Value { field: "name", problem: "must be one of the action's front end" })?;
+    let region = region.ok_or(AdminError::Value { field: "region", problem: "must be given with a name" })?;
+    bounded(tenant, region.to_owned(), kind.kind, text)
 }
 
 /// The front end and the action that policies call by this name, in any case.

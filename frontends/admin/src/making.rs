@@ -1,11 +1,13 @@
 //! Making keys for other front ends, and setting what of them can change.
 //!
-//! A key policy set here may be one that nobody can change through its own front end: here identity policies decide, so that
-//! nobody is locked out by it.
+//! Here identity policies decide, so no key policy locks anyone out. One that would where the key is used is refused all the
+//! same, unless the request says that it is meant.
 
 use strongroom_admin_api::{
-    CreateKey, KeyDescription, KeyPolicy, KeyRotation, Tag, Tags, spec as spec_named, usages as usages_named,
+    CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec as spec_named,
+    usages as usages_named,
 };
+use strongroom_engine::operations::govern::GovernKey;
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::{self, Edit, EditKey};
 use strongroom_engine::operations::name::CreateNamedKey;
@@ -37,6 +39,8 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
     let names = asked.names.into_iter().map(|name| bounded(tenant, asked.region.clone(), kind, name));
     let names = names.collect::<Result<_, _>>()?;
+    // The front end's own policy for new keys needs no look: whoever has the tenant has the key.
+    let bypass_lockout = asked.bypass_lockout || asked.policy.is_none();
     let key = key::CreateKey {
         tenant,
         name: bounded(tenant, asked.region, owner.key_kind(), name)?,
@@ -49,7 +53,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         multi_region: false,
         tags: asked.tags.into_iter().map(|Tag { name, value }| (name, value)).collect(),
     };
-    let entry = context.perform_telling(CreateNamedKey { key, names, owner }, detail).await?;
+    let entry = context.perform_telling(CreateNamedKey { key, names, owner, bypass_lockout }, detail).await?;
     let mut answer = shown(context.admin, &entry, entry.row.state);
     if let Some(period_days) = asked.rotation_period_days {
         let edit = EditKey { key: KeyReference::Id(entry.row.id), edit: Edit::EnableRotation { period_days } };
@@ -67,9 +71,12 @@ pub(crate) async fn policy(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn put_policy(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let KeyPolicy { document } = context.body()?;
+    let PutKeyPolicy { document, bypass_lockout } = context.body()?;
     let detail = vec![("policy", document.clone())];
-    edit(context, Edit::ReplacePolicy { document, bypass_lockout: true }, detail).await
+    let key = KeyReference::Id(context.key()?);
+    let owners = context.admin.dialects.iter().copied().filter(|dialect| dialect.has_key_policies()).collect();
+    context.perform_telling(GovernKey { key, document, bypass_lockout, owners }, detail).await?;
+    Ok(Reply::done())
 }
 
 pub(crate) async fn tags(context: &Context<'_>) -> Result<Reply, AdminError> {

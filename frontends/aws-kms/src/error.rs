@@ -274,6 +274,7 @@ fn unavailable(cause: &Unavailable) -> Answer {
         | Unavailable::Root(_)
         | Unavailable::Sealed
         | Unavailable::Deadline(_)
+        | Unavailable::Unsettled(_)
         | Unavailable::ClockJumped => {
             (StatusCode::SERVICE_UNAVAILABLE, "DependencyTimeoutException", Some(cause.to_string()))
         }

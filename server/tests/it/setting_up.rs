@@ -194,3 +194,16 @@ fn there_is_a_manual_page_for_the_program_and_for_each_subcommand() {
     }
     assert!(!directory.path().join("strongroom-pkcs11-module.1").exists(), "what is hidden has no page");
 }
+
+#[test]
+fn what_init_shows_can_be_had_as_json() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    let made = house
+        .program(&["init", "--shares", "3", "--threshold", "2", "--account", "111122223333", "--output", "json"], "");
+    let shown: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert!(made.status.success() && made.stdout.iter().filter(|byte| **byte == b'\n').count() == 1);
+    assert_eq!((&shown["threshold"], shown["shares"].as_array().unwrap().len()), (&2.into(), 3));
+    assert!(shown["access_key_id"].as_str().unwrap().starts_with("AKIA"), "an access key");
+    assert_eq!(shown["secret_access_key"].as_str().unwrap().len(), 40);
+}

@@ -12,6 +12,11 @@ use crate::limits;
 /// The kind of a key's names where the file names none.
 const KIND: &str = "aws-kms-alias";
 
+/// Seconds that a role's session may last at most.
+const SESSION_SECONDS: std::ops::RangeInclusive<u32> = 3600..=43_200;
+/// What stands in policies for the tenant's account number.
+const ACCOUNT: &str = "{account}";
+
 /// A tenant with what is declared in it.
 #[derive(Debug)]
 pub(super) struct Tenant {
@@ -20,6 +25,7 @@ pub(super) struct Tenant {
     /// What it is called if it has to be made.
     pub(super) name: Option<String>,
     pub(super) principals: Vec<Principal>,
+    pub(super) roles: Vec<Role>,
     pub(super) keys: Vec<Key>,
 }
 
@@ -28,6 +34,16 @@ pub(super) struct Principal {
     pub(super) name: String,
     /// Names and documents.
     pub(super) policies: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) at: usize,
+    /// Its name, and its identity policies.
+    pub(super) principal: Principal,
+    /// Who may assume it; needed to make it.
+    pub(super) trust: Option<String>,
+    pub(super) session_seconds: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,8 +88,9 @@ pub(super) fn read(document: &Node, around: &Around<'_>, mistakes: &mut Mistakes
         tenants.push(tenant);
     }
     let mut loose = contents(&mut table, around.tenant, None, around, mistakes);
-    if !loose.principals.is_empty() || !loose.keys.is_empty() {
-        loose.at = loose.keys.first().map_or(0, |key| key.at);
+    if !loose.principals.is_empty() || !loose.roles.is_empty() || !loose.keys.is_empty() {
+        let first = loose.keys.first().map(|key| key.at).or_else(|| loose.roles.first().map(|role| role.at));
+        loose.at = first.unwrap_or_default();
         match around.tenant {
             None => {
                 mistakes.note(loose.at, "this is of no tenant: put it under a [[tenant]], or give --tenant ACCOUNT")
@@ -110,6 +127,7 @@ fn contents(
         account: account.unwrap_or_default().to_owned(),
         name,
         principals: Vec::new(),
+        roles: Vec::new(),
         keys: Vec::new(),
     };
     for declared in table.tables("principal", mistakes) {
@@ -118,6 +136,13 @@ fn contents(
             mistakes.note(at, format!("the principal {} is declared twice", principal.name));
         }
         tenant.principals.push(principal);
+    }
+    for declared in table.tables("role", mistakes) {
+        let role = role(declared, around, mistakes);
+        if tenant.roles.iter().any(|other| other.principal.name == role.principal.name) {
+            mistakes.note(role.at, format!("the role {} is declared twice", role.principal.name));
+        }
+        tenant.roles.push(role);
     }
     for declared in table.tables("key", mistakes) {
         let key = key(declared, around, mistakes);
@@ -129,10 +154,53 @@ fn contents(
         }
         tenant.keys.push(key);
     }
+    tenant.name_the_account();
     tenant
 }
 
+impl Tenant {
+    /// Puts the account number where policies leave room for it, so that one file serves many tenants.
+    fn name_the_account(&mut self) {
+        let principals = self.principals.iter_mut().chain(self.roles.iter_mut().map(|role| &mut role.principal));
+        let policies = principals.flat_map(|principal| principal.policies.iter_mut().map(|(_, document)| document));
+        let documents: Vec<&mut String> =
+            policies.chain(self.keys.iter_mut().filter_map(|key| key.policy.as_mut())).collect();
+        for document in documents {
+            *document = document.replace(ACCOUNT, &self.account);
+        }
+        for trust in self.roles.iter_mut().filter_map(|role| role.trust.as_mut()) {
+            *trust = trust.replace(ACCOUNT, &self.account);
+        }
+    }
+}
+
 fn principal(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -> Principal {
+    let principal = named(&mut table, around, mistakes);
+    table.end(mistakes);
+    principal
+}
+
+fn role(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -> Role {
+    let at = table.at;
+    let principal = named(&mut table, around, mistakes);
+    let trust = document(&mut table, ["trust", "trust-file"], around, mistakes);
+    let session_seconds = table.take("session-seconds").and_then(|node| {
+        let seconds = match &node.value {
+            Value::Number(seconds) => u32::try_from(*seconds).ok(),
+            _ => None,
+        };
+        let seconds = seconds.filter(|seconds| SESSION_SECONDS.contains(seconds));
+        if seconds.is_none() {
+            mistakes.note(node.at, "`session-seconds` must be 3600 to 43200");
+        }
+        seconds
+    });
+    table.end(mistakes);
+    Role { at, principal, trust, session_seconds }
+}
+
+/// The name and the identity policies of a user or role.
+fn named(table: &mut Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -> Principal {
     let name = table.required("name", mistakes).map_or_else(String::new, |(at, name)| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
@@ -164,7 +232,6 @@ fn principal(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<
         }
         declared.end(mistakes);
     }
-    table.end(mistakes);
     Principal { name, policies }
 }
 

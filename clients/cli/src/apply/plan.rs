@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use strongroom_admin_api::{
-    CreateBinding, CreateKey, CreatePrincipal, CreateTenant, Endpoint, Key, KeyDescription, KeyPolicy, KeyRotation,
-    Page, Policy, Principal, PutPolicy, Tag, Tags, Tenant,
+    AssumableRole, CreateBinding, CreateKey, CreatePrincipal, CreateRole, CreateTenant, Endpoint, Key, KeyDescription,
+    KeyPolicy, KeyRotation, Page, Policy, Principal, PutKeyPolicy, PutPolicy, Tag, Tags, Tenant, UpdateRole,
 };
 
 use super::declared;
@@ -19,6 +19,9 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// How many things are as declared.
     pub(super) unchanged: usize,
+    /// Whether key policies are taken that nobody could change again where the keys are used.
+    #[serde(skip)]
+    bypass_lockout: bool,
 }
 
 /// One thing that is made or changed.
@@ -26,7 +29,7 @@ pub(super) struct Plan {
 pub(super) struct Step {
     /// `create` or `change`.
     pub(super) action: &'static str,
-    /// `tenant`, `principal`, `policy` or `key`.
+    /// `tenant`, `principal`, `role`, `policy` or `key`.
     pub(super) kind: &'static str,
     /// The tenant's account number.
     pub(super) tenant: String,
@@ -81,12 +84,14 @@ impl std::fmt::Display for Change {
 pub(super) fn plan(
     client: &Client<'_>,
     tenants: &[declared::Tenant],
+    bypass_lockout: bool,
     mistakes: &mut Mistakes<'_>,
 ) -> Result<Plan, CliError> {
-    let mut plan = Plan::default();
+    let mut plan = Plan { bypass_lockout, ..Plan::default() };
     for tenant in tenants {
         let is_new = plan.tenant(client, tenant, mistakes)?;
         plan.principals(client, tenant, is_new)?;
+        plan.roles(client, tenant, is_new, mistakes)?;
         plan.keys(client, tenant, is_new, mistakes)?;
     }
     Ok(plan)
@@ -147,20 +152,100 @@ impl Plan {
                 let act = Act::new(Endpoint::CreatePrincipal, &[account], &make)?;
                 self.create("principal", account, name, Vec::new(), act);
             }
-            for (policy, document) in policies {
-                let former = attached.iter().find(|attached| attached.name == *policy);
-                if former.is_some_and(|former| same_document(&former.document, document)) {
-                    self.unchanged += 1;
+            self.policies(account, name, policies, &attached)?;
+        }
+        Ok(())
+    }
+
+    fn roles(
+        &mut self,
+        client: &Client<'_>,
+        tenant: &declared::Tenant,
+        is_new: bool,
+        mistakes: &mut Mistakes<'_>,
+    ) -> Result<(), CliError> {
+        let account = tenant.account.as_str();
+        let there: Vec<AssumableRole> = match is_new || tenant.roles.is_empty() {
+            true => Vec::new(),
+            false => client.all(Endpoint::ListRoles, &[account])?,
+        };
+        for declared::Role { at, principal: declared::Principal { name, policies }, trust, session_seconds } in
+            &tenant.roles
+        {
+            let reference = format!("role/{name}");
+            let mut attached = Vec::new();
+            match (there.iter().find(|role| role.principal.name == reference), trust) {
+                (Some(role), _) => {
+                    self.role(account, name, role, trust.as_ref(), *session_seconds)?;
+                    attached = client.ask::<Page<Policy>>(Endpoint::ListPolicies, &[account, &reference])?.items;
+                }
+                (None, Some(trust)) => {
+                    let (trust_policy, session_seconds) = (trust.clone(), *session_seconds);
+                    let changes = vec![Change::new("trust", None, size(trust))];
+                    let make = CreateRole { name: name.clone(), trust_policy, session_seconds };
+                    self.create("role", account, name, changes, Act::new(Endpoint::CreateRole, &[account], &make)?);
+                }
+                (None, None) => {
+                    mistakes.note(
+                        *at,
+                        format!("there is no role {name}; to have it made, give its `trust` or `trust-file`"),
+                    );
                     continue;
                 }
-                let put = PutPolicy { document: document.clone() };
-                let act = Act::new(Endpoint::PutPolicy, &[account, name, policy], &put)?;
-                let changes =
-                    vec![Change::new("document", former.map(|former| size(&former.document)), size(document))];
-                self.create("policy", account, &format!("{policy} of {name}"), changes, act);
-                if let (Some(step), true) = (self.steps.last_mut(), former.is_some()) {
-                    step.action = "change";
-                }
+            }
+            self.policies(account, &reference, policies, &attached)?;
+        }
+        Ok(())
+    }
+
+    /// A role that is there.
+    fn role(
+        &mut self,
+        account: &str,
+        name: &str,
+        there: &AssumableRole,
+        trust: Option<&String>,
+        session_seconds: Option<u32>,
+    ) -> Result<(), CliError> {
+        let trust_policy = trust.filter(|trust| !same_document(&there.trust_policy, trust)).cloned();
+        let session_seconds = session_seconds.filter(|seconds| *seconds != there.session_seconds);
+        if trust_policy.is_none() && session_seconds.is_none() {
+            self.unchanged += 1;
+            return Ok(());
+        }
+        let mut changes = Vec::new();
+        changes.extend(
+            trust_policy.iter().map(|trust| Change::new("trust", Some(size(&there.trust_policy)), size(trust))),
+        );
+        let from = there.session_seconds.to_string();
+        changes.extend(session_seconds.map(|to| Change::new("session-seconds", Some(from), to.to_string())));
+        let update = UpdateRole { trust_policy, session_seconds };
+        let acts = vec![Act::new(Endpoint::UpdateRole, &[account, name], &update)?];
+        let (tenant, name) = (account.to_owned(), name.to_owned());
+        self.steps.push(Step { action: "change", kind: "role", tenant, name, changes, acts });
+        Ok(())
+    }
+
+    /// The identity policies of a user or role.
+    fn policies(
+        &mut self,
+        account: &str,
+        of: &str,
+        policies: &[(String, String)],
+        attached: &[Policy],
+    ) -> Result<(), CliError> {
+        for (policy, document) in policies {
+            let former = attached.iter().find(|attached| attached.name == *policy);
+            if former.is_some_and(|former| same_document(&former.document, document)) {
+                self.unchanged += 1;
+                continue;
+            }
+            let put = PutPolicy { document: document.clone() };
+            let act = Act::new(Endpoint::PutPolicy, &[account, of, policy], &put)?;
+            let changes = vec![Change::new("document", former.map(|former| size(&former.document)), size(document))];
+            self.create("policy", account, &format!("{policy} of {of}"), changes, act);
+            if let (Some(step), true) = (self.steps.last_mut(), former.is_some()) {
+                step.action = "change";
             }
         }
         Ok(())
@@ -224,6 +309,7 @@ impl Plan {
             policy: declared.policy,
             tags: declared.tags,
             rotation_period_days,
+            bypass_lockout: self.bypass_lockout,
         };
         self.create("key", account, alias, changes, Act::new(Endpoint::CreateKey, &[account], &make)?);
         Ok(())
@@ -274,7 +360,8 @@ impl Plan {
             let there: KeyPolicy = client.ask(Endpoint::GetKeyPolicy, &id)?;
             if !same_document(&there.document, document) {
                 changes.push(Change::new("policy", Some(size(&there.document)), size(document)));
-                acts.push(Act::new(Endpoint::PutKeyPolicy, &id, &KeyPolicy { document: document.clone() })?);
+                let put = PutKeyPolicy { document: document.clone(), bypass_lockout: self.bypass_lockout };
+                acts.push(Act::new(Endpoint::PutKeyPolicy, &id, &put)?);
             }
         }
         if let Some(days) = declared.rotation.filter(|days| *days != key.rotation_period_days.unwrap_or_default()) {

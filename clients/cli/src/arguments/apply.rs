@@ -19,6 +19,9 @@ pub struct ApplyOptions {
     /// The region of keys that name none.
     #[arg(long, env = "AWS_REGION")]
     pub region: Option<String>,
+    /// Take key policies that nobody could change again where the keys are used.
+    #[arg(long)]
+    pub bypass_lockout: bool,
     /// Go on without asking.
     #[arg(short, long)]
     pub yes: bool,

@@ -100,3 +100,40 @@ fn listings_longer_than_a_page_are_whole() {
     let listed = json(&house.done("principal list --tenant 123456789012 --output json"));
     assert_eq!(listed["items"].as_array().unwrap().len(), 101);
 }
+
+#[test]
+fn services_are_made_by_operators_and_have_access_keys() {
+    let house = House::new();
+    let made = house.done("principal create --tenant services --name s3.example.internal");
+    assert!(made.contains("s3.example.internal"), "{made}");
+    assert!(house.done("principal list --tenant services").contains("s3.example.internal"));
+    let key = house.done("access-key create --tenant services --principal s3.example.internal");
+    assert!(key.contains("AKIA"), "{key}");
+    for refused in [
+        "principal create --tenant services --name s3",
+        "access-key create --tenant services --root",
+        "policy attach --tenant services --principal s3.example.internal --role key-user",
+        "role list --tenant services",
+    ] {
+        assert_eq!(house.run(refused).exit, 1, "{refused}");
+    }
+    house.done("principal suspend --tenant services s3.example.internal");
+    house.done("principal delete --tenant services s3.example.internal");
+}
+
+#[test]
+fn a_request_is_explained_by_the_name_that_it_calls_a_key_by() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    let file = house.test.directory.path().join("key.toml");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"{account}"},"Action":"test:*","Resource":"*"}]}"#;
+    let text = format!("[[key]]\nalias = 'alias/app'\nkind = 'test-alias'\nregion = 'here-1'\npolicy = '{policy}'\n");
+    std::fs::write(&file, text).unwrap();
+    house.done(&format!("apply -f {} --tenant 123456789012 --yes", file.display()));
+    let ask = "policy explain --tenant 123456789012 --action test:Encrypt --name alias/app --region here-1";
+    let told = house.done(ask);
+    assert!(told.contains("allowed"), "{told}");
+    let refused = house.run(&ask.replace("alias/app", "alias/none"));
+    assert!(refused.exit == 1 && refused.err.contains("NotFound"), "{refused:?}");
+    assert_eq!(house.run(&ask.replace("alias/app", "nothing")).exit, 1);
+}

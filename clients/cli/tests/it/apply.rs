@@ -183,3 +183,111 @@ fn the_shipped_profile_is_a_file_without_mistakes_for_any_tenant() {
     }
     assert_eq!(house.run("apply --profile none --tenant 111122223333").exit, 2);
 }
+
+const ROLE: &str = r#"
+[[tenant]]
+account = "123456789012"
+name = "prod"
+
+[[tenant.principal]]
+name = "alice"
+
+[[tenant.role]]
+name = "app"
+trust = '''{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::{account}:user/alice"},"Action":"sts:AssumeRole"}]}'''
+session-seconds = 7200
+policies = ["key-user"]
+"#;
+
+#[test]
+fn a_role_is_made_with_its_trust_and_policies_and_follows_the_file() {
+    let house = House::new();
+    let first = file(&house, "role.toml", ROLE);
+    let plan = house.done(&format!("apply -f {first} --yes"));
+    assert!(plan.contains("+ role app") && plan.contains("+ policy key-user of role/app"), "{plan}");
+    let role = json(&house.done("role show --tenant 123456789012 app --output json"));
+    assert_eq!(role["session_seconds"], 7200);
+    assert!(role["trust_policy"].as_str().unwrap().contains("arn:aws:iam::123456789012:user/alice"), "{role}");
+    let again = json(&house.done(&format!("apply -f {first} --yes --output json")));
+    assert_eq!((&again["steps"], &again["unchanged"]), (&Value::Array(Vec::new()), &Value::from(4)), "{again}");
+    let changed = ROLE.replace("7200", "3600").replace("sts:AssumeRole", "sts:*");
+    let changed = file(&house, "changed.toml", &changed);
+    let plan = house.done(&format!("apply -f {changed} --yes"));
+    assert!(plan.contains("~ role app") && plan.contains("session-seconds: 7200 -> 3600"), "{plan}");
+    assert!(house.done(&format!("apply -f {changed} --dry-run")).contains("0 to create, 0 to change"));
+}
+
+#[test]
+fn mistakes_in_roles_are_told_with_their_lines() {
+    let house = House::new();
+    let text =
+        "[[role]]\nname = 'a'\nsession-seconds = 60\n[[role]]\nname = 'a'\ntrust = '{'\n[[role]]\nname = 'b c'\n";
+    let path = file(&house, "wrong.toml", text);
+    let ran = house.run(&format!("apply -f {path} --yes --tenant 123456789012"));
+    assert_eq!(ran.exit, 2, "{ran:?}");
+    for (line, problem) in [(3, "3600 to 43200"), (4, "declared twice"), (6, "no JSON"), (8, "1 to 64")] {
+        let found =
+            ran.err.lines().any(|told| told.contains(&format!("wrong.toml:{line}: ")) && told.contains(problem));
+        assert!(found, "{line} {problem}: {}", ran.err);
+    }
+    house.done("tenant create --account 123456789012 --name prod");
+    let path = file(&house, "untrusting.toml", "[[role]]\nname = 'a'\n");
+    let ran = house.run(&format!("apply -f {path} --yes --tenant 123456789012"));
+    assert!(ran.exit == 2 && ran.err.contains("give its `trust`"), "{ran:?}");
+}
+
+#[test]
+fn a_tenants_administrator_applies_a_file_of_its_own_tenant_over_https() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    house.done("tenant create --account 444455556666 --name other");
+    house.done("principal create --tenant 123456789012 --name admin --role tenant-administrator");
+    let key = json(
+        &house
+            .done("access-key create --tenant 123456789012 --principal admin --output json")
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned(),
+    );
+    let bundle = house.authority.display().to_string();
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", key["access_key_id"].as_str().unwrap()),
+        ("AWS_SECRET_ACCESS_KEY", key["secret_access_key"].as_str().unwrap()),
+        ("AWS_CA_BUNDLE", bundle.as_str()),
+    ];
+    let text = HOUSE.replace("description =", "policy = '''{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"{account}\"},\"Action\":\"*\",\"Resource\":\"*\"}]}'''\ndescription =");
+    let line = format!("apply -f {} --yes --bypass-lockout", file(&house, "house.toml", &text));
+    let ran = house.run_over_https(&line, &variables);
+    assert!(ran.exit == 0 && ran.out.contains("done: create key alias/app"), "{ran:?}");
+    let ran = house.run_over_https(&format!("apply -f {} --yes", file(&house, "role.toml", ROLE)), &variables);
+    assert!(ran.exit == 0 && ran.out.contains("done: create role app"), "{ran:?}");
+    let changed = text.replace("of the application", "changed").replace("rotation-days = 90", "rotation-days = 0");
+    let changed = changed
+        .replace("Purpose = \"app\"", "Purpose = \"other\"")
+        .replace("\"Action\":\"*\"", "\"Action\":\"test:*\"");
+    let ran = house.run_over_https(
+        &format!("apply -f {} --yes --bypass-lockout", file(&house, "changed.toml", &changed)),
+        &variables,
+    );
+    assert!(ran.exit == 0 && ran.out.contains("done: change key alias/app"), "{ran:?}");
+    let other = text.replace("123456789012", "444455556666").replace("\"prod\"", "\"other\"");
+    let ran = house.run_over_https(&format!("apply -f {} --yes", file(&house, "other.toml", &other)), &variables);
+    assert!(ran.exit != 0 && ran.err.contains("AccessDenied"), "{ran:?}");
+}
+
+#[test]
+fn a_key_policy_that_locks_everyone_out_is_refused_unless_it_is_meant() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"{account}"},"Action":"test:Encrypt","Resource":"*"}]}"#;
+    let text = format!("[[key]]\nalias = 'alias/app'\nkind = 'test-alias'\nregion = 'here-1'\npolicy = '{policy}'\n");
+    let line = format!("apply -f {} --tenant 123456789012 --yes", file(&house, "locked.toml", &text));
+    let ran = house.run(&line);
+    assert!(ran.exit == 1 && ran.err.contains("Lockout"), "{ran:?}");
+    house.done(&format!("{line} --bypass-lockout"));
+    let open = text.replace("test:Encrypt", "test:*");
+    house.done(&format!("apply -f {} --tenant 123456789012 --yes", file(&house, "open.toml", &open)));
+    assert!(house.run(&line).err.contains("Lockout"), "a policy that is replaced, too");
+    house.done(&format!("{line} --bypass-lockout"));
+}

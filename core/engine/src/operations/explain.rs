@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal, Session};
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::id::TenantId;
 use strongroom_model::purpose::Purpose;
 use strongroom_policy::Attributes;
 
@@ -27,7 +27,7 @@ pub struct ExplainRequest {
     /// What for.
     pub action: Action,
     /// On which key; on the tenant as a whole if neither a key nor a principal is named.
-    pub key: Option<KeyId>,
+    pub key: Option<KeyReference>,
     /// On which principal of the tenant, by name.
     pub on_principal: Option<String>,
     /// Where; in the key's own region if absent.
@@ -42,9 +42,9 @@ impl Operation for ExplainRequest {
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let target = Target::Tenant(self.tenant);
         let mut demands = vec![Demand { action: Action::ReadPrincipals, target, purpose: Purpose::Inspect }];
-        demands.extend(self.key.map(|key| Demand {
+        demands.extend(self.key.clone().map(|key| Demand {
             action: Action::GetKeyPolicy,
-            target: Target::Key(KeyReference::Id(key)),
+            target: Target::Key(key),
             purpose: Purpose::Inspect,
         }));
         Ok(demands)
@@ -67,7 +67,7 @@ impl Operation for ExplainRequest {
             principal,
             credential: None,
         };
-        let key = self.key.map(|_| authorized.key(0)).transpose()?.map(|handle| &**handle.entry());
+        let key = self.key.as_ref().map(|_| authorized.key(0)).transpose()?.map(|handle| &**handle.entry());
         let own_region = || key.map_or_else(|| Arc::from(""), |key| Arc::from(key.row.region.as_str()));
         let call = Call {
             caller: Arc::new(caller),
@@ -94,7 +94,10 @@ impl Operation for ExplainRequest {
             account,
             key,
             role: target.as_deref().filter(|entry| entry.trust.is_some()),
-            asked: None,
+            asked: match &self.key {
+                Some(KeyReference::Name(name)) => Some(name),
+                _ => None,
+            },
             keys: &[],
             attributes: None,
         };

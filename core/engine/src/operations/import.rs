@@ -19,6 +19,7 @@ use strongroom_secret::SecretBytes;
 
 use super::key::{insert_version, present_domain_key, wrapped_version};
 use super::lineage::{others, require_no_replica};
+use super::rotation::scheduled;
 use crate::catalog::{Catalog, KeyEntry};
 use crate::error::{self, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
@@ -367,8 +368,7 @@ impl Operation for ExpireMaterial {
     type Output = bool;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        let target = Target::Key(self.key.clone());
-        Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
+        Ok(scheduled(&self.key, Purpose::Inspect))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {

@@ -20,6 +20,7 @@ use strongroom_policy::{Document, Kind};
 
 use super::import::complete;
 use super::lineage::{others, require_primary, share_rotation};
+use crate::call::Call;
 use crate::catalog::KeyEntry;
 use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
@@ -421,29 +422,30 @@ pub(crate) fn check_policy(
     bypass_lockout: bool,
 ) -> Result<(), Halt> {
     let parsed = Document::parse(document, Kind::Resource).map_err(EngineError::InvalidPolicy)?;
-    let call = authorized.call();
     named::check(authorized.engine().catalog(), tenant, &parsed)?;
     if bypass_lockout {
         return Ok(());
     }
-    let compiled = parsed.compile();
+    let call = authorized.call();
     let (resource, account): (&str, &str) = match handle {
         Some(handle) => (handle.resource(), &handle.entry().tenant.account),
         None => ("*", &call.caller.account),
     };
-    let key = handle.map(|handle| &**handle.entry());
-    let subject = Subject {
-        action: Action::PutKeyPolicy,
-        resource,
-        account,
-        key,
-        role: None,
-        asked: None,
-        keys: &[],
-        attributes: None,
-    };
+    check_lockout(authorized, call, handle.map(|handle| &**handle.entry()), (resource, account), parsed)
+}
+
+/// That whoever makes `call` could replace a policy once it holds.
+pub(crate) fn check_lockout(
+    authorized: &Authorized<'_>,
+    call: &Call,
+    key: Option<&KeyEntry>,
+    (resource, account): (&str, &str),
+    policy: Document,
+) -> Result<(), Halt> {
+    let action = Action::PutKeyPolicy;
+    let subject = Subject { action, resource, account, key, role: None, asked: None, keys: &[], attributes: None };
     let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
-    match authorized.engine().could_still_govern(call, &subject, &compiled, now)? {
+    match authorized.engine().could_still_govern(call, &subject, &policy.compile(), now)? {
         true => Ok(()),
         false => Err(EngineError::Lockout.into()),
     }

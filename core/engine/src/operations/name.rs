@@ -9,6 +9,7 @@ use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_model::usage::UsageProfile;
 
+use super::govern::check_lockout_under;
 use super::key::{CreateKey, bind, unchanged};
 use crate::call::Dialect;
 use crate::catalog::KeyEntry;
@@ -171,6 +172,8 @@ pub struct CreateNamedKey {
     pub names: Vec<Name>,
     /// The front end that owns them all.
     pub owner: &'static dyn Dialect,
+    /// Whether a policy is taken that nobody could change again through that front end.
+    pub bypass_lockout: bool,
 }
 
 impl Operation for CreateNamedKey {
@@ -194,6 +197,10 @@ impl Operation for CreateNamedKey {
             if find(authorized, name)?.is_some() {
                 return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());
             }
+        }
+        if !self.bypass_lockout {
+            let place = (self.key.tenant, &*self.key.name.region);
+            check_lockout_under(authorized, self.owner, None, place, &self.key.policy)?;
         }
         let (mut batch, made) = match self.key.run(authorized)? {
             Outcome::Change(batch, made) => (batch, made),

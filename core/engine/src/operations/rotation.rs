@@ -56,14 +56,18 @@ impl Operation for RotateDue {
     type Output = bool;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        let target = Target::Key(self.key.clone());
-        Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Rotate }])
+        Ok(scheduled(&self.key, Purpose::Rotate))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
         let rotated = rotate(authorized, authorized.key(0)?, RotationCause::Automatic)?;
         Ok(rotated.map_or(Outcome::Answer(false), |batch| Outcome::Change(batch, true)))
     }
+}
+
+/// What an act of the scheduler on a key demands.
+pub(super) fn scheduled(key: &KeyReference, purpose: Purpose) -> Vec<Demand> {
+    vec![Demand { action: Action::Scheduled, target: Target::Key(key.clone()), purpose }]
 }
 
 /// The changes that rotate a key; `None` when it was to be rotated at its time and that has not come.
@@ -151,8 +155,7 @@ impl Operation for SkipRotation {
     type Output = bool;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        let target = Target::Key(self.key.clone());
-        Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
+        Ok(scheduled(&self.key, Purpose::Inspect))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
@@ -196,8 +199,7 @@ impl Operation for DestroyKey {
     type Output = Destruction;
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        let target = Target::Key(self.key.clone());
-        Ok(vec![Demand { action: Action::Scheduled, target, purpose: Purpose::Inspect }])
+        Ok(scheduled(&self.key, Purpose::Inspect))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Destruction>, Halt> {

@@ -155,7 +155,7 @@ fn a_grant_that_allows_its_own_retirement_is_not_explained_as_leave_to_retire_ot
             principal: Some("anna".to_owned()),
             dialect: &TestDialect,
             action,
-            key: Some(key.row.id),
+            key: Some(by_name(&key)),
             region: None,
             attributes: Arc::new(NoAttributes),
         };
