@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Source};
+use strongroom_model::clock::Timestamp;
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::usage::Usage;
 use strongroom_policy::{Attributes, ConditionKey, NoAttributes, Value};
 
+use crate::Engine;
 use crate::catalog::KeyEntry;
 use crate::error::EngineError;
 use crate::operation::KeyHandle;
+use crate::operations::key::DAY;
 
 /// How a front end names things: in policies, in records, in refusals. The engine knows none of these words.
 pub trait Dialect: Send + Sync + 'static {
@@ -117,8 +120,32 @@ pub struct Facts<'a> {
     pub keys: &'a [KeyHandle],
     /// Milliseconds since 1970.
     pub now: i64,
-    /// Whole days since the key was used last, or was made if it never was; for what takes the key out of use only.
-    pub unused_days: Option<i64>,
+    pub(crate) usage: Option<UsageOf<'a>>,
+}
+
+/// Where the use of a key that is to be taken out of use can be looked up. Blocks, so it is there on a worker only.
+#[derive(Clone, Copy)]
+pub(crate) struct UsageOf<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) key: &'a KeyEntry,
+}
+
+impl Facts<'_> {
+    /// Whole days since the key was used last, or was made if it never was; for what takes the key out of use only. Where
+    /// the ledger can't tell the key counts as in use: a policy that asks is there to stop just this.
+    #[must_use]
+    pub fn unused_days(&self) -> Option<i64> {
+        let UsageOf { engine, key } = self.usage?;
+        let newest = match engine.last_use(key.row.id) {
+            Ok(last) => last.map_or(key.row.created, |last| last.at.max(key.row.created)),
+            Err(error) => {
+                tracing::warn!(%error, "the usage ledger could not be read; the key counts as used today");
+                return Some(0);
+            }
+        };
+        let unused = Timestamp(u64::try_from(self.now).unwrap_or(0)).since(newest);
+        Some(i64::try_from(unused.as_secs() / DAY.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 /// One request, as proved and parsed by a front end.

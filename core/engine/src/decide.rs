@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal};
-use strongroom_model::clock::Timestamp;
 use strongroom_model::name::Name;
 use strongroom_policy::{
     Attributes, Combining, CompiledPolicy, ConditionKey, Constraints, Effect, Grant, Grantee, Missing, Outcome,
@@ -12,11 +11,10 @@ use strongroom_policy::{
 };
 
 use crate::Engine;
-use crate::call::{Call, Facts};
+use crate::call::{Call, Facts, UsageOf};
 use crate::catalog::{KeyEntry, PrincipalEntry};
 use crate::error::{Denial, EngineError, Noun};
 use crate::operation::{Halt, KeyHandle};
-use crate::operations::key::DAY;
 use crate::rows::GrantRow;
 use crate::workers::Ground;
 
@@ -78,8 +76,8 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn facts(&self, call: &'a Call, now: i64, unused_days: Option<i64>) -> Facts<'a> {
-        Facts { call, key: self.key, asked: self.asked, keys: self.keys, now, unused_days }
+    fn facts(&self, call: &'a Call, now: i64, usage: Option<UsageOf<'a>>) -> Facts<'a> {
+        Facts { call, key: self.key, asked: self.asked, keys: self.keys, now, usage }
     }
 }
 
@@ -94,7 +92,7 @@ impl Engine {
         decided: &mut Decided,
     ) -> Result<(), Halt> {
         let principal = self.principal_of(&call.caller, ground)?;
-        let facts = Attached::new(call, subject, now, self.unused_days(subject, now, ground)?);
+        let facts = Attached::new(call, subject, now, self.usage_of_subject(subject, ground)?);
         let request = request(call, subject, &facts);
         let session_policies = self.session_policies(&call.caller)?;
         let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
@@ -128,7 +126,7 @@ impl Engine {
     /// Says what would be decided, and of every statement whether it matched, and why not. Reads the store.
     pub(crate) fn explain(&self, call: &Call, subject: &Subject<'_>, now: i64) -> Result<Explained, Halt> {
         let principal = self.principal_of(&call.caller, Ground::Worker)?;
-        let facts = Attached::new(call, subject, now, self.unused_days(subject, now, Ground::Worker)?);
+        let facts = Attached::new(call, subject, now, self.usage_of_subject(subject, Ground::Worker)?);
         let request = request(call, subject, &facts);
         let session_policies = self.session_policies(&call.caller)?;
         let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
@@ -185,24 +183,15 @@ impl Engine {
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
     }
 
-    /// Whole days for which a key was not used that is to be taken out of use. Where the ledger can't tell it counts as in
-    /// use: a policy that asks is there to stop just this.
-    fn unused_days(&self, subject: &Subject<'_>, now: i64, ground: Ground) -> Result<Option<i64>, Halt> {
-        let (Some(key), Action::DisableKey | Action::ScheduleKeyDestruction) = (subject.key, subject.action) else {
-            return Ok(None);
-        };
-        if ground == Ground::Here {
-            return Err(Halt::Move(Ground::Worker));
-        }
-        let newest = match self.last_use(key.row.id) {
-            Ok(last) => last.map_or(key.row.created, |last| last.at.max(key.row.created)),
-            Err(error) => {
-                tracing::warn!(%error, "the usage ledger could not be read; the key counts as used today");
-                return Ok(Some(0));
+    /// Where policies may ask for the use of a key that is to be taken out of use.
+    fn usage_of_subject<'a>(&'a self, subject: &Subject<'a>, ground: Ground) -> Result<Option<UsageOf<'a>>, Halt> {
+        match (subject.key, subject.action) {
+            (Some(_), Action::DisableKey | Action::ScheduleKeyDestruction) if ground == Ground::Here => {
+                Err(Halt::Move(Ground::Worker))
             }
-        };
-        let unused = Timestamp(u64::try_from(now).unwrap_or(0)).since(newest);
-        Ok(Some(i64::try_from(unused.as_secs() / DAY.as_secs()).unwrap_or(i64::MAX)))
+            (Some(key), Action::DisableKey | Action::ScheduleKeyDestruction) => Ok(Some(UsageOf { engine: self, key })),
+            _ => Ok(None),
+        }
     }
 
     /// The user, the service, or the role of the session, that asks.
@@ -426,8 +415,8 @@ struct Attached<'a> {
 }
 
 impl<'a> Attached<'a> {
-    fn new(call: &'a Call, subject: &Subject<'a>, now: i64, unused_days: Option<i64>) -> Self {
-        Self { carried: subject.attributes.unwrap_or(&*call.attributes), facts: subject.facts(call, now, unused_days) }
+    fn new(call: &'a Call, subject: &Subject<'a>, now: i64, usage: Option<UsageOf<'a>>) -> Self {
+        Self { carried: subject.attributes.unwrap_or(&*call.attributes), facts: subject.facts(call, now, usage) }
     }
 }
 

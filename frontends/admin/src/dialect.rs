@@ -59,7 +59,7 @@ impl Dialect for AdminDialect {
             "aws:sourceip" => address(),
             "aws:currenttime" => Some(Value::Time(facts.now)),
             "aws:epochtime" => Some(Value::Number(facts.now / 1000)),
-            "kms:trailingdayswithoutkeyusage" => facts.unused_days.map(Value::Number),
+            "kms:trailingdayswithoutkeyusage" => facts.unused_days().map(Value::Number),
             _ => None,
         };
         value.filter(|_| index == 0)

@@ -115,7 +115,7 @@ impl Dialect for KmsDialect {
             "aws:viaawsservice" => one(Some(Value::Bool(false))),
             "kms:calleraccount" => one(Some(Value::Text(&call.caller.account))),
             "kms:requestalias" => one(asked_alias(facts)),
-            "kms:trailingdayswithoutkeyusage" => one(facts.unused_days.map(Value::Number)),
+            "kms:trailingdayswithoutkeyusage" => one(facts.unused_days().map(Value::Number)),
             "kms:reencryptonsamekey" => one(same_key(facts).map(Value::Bool)),
             _ => match aws::surroundings(key, facts) {
                 Some(value) => one(Some(value)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use strongroom_audit::port::Position;
 use strongroom_model::action::Action;
-use strongroom_model::id::{InstallationId, RecordId};
+use strongroom_model::id::{CredentialId, InstallationId, PrincipalId, RecordId};
 
 use super::*;
 
