@@ -22,8 +22,11 @@ pub use self::books::UsageRow;
 pub(crate) use self::books::{
     ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, OutboxRow, PlannedRootRow, PositionRow,
 };
+pub use self::identity::{
+    CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, ServiceRow, TokenIssuerRow, role_reference,
+    service_reference,
+};
 pub(crate) use self::identity::{ROLES, SERVICES};
-pub use self::identity::{CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, TokenIssuerRow, role_reference};
 
 const VERSION: u8 = 1;
 
