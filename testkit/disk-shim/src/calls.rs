@@ -1,4 +1,4 @@
-//! The C library's names for writing, syncing and truncating, passed on as system calls.
+//! The C library's names for reading, writing, syncing and truncating, passed on as system calls.
 #![expect(unsafe_code, reason = "the C library's functions are replaced")]
 #![expect(unreachable_pub, reason = "exported by their C names")]
 
@@ -46,6 +46,14 @@ fn written(fd: RawFd, offset: Option<off_t>, length: size_t, write: impl Fn(size
             fail(libc::EIO)
         }
         _ => write(length),
+    }
+}
+
+fn read_from(fd: RawFd, read: impl Fn() -> ssize_t) -> ssize_t {
+    let Some(path) = rules::concerned(fd) else { return read() };
+    match rules::before(Call::Read, &path) {
+        Some(Effect::Fail(errno)) => fail(errno),
+        _ => read(),
     }
 }
 
@@ -122,6 +130,30 @@ fn truncated(fd: RawFd, length: off_t) -> c_int {
             truncate()
         }
     }
+}
+
+/// # Safety
+/// As of `read(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn read(fd: c_int, bytes: *mut c_void, length: size_t) -> ssize_t {
+    // SAFETY: the caller's room for bytes.
+    read_from(fd, || unsafe { libc::syscall(libc::SYS_read, fd, bytes, length) as ssize_t })
+}
+
+/// # Safety
+/// As of `pread(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pread(fd: c_int, bytes: *mut c_void, length: size_t, offset: off_t) -> ssize_t {
+    // SAFETY: the caller's room for bytes.
+    read_from(fd, || unsafe { libc::syscall(libc::SYS_pread64, fd, bytes, length, offset) as ssize_t })
+}
+
+/// # Safety
+/// As of `pread(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pread64(fd: c_int, bytes: *mut c_void, length: size_t, offset: off_t) -> ssize_t {
+    // SAFETY: the same function by its other name.
+    unsafe { pread(fd, bytes, length, offset) }
 }
 
 /// # Safety

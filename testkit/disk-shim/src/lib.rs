@@ -1,5 +1,5 @@
 //! A disk that fails as it is told: a shared library, preloaded into a program, that stands before the C library's
-//! writes, syncs and truncations of files below one directory.
+//! reads, writes, syncs and truncations of files below one directory.
 //!
 //! Never shipped. Built as a shared library to be preloaded, and as a Rust library for the test that steers it through
 //! a control file, which is read anew before each call. (Linked into the test, the same functions pass everything on.)
@@ -30,7 +30,7 @@ pub fn library() -> Option<PathBuf> {
 }
 
 /// The control file of one test. Each line is `WHERE CALL WHEN EFFECT`, and the first that is due takes effect:
-/// `WHERE` is a part of a file's path below the directory, such as `audit/`, or `*`; `CALL` is `write`, `sync`, `truncate` or `*`;
+/// `WHERE` is a part of a file's path below the directory, such as `audit/`, or `*`; `CALL` is `read`, `write`, `sync`, `truncate` or `*` (all but reads);
 /// `WHEN` is `always`, `nth:N` (the Nth such call since these rules were set, from 1), `after:N` (every one behind it) or
 /// `one-in:N` (by chance); `EFFECT` is
 /// - `eio` or `enospc`: the call fails so, and does nothing;

@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 /// What is about to be done to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
+    Read,
     Write,
     Sync,
     Truncate,
@@ -86,7 +87,8 @@ fn due(state: &mut State, call: Call, path: &str) -> Option<(Effect, String)> {
         match words.as_slice() {
             ["seed", number] => seed = number.parse().unwrap_or(0),
             [place, wanted, when, effect] => {
-                let about = (*place == "*" || path.contains(place)) && (*wanted == "*" || *wanted == name(call));
+                let any = *wanted == "*" && call != Call::Read;
+                let about = (*place == "*" || path.contains(place)) && (any || *wanted == name(call));
                 if !about || found.is_some() {
                     continue;
                 }
@@ -110,6 +112,7 @@ fn due(state: &mut State, call: Call, path: &str) -> Option<(Effect, String)> {
 
 const fn name(call: Call) -> &'static str {
     match call {
+        Call::Read => "read",
         Call::Write => "write",
         Call::Sync => "sync",
         Call::Truncate => "truncate",
@@ -151,6 +154,7 @@ mod tests {
         assert_eq!(count("* * after:3 torn", 5), [4, 5]);
         assert_eq!(count("store/ write always eio", 5), [0; 0]);
         assert_eq!(count("audit/ sync always eio", 5), [0; 0]);
+        assert_eq!(count("audit/ read always eio", 5), [0; 0]);
         let by_chance = count("audit/ write one-in:10 enospc", 1000).len();
         assert!((50..200).contains(&by_chance), "{by_chance}");
     }

@@ -1,5 +1,7 @@
 """For each operation a request that succeeds. The rows of the table say what they change in it."""
 
+from fidelity.world import FOR_GOOD, WRAPPING
+
 POLICY = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:*","Resource":"*"}]}'
 )
@@ -20,6 +22,7 @@ REQUESTS = {
     "CreateKey": ("symmetric", {}),
     "Decrypt": ("symmetric", {"CiphertextBlob": "{key.blob}"}),
     "Decapsulate": ("kem", {**KEM, "SharedSecretCiphertextBlob": "{key.sealed}"}),
+    "DeleteImportedKeyMaterial": ("imported", ONE_KEY),
     "DeleteAlias": ("symmetric", {"AliasName": "{key.alias}"}),
     "DeriveSharedSecret": (
         "agreement",
@@ -41,7 +44,17 @@ REQUESTS = {
     "GetKeyLastUsage": ("symmetric", ONE_KEY),
     "GetKeyPolicy": ("symmetric", ONE_KEY),
     "GetKeyRotationStatus": ("symmetric", ONE_KEY),
+    "GetParametersForImport": ("imported", {"KeyId": "{key}", **WRAPPING}),
     "GetPublicKey": ("sign", ONE_KEY),
+    "ImportKeyMaterial": (
+        "imported",
+        {
+            "KeyId": "{key}",
+            "ImportToken": "{key.import_token}",
+            "EncryptedKeyMaterial": "{key.wrapped}",
+            "ExpirationModel": FOR_GOOD,
+        },
+    ),
     "ListAliases": ("symmetric", ONE_KEY),
     "ListGrants": ("symmetric", ONE_KEY),
     "ListKeyPolicies": ("symmetric", ONE_KEY),
@@ -51,6 +64,7 @@ REQUESTS = {
     "ListRetirableGrants": ("symmetric", {"RetiringPrincipal": "{w.arn}"}),
     "PutKeyPolicy": ("symmetric", {"KeyId": "{key}", "Policy": POLICY}),
     "ReEncrypt": ("symmetric", {"CiphertextBlob": "{key.blob}", "DestinationKeyId": "{key}"}),
+    "ReplicateKey": ("primary", {"KeyId": "{key}", "ReplicaRegion": "{w.abroad}"}),
     "RetireGrant": ("symmetric", ONE_GRANT),
     "RevokeGrant": ("symmetric", ONE_GRANT),
     "RotateKeyOnDemand": ("symmetric", ONE_KEY),
@@ -60,6 +74,7 @@ REQUESTS = {
     "UntagResource": ("symmetric", {"KeyId": "{key}", "TagKeys": ["team"]}),
     "UpdateAlias": ("symmetric", {"AliasName": "{key.alias}", "TargetKeyId": "{key}"}),
     "UpdateKeyDescription": ("symmetric", {"KeyId": "{key}", "Description": "d"}),
+    "UpdatePrimaryRegion": ("replicated", {"KeyId": "{key}", "PrimaryRegion": "{w.abroad}"}),
     "Verify": ("sign", {**SIGN, "Signature": "{key.signature}"}),
     "VerifyMac": ("mac", {**MAC, "Mac": "{key.mac}"}),
 }
@@ -81,10 +96,16 @@ KEYS_ONLY = [name for name in WITH_KEY if name not in TAKES_ALIAS and name not i
 # Whether a key's state forbids it: the developer guide's table of key states.
 NOT_DISABLED = [
     *(name for name in TAKES_ALIAS if name != "DescribeKey"),
-    *("CreateGrant", "DisableKeyRotation", "EnableKeyRotation", "RotateKeyOnDemand"),
+    *("CreateGrant", "DisableKeyRotation", "EnableKeyRotation", "ReplicateKey", "RotateKeyOnDemand"),
+    "UpdatePrimaryRegion",
+]
+# Of a symmetric key that waits for its material.
+NOT_WAITING = [
+    *("CreateGrant", "Decrypt", "DisableKey", "EnableKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair"),
+    *("GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "ReEncrypt", "RotateKeyOnDemand"),
 ]
 NOT_DYING = [
     *NOT_DISABLED,
     *("CreateAlias", "DisableKey", "EnableKey", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateAlias"),
-    "UpdateKeyDescription",
+    *("GetParametersForImport", "ImportKeyMaterial", "UpdateKeyDescription"),
 ]

@@ -5,6 +5,7 @@ Texts name what is in the world: `{key}` is the row's key, `{w.account}` the wor
 
 import dataclasses
 
+from fidelity import constraints
 from fidelity import requests as r
 from fidelity.world import MODEL
 
@@ -110,6 +111,7 @@ FAMILIES = [
     each(r.WITH_KEY, "NotFoundException", "Key '{w.prefix}:key/{w.absent}' does not exist", named("{w.absent}")),
     each(r.WITH_KEY, "NotFoundException", "Invalid keyId 'nonsense'", named("nonsense")),
     each(r.WITH_KEY, "NotFoundException", "Invalid arn af-south-1", named(FAR_ARN)),
+    each(r.WITH_KEY, "NotFoundException", "Invalid arn {w.abroad}", named(f"arn:aws:kms:{{w.abroad}}:{{w.account}}:key/{NOTHING}")),
     each(
         r.TAKES_ALIAS,
         "NotFoundException",
@@ -134,6 +136,7 @@ FAMILIES = [
     ),
     # The key's state.
     each(r.NOT_DISABLED, "DisabledException", "{key.arn} is disabled.", {}, state="disabled"),
+    each(r.NOT_WAITING, "KMSInvalidStateException", "{key.arn} is pending import.", {}, kind="imported", state="waiting"),
     each(r.NOT_DYING, "KMSInvalidStateException", "{key.arn} is pending deletion.", {}, state="dying"),
     # What many requests carry.
     each([name for name in HAS_GRANT_TOKENS if name != "DescribeKey"], "InvalidGrantTokenException", ANY, {"GrantTokens": ["nonsense"]}),
@@ -218,6 +221,11 @@ PREFIX = (
     "Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
 )
 NAME = "satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$"
+WORN = (
+    "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for "
+    "this key: {key.arn}"
+)
+CROWDED = "Aliases per key quota for this account in this region is 50, current usage is 50."
 LOCKOUT = "The new key policy will not allow you to update the key policy in the future."
 LOCKING = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},'
@@ -438,8 +446,7 @@ ROWS = [
     Row("VerifyMac", "KMSInvalidMacException", None, {"Mac": b"nonsense"}),
     Row("VerifyMac", "ValidationException", broken("mac", "not be null", "null"), {"Mac": None}),
     # Keys
-    *policies("CreateKey"),
-    *tags("CreateKey"),
+    *(row for name in ("CreateKey", "ReplicateKey") for row in (*policies(name), *tags(name))),
     Row("CreateKey", "ValidationException", ANY, {"KeySpec": "AES"}),
     Row("CreateKey", "ValidationException", USAGE_NEEDED, {"KeySpec": "RSA_2048"}),
     Row("CreateKey", "ValidationException", USAGE_NEEDED, {"KeySpec": "HMAC_256"}),
@@ -494,8 +501,8 @@ ROWS = [
         "An alias with the name {key.alias_arn} already exists",
         {"AliasName": "{key.alias}"},
     ),
-    Row("CreateAlias", "LimitExceededException", ANY, state="crowded"),
-    Row("UpdateAlias", "LimitExceededException", ANY, {"TargetKeyId": "{crowded}"}),
+    Row("CreateAlias", "LimitExceededException", CROWDED, state="crowded"),
+    Row("UpdateAlias", "LimitExceededException", CROWDED, {"TargetKeyId": "{crowded}"}),
     Row("UpdateAlias", "ValidationException", ANY, {"TargetKeyId": "{mac}"}),
     *each(
         ["DeleteAlias", "UpdateAlias"],
@@ -555,8 +562,64 @@ ROWS = [
         broken("retiringPrincipal", "not be null", "null"),
         {"RetiringPrincipal": None},
     ),
+    # Imported material
+    *each(
+        ["GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"],
+        "UnsupportedOperationException",
+        "{symmetric.arn} origin is AWS_KMS which is not valid for this operation.",
+        named("{symmetric}"),
+    ),
+    *each(
+        ["EnableKeyRotation", "DisableKeyRotation"],
+        "UnsupportedOperationException",
+        "{imported.arn} origin is EXTERNAL which is not valid for this operation.",
+        named("{imported}"),
+    ),
+    Row("RotateKeyOnDemand", "KMSInvalidStateException", "No available key material pending rotation for the key: {key.arn}.", kind="imported"),
+    Row("GetParametersForImport", "UnsupportedOperationException", ANY, {"WrappingAlgorithm": "SM2PKE", "WrappingKeySpec": "SM2"}),
+    Row("ImportKeyMaterial", "InvalidImportTokenException", ANY, {"ImportToken": b"nonsense"}),
+    Row("ImportKeyMaterial", "InvalidImportTokenException", ANY, {"ImportToken": "{waiting.import_token}"}),
+    Row("ImportKeyMaterial", "InvalidCiphertextException", None, {"EncryptedKeyMaterial": bytes(256)}),
+    Row("ImportKeyMaterial", "IncorrectKeyMaterialException", ANY, {"EncryptedKeyMaterial": "{key.stray}"}),
+    Row("ImportKeyMaterial", "IncorrectKeyMaterialException", ANY, {"EncryptedKeyMaterial": "{key.odd}"}),
+    Row(
+        "ImportKeyMaterial",
+        "ValidationException",
+        "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES",
+        {"ExpirationModel": "KEY_MATERIAL_EXPIRES"},
+    ),
+    Row(
+        "ImportKeyMaterial",
+        "ValidationException",
+        "A validTo date cannot be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE",
+        {"ValidTo": 2e9},
+    ),
+    Row("ImportKeyMaterial", "ValidationException", ANY, {"ExpirationModel": None, "ValidTo": 1e9}),
+    # Multi-Region keys
+    *each(
+        ["ReplicateKey", "UpdatePrimaryRegion"],
+        "UnsupportedOperationException",
+        "{replica.arn} is not a multi-region primary key.",
+        named("{replica}"),
+    ),
+    *each(
+        ["ReplicateKey", "UpdatePrimaryRegion"],
+        "UnsupportedOperationException",
+        "{symmetric.arn} is not a multi-region primary key.",
+        named("{symmetric}"),
+    ),
+    *each(
+        ["ReplicateKey", "UpdatePrimaryRegion"],
+        "UnsupportedOperationException",
+        "The region af-south-1 is not one that this installation serves.",
+        lambda name: {"ReplicaRegion" if name == "ReplicateKey" else "PrimaryRegion": "af-south-1"},
+    ),
+    Row("ReplicateKey", "AlreadyExistsException", ANY, kind="replicated"),
+    Row("ReplicateKey", "AlreadyExistsException", ANY, {"ReplicaRegion": "{w.region}"}),
+    Row("UpdatePrimaryRegion", "ValidationException", ANY, {"PrimaryRegion": "{w.region}"}),
+    Row("UpdatePrimaryRegion", "NotFoundException", ANY, kind="primary"),
     # Rotation
-    Row("RotateKeyOnDemand", "LimitExceededException", ANY, state="worn"),
+    Row("RotateKeyOnDemand", "LimitExceededException", WORN, state="worn"),
     Row(
         "EnableKeyRotation",
         "ValidationException",
@@ -571,4 +634,4 @@ ROWS = [
     ),
 ]
 
-TABLE = [row for family in FAMILIES for row in family] + ROWS
+TABLE = [row for family in FAMILIES for row in family] + ROWS + [Row(*row) for row in constraints.rows()]

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import os
 import socket
 import string
 import uuid
 
+import strongroom
 import users
 import wire
 from botocore.auth import SigV4Auth
@@ -13,6 +15,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 from botocore.session import get_session
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
 
 MODEL = get_session().get_service_model("kms")
 KINDS = {
@@ -22,8 +26,16 @@ KINDS = {
     "agreement": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "KEY_AGREEMENT"},
     "kem": {"KeySpec": "ML_KEM_512", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
     "rsa": {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"},
+    # Of origin EXTERNAL, with its material.
+    "imported": {"Origin": "EXTERNAL"},
+    # A multi-Region primary without replicas, one with a replica abroad, and the replica of a primary abroad.
+    "primary": {"MultiRegion": True},
+    "replicated": {"MultiRegion": True},
+    "replica": {"MultiRegion": True},
 }
 USES = {"sign": "Sign", "mac": "GenerateMac", "agreement": "DeriveSharedSecret", "kem": "Encapsulate"}
+WRAPPING = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+FOR_GOOD = "KEY_MATERIAL_DOES_NOT_EXPIRE"
 ALIASES_OF_A_KEY = 50
 ROTATIONS_OF_A_KEY = 25
 
@@ -48,39 +60,75 @@ class Key:
     """A key, and what was made with it before its state changed. As a text it is its id."""
 
     def __init__(self, world, kind, state):
-        ask = world.ask
-        metadata = ask("CreateKey", KINDS[kind])["KeyMetadata"]
+        self._world = world
+        region = world.abroad if kind == "replica" else world.region
+        metadata = world.ask("CreateKey", KINDS[kind], region)["KeyMetadata"]
         self.id, self.arn, self.alias = metadata["KeyId"], metadata["Arn"], f"alias/fidelity/{uuid.uuid4().hex}"
+        if kind == "replica":
+            made = world.ask("ReplicateKey", {"KeyId": self.id, "ReplicaRegion": world.region}, world.abroad)
+            self.arn = made["ReplicaKeyMetadata"]["Arn"]
         self.alias_arn = f"{self.arn.split(':key/')[0]}:{self.alias}"
-        ask("CreateAlias", {"AliasName": self.alias, "TargetKeyId": self.id})
-        use = USES.get(kind, "Encrypt")
-        grant = {"GranteePrincipal": world.arn, "RetiringPrincipal": world.arn, "Operations": [use]}
-        grant = ask("CreateGrant", {"KeyId": self.id, **grant})
+        self._ask("CreateAlias", KeyId=None, AliasName=self.alias, TargetKeyId=self.id)
+        if kind == "imported":
+            self._import()
+        grant = {"GranteePrincipal": world.arn, "RetiringPrincipal": world.arn, "Operations": [USES.get(kind, "Encrypt")]}
+        grant = self._ask("CreateGrant", **grant)
         self.grant, self.token = grant["GrantId"], grant["GrantToken"]
+        self._use(kind)
+        self._change(state)
+
+    def _ask(self, operation, **request):
+        request = {"KeyId": self.id, **request}
+        return self._world.ask(operation, {name: value for name, value in request.items() if value is not None})
+
+    def _import(self):
+        """Brings material; what brought it brings it again, and `stray` is other material wrapped alike."""
+        given = self._ask("GetParametersForImport", **WRAPPING)
+        public = serialization.load_der_public_key(base64.b64decode(given["PublicKey"]))
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+        self.import_token = given["ImportToken"]
+        self.wrapped, self.stray = (
+            base64.b64encode(public.encrypt(os.urandom(length), oaep)).decode() for length in (32, 32)
+        )
+        self.odd = base64.b64encode(public.encrypt(bytes(31), oaep)).decode()
+        self._ask(
+            "ImportKeyMaterial",
+            ImportToken=self.import_token,
+            EncryptedKeyMaterial=self.wrapped,
+            ExpirationModel=FOR_GOOD,
+        )
+
+    def _use(self, kind):
         match kind:
-            case "symmetric":
-                self.blob = ask("Encrypt", {"KeyId": self.id, "Plaintext": b"p"})["CiphertextBlob"]
             case "agreement":
-                self.public = ask("GetPublicKey", {"KeyId": self.id})["PublicKey"]
+                self.public = self._ask("GetPublicKey")["PublicKey"]
             case "kem":
-                kem = {"KeyId": self.id, "EncapsulationAlgorithm": "ML_KEM"}
-                self.sealed = ask("Encapsulate", kem)["SharedSecretCiphertextBlob"]
+                self.sealed = self._ask("Encapsulate", EncapsulationAlgorithm="ML_KEM")["SharedSecretCiphertextBlob"]
             case "sign":
-                sign = {"KeyId": self.id, "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
-                self.signature = ask("Sign", sign)["Signature"]
+                self.signature = self._ask("Sign", Message=b"m", SigningAlgorithm="ECDSA_SHA_256")["Signature"]
             case "mac":
-                self.mac = ask("GenerateMac", {"KeyId": self.id, "Message": b"m", "MacAlgorithm": "HMAC_SHA_256"})["Mac"]
+                self.mac = self._ask("GenerateMac", Message=b"m", MacAlgorithm="HMAC_SHA_256")["Mac"]
+            case "rsa":
+                pass
+            case _:
+                self.blob = self._ask("Encrypt", Plaintext=b"p")["CiphertextBlob"]
+        if kind == "replicated":
+            self._ask("ReplicateKey", ReplicaRegion=self._world.abroad)
+
+    def _change(self, state):
         match state:
             case "disabled":
-                ask("DisableKey", {"KeyId": self.id})
+                self._ask("DisableKey")
             case "dying":
-                ask("ScheduleKeyDeletion", {"KeyId": self.id})
+                self._ask("ScheduleKeyDeletion")
+            case "waiting":
+                self._ask("DeleteImportedKeyMaterial")
             case "crowded":
                 for _ in range(ALIASES_OF_A_KEY - 1):
-                    ask("CreateAlias", {"AliasName": f"alias/fidelity/{uuid.uuid4().hex}", "TargetKeyId": self.id})
+                    self._ask("CreateAlias", KeyId=None, AliasName=f"alias/fidelity/{uuid.uuid4().hex}", TargetKeyId=self.id)
             case "worn":
                 for _ in range(ROTATIONS_OF_A_KEY):
-                    ask("RotateKeyOnDemand", {"KeyId": self.id})
+                    self._ask("RotateKeyOnDemand")
 
     def __str__(self):
         return self.id
@@ -91,7 +139,7 @@ class World(string.Formatter):
 
     def __init__(self, server):
         self.server = server
-        self.region = server.env["AWS_REGION"]
+        self.region, self.abroad = strongroom.REGIONS
         self._url = server.env["AWS_ENDPOINT_URL"]
         at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         self._session = URLLib3Session(verify=server.env["AWS_CA_BUNDLE"] or True, socket_options=at_once)
@@ -119,13 +167,13 @@ class World(string.Formatter):
             return [self.resolve(item, names) for item in value]
         return self.vformat(value, (), names) if isinstance(value, str) and not value.startswith('{"') else value
 
-    def ask(self, operation, request):
+    def ask(self, operation, request, region=None):
         """What a request that must succeed is answered."""
-        reply = self.send(operation, request)
+        reply = self.send(operation, request, region=region)
         assert reply.status == 200, f"{operation} {request}: {reply}"
         return reply.body
 
-    def send(self, operation, request, who="administrator"):
+    def send(self, operation, request, who="administrator", region=None):
         """Sends a request, or raw bytes, as somebody."""
         body = request if isinstance(request, bytes) else json.dumps(request, default=encode).encode()
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}"}
@@ -134,7 +182,7 @@ class World(string.Formatter):
         access = "AKIAZZZZZZZZZZZZZZZZ" if who == "stranger" else access
         secret = "wrong" if who == "forger" else secret
         if who != "nobody":
-            SigV4Auth(Credentials(access, secret), "kms", self.region).add_auth(http)
+            SigV4Auth(Credentials(access, secret), "kms", region or self.region).add_auth(http)
         if who == "careless":
             http.headers["Authorization"] = http.headers["Authorization"].split(", Signature=")[0]
         return Reply(operation, self._session.send(http.prepare()))

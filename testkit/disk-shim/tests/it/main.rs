@@ -83,3 +83,19 @@ fn files_elsewhere_are_left_alone() {
     let (said, file) = written("* * always eio", "elsewhere/file", true);
     assert!(!said.contains("error") && new(&file) == 4000, "{said}");
 }
+
+#[test]
+fn a_read_fails_where_it_is_told_and_not_by_rules_for_all_that_changes_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("file"), "text").unwrap();
+    let faults = Faults::new(directory.path());
+    for (rules, reads) in [("file read always eio", false), ("* * always eio", true), ("other read always eio", true)] {
+        faults.set(rules).unwrap();
+        let mut command = Command::new("cat");
+        command.envs(faults.environment(&data).unwrap()).arg(data.join("file"));
+        let ran = command.output().unwrap();
+        assert_eq!((ran.status.success(), ran.stdout == b"text"), (reads, reads), "{rules}: {ran:?}");
+    }
+}
