@@ -221,14 +221,19 @@ def root_arguments(root, folder):
     if root == "software":
         return [], {}
     assert root == "pkcs11", f"no such root: {root}"
-    module = os.environ.get("STRONGROOM_PKCS11_MODULE") or next((m for m in PKCS11_MODULES if Path(m).exists()), None)
-    assert module, "SoftHSM2's library is not installed; `./test clients` installs it"
+    module = pkcs11_module()
     environment = {"SOFTHSM2_CONF": str(make_token(folder))}
     pin = folder / "pin"
     pin.write_text(TOKEN_PIN)
     pin.chmod(0o600)
     token = ["--module", module, "--token-label", TOKEN_LABEL, "--pin-file", str(pin)]
     return token, environment
+
+
+def pkcs11_module():
+    module = os.environ.get("STRONGROOM_PKCS11_MODULE") or next((m for m in PKCS11_MODULES if Path(m).exists()), None)
+    assert module, "SoftHSM2's library is not installed; `./test clients` installs it"
+    return module
 
 
 def make_token(folder):

@@ -8,6 +8,7 @@ from fidelity.constraints import Constraint
 from fidelity.reasons import NOT_ASKED, reason
 from fidelity.requests import REQUESTS
 from fidelity.table import ANY, TABLE
+from fidelity.troubles import TROUBLES
 from fidelity.world import KINDS, MODEL, World
 
 # Errors of any operation, which the model does not list.
@@ -31,6 +32,38 @@ def world(tmp_path_factory):
     assert running.stop() == 0, running.tail()
 
 
+class Troubled:
+    """The world in trouble that was asked for last, and the requests of its rows, made before that began."""
+
+    def __init__(self, folder):
+        self._folder, self._name, self._trouble = folder, None, None
+
+    def enter(self, name):
+        if self._name != name:
+            self.leave()
+            self._trouble, self._name = TROUBLES[name](self._folder(name)), name
+            makers = self._trouble.makers
+            self._requests = {
+                row.operation: asked(row, Names(makers, REQUESTS[row.operation][0], f"fresh {STATES.get(row.operation, '')}"), makers)
+                for row in TABLE
+                if row.trouble == name
+            }
+            self._trouble.begin()
+        return self._trouble.world, self._requests
+
+    def leave(self):
+        if self._trouble is not None:
+            self._trouble.end()
+        self._name = self._trouble = None
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory):
+    worlds = Troubled(tmp_path_factory.mktemp)
+    yield worlds
+    worlds.leave()
+
+
 class Names(dict):
     """What a row's texts may name: its key, other keys by their kind, and the world."""
 
@@ -42,20 +75,37 @@ class Names(dict):
         return self["w"].key(*OTHERS[name])
 
 
-def words(index, row):
-    return f"{row.operation}-{row.error}-{index}"
-
-
-@pytest.mark.parametrize("row", TABLE, ids=[words(index, row) for index, row in enumerate(TABLE)])
-def test_a_request_is_refused_as_aws_refuses_it(world, row):
-    kind, request = REQUESTS[row.operation]
-    names = Names(world, row.kind or kind, row.state)
+def asked(row, names, world):
+    """What a row asks."""
     if isinstance(row.change, bytes):
-        request = row.change
-    else:
-        changed = {name: value for name, value in {**request, **row.change}.items() if value is not None}
-        request = world.resolve(changed, names)
-    reply = world.send(row.operation, request, row.who)
+        return row.change
+    request = {**REQUESTS[row.operation][1], **row.change}
+    return world.resolve({name: value for name, value in request.items() if value is not None}, names)
+
+
+def cases(troubled):
+    """The rows of the one world, or those of worlds in trouble, one world after the other."""
+    numbered = [(index, row) for index, row in enumerate(TABLE) if bool(row.trouble) == troubled]
+    if troubled:
+        numbered.sort(key=lambda case: list(TROUBLES).index(case[1].trouble))
+    return [pytest.param(row, id=f"{row.operation}-{row.error}-{index}") for index, row in numbered]
+
+
+@pytest.mark.parametrize("row", cases(troubled=False))
+def test_a_request_is_refused_as_aws_refuses_it(world, row):
+    names = Names(world, row.kind or REQUESTS[row.operation][0], row.state)
+    request = asked(row, names, world)
+    check(world.send(row.operation, request, row.who), row, request, names, world)
+
+
+@pytest.mark.parametrize("row", cases(troubled=True))
+def test_a_service_in_trouble_refuses_as_aws_does(troubled, row):
+    world, requests = troubled.enter(row.trouble)
+    request = requests[row.operation]
+    check(world.send(row.operation, request), row, request, {"w": world}, world)
+
+
+def check(reply, row, request, names, world):
     assert reply.status >= 400, f"not refused: {request}"
     assert reply.code == row.error, reply
     if row.message is ANY:

@@ -228,6 +228,30 @@ pub(crate) const fn is_name_character(character: char) -> bool {
 /// How AWS writes [`is_name_character`].
 pub(crate) const NAME_PATTERN: &str = "^[a-zA-Z0-9:/_-]+$";
 
+/// Characters of policies' names.
+pub(crate) const fn is_policy_name_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+/// How AWS writes [`is_policy_name_character`].
+pub(crate) const POLICY_NAME_PATTERN: &str = "[\\w]+";
+
+/// Characters of markers.
+pub(crate) const fn is_marker_character(character: char) -> bool {
+    matches!(character, ' '..='\u{ff}')
+}
+
+/// How AWS writes [`is_marker_character`].
+pub(crate) const MARKER_PATTERN: &str = "[\\u0020-\\u00FF]*";
+
+/// Characters of regions. AWS wants words and a number besides; an installation may call its regions otherwise.
+pub(crate) const fn is_region_character(character: char) -> bool {
+    matches!(character, 'a'..='z' | '0'..='9' | '-')
+}
+
+/// How AWS writes what a region is called.
+pub(crate) const REGION_PATTERN: &str = "^([a-z]+-){2,3}\\d+$";
+
 /// Characters of principals.
 pub(crate) const fn is_principal_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '+' | '=' | ',' | '.' | '@' | ':' | '/' | '-')

@@ -6,6 +6,7 @@ use http::StatusCode;
 use strongroom_authentication::aws;
 use strongroom_engine::{Denial, EngineError, InputFault, Kind, Noun, PolicyError, Quota, Unavailable};
 use strongroom_model::purpose::Forbidden;
+use strongroom_model::root::RootError;
 
 use crate::dialect::action_name;
 use crate::operations::Operation;
@@ -102,7 +103,11 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
             (400, "MalformedPolicyDocumentException", Some(fault.aws_message(Kind::Resource)))
         }
         EngineError::Lockout => (400, "MalformedPolicyDocumentException", Some(LOCKOUT.to_owned())),
-        EngineError::Conflict => (400, "ConflictException", Some(CONFLICT.to_owned())),
+        EngineError::Conflict if operation == Operation::RotateKeyOnDemand => {
+            (400, "ConflictException", Some(CONFLICT.to_owned()))
+        }
+        // AWS knows the word for that operation alone; of the others, clients try this one again.
+        EngineError::Conflict => (500, "KMSInternalException", Some(CONFLICT.to_owned())),
         EngineError::LimitExceeded(Quota::Tags) => (400, "TagException", Some("Too many tags".to_owned())),
         EngineError::LimitExceeded(Quota::Requests) => (400, "ThrottlingException", Some(THROTTLED.to_owned())),
         EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(reached(quota))),
@@ -134,7 +139,7 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         }
         EngineError::InvalidCursor => (400, "InvalidMarkerException", Some(MARKER.to_owned())),
         EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
-        EngineError::Unavailable(cause) => return unavailable(cause),
+        EngineError::Unavailable(cause) => return unavailable(cause, operation),
         EngineError::Internal(_) => (500, "KMSInternalException", None),
     };
     Answer { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), code, message }
@@ -266,10 +271,15 @@ fn input(fault: &InputFault) -> (&'static str, String) {
     ("ValidationException", message)
 }
 
-fn unavailable(cause: &Unavailable) -> Answer {
+fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
     let (status, code, message) = match cause {
         Unavailable::Busy => (StatusCode::BAD_REQUEST, "ThrottlingException", Some(THROTTLED.to_owned())),
         Unavailable::Log { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "KMSInternalException", Some(cause.to_string())),
+        Unavailable::Root(RootError::Unavailable { .. } | RootError::Refused) | Unavailable::Sealed
+            if operation.uses_a_key() =>
+        {
+            (StatusCode::INTERNAL_SERVER_ERROR, "KeyUnavailableException", Some(cause.to_string()))
+        }
         Unavailable::Store(_)
         | Unavailable::Root(_)
         | Unavailable::Sealed
@@ -288,7 +298,6 @@ mod tests {
 
     use strongroom_engine::{Algorithm, DeniedBy, InternalFault, Missing, PolicyOutcome as Outcome};
     use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
-    use strongroom_model::root::RootError;
     use strongroom_model::spec::{KeySpec, Origin};
     use strongroom_model::store::StoreError;
     use strongroom_model::usage::{Usage, UsageProfile};
@@ -355,6 +364,8 @@ mod tests {
             EngineError::Unavailable(Unavailable::Busy),
             EngineError::Unavailable(Unavailable::Log { cause: Arc::from("secret path") }),
             EngineError::Unavailable(Unavailable::Root(RootError::Busy)),
+            EngineError::Unavailable(Unavailable::Root(RootError::Unavailable { cause: "secret path".to_owned() })),
+            EngineError::Unavailable(Unavailable::Root(RootError::Timeout(std::time::Duration::from_secs(5)))),
             EngineError::Unavailable(Unavailable::Store(StoreError::Busy)),
             EngineError::Unavailable(Unavailable::Sealed),
             EngineError::Unavailable(Unavailable::ClockJumped),

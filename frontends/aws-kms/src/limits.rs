@@ -66,6 +66,8 @@ pub const SOURCE_ARN: RangeInclusive<usize> = 20..=512;
 pub const PAIRS: usize = 1024;
 /// Operations that a grant's request lists. AWS has 19 words for them.
 pub const GRANT_OPERATIONS: usize = 64;
+/// Kinds of owners that a listing of keys asks for.
+pub const RESOURCE_OWNERS: usize = 2;
 /// Modifiers of a trial. AWS has one word for them.
 pub const DRY_RUN_MODIFIERS: usize = 8;
 /// Broken constraints that a refusal names.

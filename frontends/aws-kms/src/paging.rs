@@ -2,7 +2,7 @@
 
 use strongroom_engine::EngineError;
 
-use crate::check::Check;
+use crate::check::{self, Check};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::limits;
@@ -26,6 +26,7 @@ impl<'r> Listing<'r> {
     pub(crate) fn check(check: &mut Check, limit: Option<i64>, marker: Option<&'r Text<'_>>, default: i64) -> Self {
         let limit = check.range("limit", limit, &limits::PAGE).unwrap_or(default);
         let marker = check.optional("marker", marker, &limits::MARKER);
+        check.characters("marker", marker.unwrap_or_default(), check::is_marker_character, check::MARKER_PATTERN);
         Self { limit: usize::try_from(limit).unwrap_or(1), marker }
     }
 

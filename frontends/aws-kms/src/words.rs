@@ -124,6 +124,9 @@ pub(crate) const DATA_KEY_SPECS: Words<usize> = &[("AES_256", Some(32)), ("AES_1
 
 pub(crate) const DRY_RUN_MODIFIERS: Words<()> = &[("IGNORE_CIPHERTEXT", Some(()))];
 
+/// Whether they are the caller's own.
+pub(crate) const RESOURCE_OWNERS: Words<bool> = &[("SELF", Some(true)), ("OTHER_ACCOUNTS_VIA_RAM", Some(false))];
+
 pub(crate) const ROTATION_LISTS: Words<bool> = &[("ALL_KEY_MATERIAL", Some(true)), ("ROTATIONS_ONLY", Some(false))];
 
 /// The first is one that AWS knows and takes no more.

@@ -7,6 +7,8 @@ from fidelity.world import MODEL
 
 # What is refused whatever it holds (`UnsupportedOperationException`), or is looked at elsewhere.
 NOT_OFFERED = {"Recipient", "CustomKeyStoreId", "XksKeyId"}
+# Bounds that the model has otherwise than the API reference, and a longer body than is taken at all.
+OTHERWISE = {("PendingWindowInDays", 1), ("PendingWindowInDays", 365), ("Policy", 131072)}
 # No character of any pattern in the model.
 STRANGE = "€"
 BOUNDS = re.compile(r"^\d+ validation errors? detected: ")
@@ -42,7 +44,8 @@ def rows():
 
 def broken(name, member, required):
     path = name[0].lower() + name[1:]
-    low, high = member.metadata.get("min", 0), member.metadata.get("max")
+    bounds = [member.metadata.get(bound, 0) for bound in ("min", "max")]
+    low, high = [0 if (name, bound) in OTHERWISE else bound for bound in bounds]
     if required:
         yield Constraint(path, "not be null"), None
     match member.type_name:
@@ -68,7 +71,8 @@ def broken(name, member, required):
                 yield Constraint(path, f"have value less than or equal to {high}"), high + 1
         case "list":
             if high and member.member.type_name == "string":
-                yield Constraint(path, f"have length less than or equal to {high}"), ["a"] * (high + 1)
+                item = member.member.enum[0] if member.member.enum else "a"
+                yield Constraint(path, f"have length less than or equal to {high}"), [item] * (high + 1)
 
 
 def mistyped(member):

@@ -4,15 +4,12 @@ import fnmatch
 
 from fidelity.requests import REQUESTS
 
-FAULT = "needs a service that fails: its words are a snapshot of the front end"
 NO_STATE = "no state of a key forbids it (developer guide, key states)"
 STORES = "key stores are not there yet"
 
 REASONS = [
-    ("DependencyTimeoutException", None, FAULT),
-    ("KMSInternalException", None, FAULT),
-    ("KeyUnavailableException", None, "needs a key store that cannot be reached"),
-    ("ThrottlingException", None, "needs more load than the service takes"),
+    ("DependencyTimeoutException", ["GenerateRandom"], "it reads neither the store nor a root"),
+    ("KeyUnavailableException", ["GetPublicKey"], "the public half is in the store, which is a DependencyTimeoutException"),
     ("CustomKeyStore*", None, STORES),
     ("CloudHsm*", None, STORES),
     ("Xks*", None, STORES),
@@ -26,7 +23,6 @@ REASONS = [
     ),
     ("InvalidArnException", ["CreateKey"], "its request has no ARN"),
     ("InvalidKeyUsageException", ["GetPublicKey"], "every key with a public half may be asked for it"),
-    ("LimitExceededException", ["CreateGrant"], "needs 50,000 grants on a key"),
     ("LimitExceededException", ["EnableKey"], "there is no quota of enabled keys"),
     ("LimitExceededException", ["TagResource"], "too many tags are a TagException"),
     ("UnsupportedOperationException", ["PutKeyPolicy"], "every key's policy can be replaced"),

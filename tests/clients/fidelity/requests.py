@@ -109,3 +109,5 @@ NOT_DYING = [
     *("CreateAlias", "DisableKey", "EnableKey", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateAlias"),
     *("GetParametersForImport", "ImportKeyMaterial", "UpdateKeyDescription"),
 ]
+# With replicas it waits for them first.
+NOT_DYING.remove("UpdatePrimaryRegion")

@@ -22,6 +22,7 @@ class Row:
     kind: str | None = None  # of its key; by default the operation's own
     state: str = "enabled"
     who: str = "administrator"
+    trouble: str | None = None  # the world that it is asked in (troubles.py)
 
 
 def each(operations, error, message, change, **more):
@@ -62,13 +63,44 @@ LENGTHS = "Member must have length less than or equal to {}, Member must have le
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 FAR_ARN = f"arn:aws:kms:af-south-1:{{w.account}}:key/{NOTHING}"
 
+THROTTLED = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+ENOUGH = "{} quota for this account in this region is {}, current usage is {}."
+
+
+def listing(error, but=()):
+    """The operations whose model lists an error."""
+    shapes = {name: MODEL.operation_model(name).error_shapes for name in EVERY}
+    return [name for name in EVERY if name not in but and error in {shape.name for shape in shapes[name]}]
+
+
 FAMILIES = [
+    # What no request can help.
+    each(EVERY, "ThrottlingException", THROTTLED, {}, trouble="throttled"),
+    each(EVERY, "KMSInternalException", "the audit log cannot be written", {}, trouble="log"),
+    each(
+        listing("DependencyTimeoutException", but=["GenerateRandom"]),
+        "DependencyTimeoutException",
+        "the store cannot serve",
+        {},
+        trouble="store",
+    ),
+    each(
+        listing("KeyUnavailableException", but=["GetPublicKey"]),
+        "KeyUnavailableException",
+        "no root of trust can serve",
+        {},
+        trouble="root",
+    ),
+    each(["CreateKey", "ReplicateKey"], "LimitExceededException", ENOUGH.format("Key", "{w.keys}", "{w.keys}"), {}, trouble="full"),
+    each(["CreateGrant"], "LimitExceededException", ENOUGH.format("Grants per key", 1, 1), {}, trouble="full"),
+    each(["CreateAlias"], "LimitExceededException", ENOUGH.format("Aliases per key", 1, 1), {}, trouble="full"),
     # Who asks.
     each(EVERY, "UnrecognizedClientException", "The security token included in the request is invalid.", {}, who="stranger"),
     each(EVERY, "InvalidSignatureException", ANY, {}, who="forger"),
     each(EVERY, "MissingAuthenticationTokenException", "Missing Authentication Token", {}, who="nobody"),
     each(EVERY, "IncompleteSignatureException", ANY, {}, who="careless"),
     each([name for name in EVERY if name != "CancelKeyDeletion"], "AccessDeniedException", ANY, {}, who="user"),
+    each(["UpdatePrimaryRegion"], "KMSInvalidStateException", "{key.arn} is pending replica deletion.", {}, state="dying"),
     each(["CancelKeyDeletion"], "AccessDeniedException", ANY, {}, state="dying", who="user"),
     # What is no request of the model.
     each(EVERY, "SerializationException", None, lambda _: b"[]"),
@@ -563,6 +595,7 @@ ROWS = [
         {"RetiringPrincipal": None},
     ),
     # Imported material
+    Row("ListKeys", "InvalidMarkerException", ANY, {"Marker": "nonsense", "ResourceOwners": ["SELF"]}),
     *each(
         ["GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"],
         "UnsupportedOperationException",
@@ -581,7 +614,7 @@ ROWS = [
     Row("ImportKeyMaterial", "InvalidImportTokenException", ANY, {"ImportToken": "{waiting.import_token}"}),
     Row("ImportKeyMaterial", "InvalidCiphertextException", None, {"EncryptedKeyMaterial": bytes(256)}),
     Row("ImportKeyMaterial", "IncorrectKeyMaterialException", ANY, {"EncryptedKeyMaterial": "{key.stray}"}),
-    Row("ImportKeyMaterial", "IncorrectKeyMaterialException", ANY, {"EncryptedKeyMaterial": "{key.odd}"}),
+    Row("ImportKeyMaterial", "InvalidCiphertextException", None, {"EncryptedKeyMaterial": "{key.odd}"}),
     Row(
         "ImportKeyMaterial",
         "ValidationException",

@@ -36,6 +36,10 @@ KINDS = {
 USES = {"sign": "Sign", "mac": "GenerateMac", "agreement": "DeriveSharedSecret", "kem": "Encapsulate"}
 WRAPPING = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
 FOR_GOOD = "KEY_MATERIAL_DOES_NOT_EXPIRE"
+OPEN = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::%s:root",'
+    '"arn:aws:iam::%s:root"]},"Action":"kms:*","Resource":"*"}]}'
+)
 ALIASES_OF_A_KEY = 50
 ROTATIONS_OF_A_KEY = 25
 
@@ -61,8 +65,9 @@ class Key:
 
     def __init__(self, world, kind, state):
         self._world = world
+        policy = {"Policy": OPEN % (world.account, world.open_to)} if world.open_to else {}
         region = world.abroad if kind == "replica" else world.region
-        metadata = world.ask("CreateKey", KINDS[kind], region)["KeyMetadata"]
+        metadata = world.ask("CreateKey", {**KINDS[kind], **policy}, region)["KeyMetadata"]
         self.id, self.arn, self.alias = metadata["KeyId"], metadata["Arn"], f"alias/fidelity/{uuid.uuid4().hex}"
         if kind == "replica":
             made = world.ask("ReplicateKey", {"KeyId": self.id, "ReplicaRegion": world.region}, world.abroad)
@@ -131,19 +136,20 @@ class Key:
                     self._ask("RotateKeyOnDemand")
 
     def __str__(self):
-        return self.id
+        return self.arn if self._world.open_to else self.id
 
 
 class World(string.Formatter):
     """Sends requests to one server. Texts of requests name what is in it: `{key}`, `{key.arn}`, `{other.blob}`, `{account}`."""
 
-    def __init__(self, server):
-        self.server = server
+    def __init__(self, server, credentials=None, open_to=None):
+        """`credentials` are an environment's, the server's own by default; keys are open to that account, too."""
+        self.server, self.open_to = server, open_to
+        credentials = credentials or server.env
         self.region, self.abroad = strongroom.REGIONS
-        self._url = server.env["AWS_ENDPOINT_URL"]
         at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         self._session = URLLib3Session(verify=server.env["AWS_CA_BUNDLE"] or True, socket_options=at_once)
-        self._admin = (server.env["AWS_ACCESS_KEY_ID"], server.env["AWS_SECRET_ACCESS_KEY"])
+        self._admin = (credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"])
         self._keys, self._user = {}, None
         self.account = self.ask("DescribeKey", {"KeyId": self.ask("CreateKey", {})["KeyMetadata"]["KeyId"]})
         self.account = self.account["KeyMetadata"]["AWSAccountId"]
@@ -152,9 +158,9 @@ class World(string.Formatter):
         self.prefix = f"arn:aws:kms:{self.region}:{self.account}"
 
     def key(self, kind, state="enabled"):
-        """A key of a kind in a state, the same each time; `fresh` is a new one."""
-        if state == "fresh":
-            return Key(self, kind, state)
+        """A key of a kind in a state, the same each time; one that is `fresh` is new, such as `fresh dying`."""
+        if state.startswith("fresh"):
+            return Key(self, kind, state.removeprefix("fresh").strip() or "enabled")
         if (kind, state) not in self._keys:
             self._keys[kind, state] = Key(self, kind, state)
         return self._keys[kind, state]
@@ -177,7 +183,7 @@ class World(string.Formatter):
         """Sends a request, or raw bytes, as somebody."""
         body = request if isinstance(request, bytes) else json.dumps(request, default=encode).encode()
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}"}
-        http = AWSRequest("POST", self._url, data=body, headers=headers)
+        http = AWSRequest("POST", self.server.env["AWS_ENDPOINT_URL"], data=body, headers=headers)
         access, secret = self._user_key() if who == "user" else self._admin
         access = "AKIAZZZZZZZZZZZZZZZZ" if who == "stranger" else access
         secret = "wrong" if who == "forger" else secret

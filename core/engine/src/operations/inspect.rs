@@ -41,11 +41,17 @@ impl Operation for InspectKey {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let entry = authorized.key(0)?.entry();
-        let of_rotation = matches!(self.action, Action::GetKeyRotationStatus | Action::ListKeyRotations);
-        if of_rotation && entry.row.spec != KeySpec::Aes256 {
-            return Err(EngineError::Unsupported("rotation of this kind of key").into());
-        }
+        check_rotates(self.action, entry)?;
         Ok(Outcome::Answer(Arc::clone(entry)))
+    }
+}
+
+/// That there are rotations to read of the key, where that is what it is read for.
+pub(super) fn check_rotates(action: Action, entry: &KeyEntry) -> Result<(), EngineError> {
+    let of_rotation = matches!(action, Action::GetKeyRotationStatus | Action::ListKeyRotations);
+    match of_rotation && entry.row.spec != KeySpec::Aes256 {
+        true => Err(EngineError::Unsupported("rotation of this kind of key")),
+        false => Ok(()),
     }
 }
 

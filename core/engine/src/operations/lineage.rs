@@ -13,6 +13,7 @@ use strongroom_model::spec::Origin;
 use strongroom_model::store::{Batch, Table};
 
 use super::import::{awaited, complete};
+use super::inspect::check_rotates;
 use super::key::{DAY, bind, check_description, check_policy, check_tags, insert_version, present_domain_key};
 use crate::catalog::{Catalog, KeyEntry};
 use crate::error::{self, EngineError, InputFault, Noun};
@@ -45,6 +46,7 @@ impl Operation for InspectLineage {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
         let entry = authorized.key(0)?.entry();
+        check_rotates(self.action, entry)?;
         Ok(Outcome::Answer((Arc::clone(entry), others(authorized.engine().catalog(), &entry.row)?)))
     }
 }

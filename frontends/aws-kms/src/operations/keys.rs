@@ -1,7 +1,7 @@
 //! Keys: made, described, listed, enabled and disabled, deleted.
 
 use bytes::Bytes;
-use strongroom_engine::operations::inspect::{InspectKey, ListNames};
+use strongroom_engine::operations::inspect::{InspectKey, ListNames, Page};
 use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
 use strongroom_engine::operations::lineage::InspectLineage;
 use strongroom_engine::operations::usage::ReadLastUse;
@@ -46,7 +46,7 @@ requests! {
     /// `DescribeKey`
     DescribeKeyRequest { key_id: Text<'a>, grant_tokens: Vec<Text<'a>>, }
     /// `ListKeys`
-    ListKeysRequest { limit: i64, marker: Text<'a>, }
+    ListKeysRequest { limit: i64, marker: Text<'a>, resource_owners: Vec<Text<'a>>, }
     /// `ScheduleKeyDeletion`
     ScheduleKeyDeletionRequest { key_id: Text<'a>, pending_window_in_days: i64, }
     /// `UpdateKeyDescription`
@@ -187,7 +187,11 @@ pub(super) fn arn_of(context: &Context<'_>, entry: &KeyEntry) -> Json {
 pub(super) async fn list(context: &Context<'_>, request: ListKeysRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let listing = Listing::check(&mut check, request.limit, request.marker.as_ref(), limits::DEFAULT_KEYS_PAGE);
+    let asked = request.resource_owners.as_deref();
+    let owners = check.choices("resourceOwners", asked, limits::RESOURCE_OWNERS, words::RESOURCE_OWNERS);
     check.done()?;
+    // Nobody shares keys by a resource share: of others there are none to list.
+    let own = asked.is_none_or(<[_]>::is_empty) || owners.contains(&true);
     let listing = listing.open(context, &[])?;
     let operation = ListNames {
         tenant: context.caller.tenant,
@@ -198,7 +202,10 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeysRequest<'_>) ->
         after: listing.after_text(),
         limit: listing.limit,
     };
-    let page = context.perform(Carried::default(), Vec::new(), operation, None).await?;
+    let mut page = context.perform(Carried::default(), Vec::new(), operation, None).await?;
+    if !own {
+        page = Page { items: Vec::new(), more: false };
+    }
     let mut json = Json::with_room(160 * page.items.len() + 256);
     json.list("Keys", &page.items, |list, binding| {
         list.item(|item| {

@@ -132,6 +132,30 @@ operations! {
     VerifyMac, VerifyMac => macs::verify;
 }
 
+impl Operation {
+    /// Whether it uses a key, so that AWS's model has `KeyUnavailableException` for it.
+    pub(crate) const fn uses_a_key(self) -> bool {
+        matches!(
+            self,
+            Self::Decapsulate
+                | Self::Decrypt
+                | Self::DeriveSharedSecret
+                | Self::Encapsulate
+                | Self::Encrypt
+                | Self::GenerateDataKey
+                | Self::GenerateDataKeyPair
+                | Self::GenerateDataKeyPairWithoutPlaintext
+                | Self::GenerateDataKeyWithoutPlaintext
+                | Self::GenerateMac
+                | Self::GetPublicKey
+                | Self::ReEncrypt
+                | Self::Sign
+                | Self::Verify
+                | Self::VerifyMac
+        )
+    }
+}
+
 /// Reads a request's body: one JSON object.
 fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Fault> {
     // A struct would be read from an array, too.

@@ -31,6 +31,13 @@ requests! {
 /// The one name.
 const DEFAULT: &str = "default";
 
+fn policy_name<'r>(check: &mut Check, name: Option<&'r Text<'_>>) -> Option<&'r str> {
+    let path = "policyName";
+    let name = check.optional(path, name, &limits::POLICY_NAME);
+    check.characters(path, name.unwrap_or_default(), check::is_policy_name_character, check::POLICY_NAME_PATTERN);
+    name
+}
+
 fn check_name(name: Option<&str>) -> Result<(), Fault> {
     match name.unwrap_or(DEFAULT) {
         DEFAULT => Ok(()),
@@ -41,7 +48,7 @@ fn check_name(name: Option<&str>) -> Result<(), Fault> {
 pub(super) async fn get(context: &Context<'_>, request: GetKeyPolicyRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
-    let name = check.optional("policyName", request.policy_name.as_ref(), &limits::POLICY_NAME);
+    let name = policy_name(&mut check, request.policy_name.as_ref());
     check.done()?;
     check_name(name)?;
     let entry = inspect(context, key, Accepts::Keys).await?;
@@ -53,7 +60,7 @@ pub(super) async fn get(context: &Context<'_>, request: GetKeyPolicyRequest<'_>)
 pub(super) async fn put(context: &Context<'_>, request: PutKeyPolicyRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
-    let name = check.optional("policyName", request.policy_name.as_ref(), &limits::POLICY_NAME);
+    let name = policy_name(&mut check, request.policy_name.as_ref());
     let policy = check.required("policy", request.policy.as_ref(), &limits::POLICY);
     check.characters("policy", policy, check::is_policy_character, check::POLICY_PATTERN);
     check.done()?;

@@ -34,7 +34,7 @@ requests! {
 pub(super) async fn replicate(context: &Context<'_>, request: ReplicateRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
-    let region = check.required("replicaRegion", request.replica_region.as_ref(), &limits::REGION);
+    let region = required_region(&mut check, "replicaRegion", request.replica_region.as_ref());
     let policy = check.optional("policy", request.policy.as_ref(), &limits::POLICY);
     check.characters("policy", policy.unwrap_or_default(), check::is_policy_character, check::POLICY_PATTERN);
     let description = check.optional("description", request.description.as_ref(), &limits::DESCRIPTION);
@@ -75,13 +75,21 @@ pub(super) async fn replicate(context: &Context<'_>, request: ReplicateRequest<'
 pub(super) async fn update_primary(context: &Context<'_>, request: UpdatePrimaryRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let key = check.required("keyId", request.key_id.as_ref(), &limits::KEY_ID);
-    let region = check.required("primaryRegion", request.primary_region.as_ref(), &limits::REGION);
+    let region = required_region(&mut check, "primaryRegion", request.primary_region.as_ref());
     check.done()?;
     let carried = Carried::default().with("kms:primaryregion", Carries::Text(region.to_owned()));
     let detail = vec![("keyId", key.to_owned()), ("primaryRegion", region.to_owned())];
     let key = context.key(key, Accepts::Keys).await?;
-    let replica = KeyReference::Name(in_region(context, &key, region)?);
+    let relative = in_region(context, &key, region)?;
+    // A key of one region has no relatives: that is said of it, rather than that they don't exist.
+    let replica = if relative.text.starts_with("mrk-") { KeyReference::Name(relative) } else { key.clone() };
     context.perform(carried, detail, MovePrimary { key, replica }, None).await.map(|()| NOTHING)
+}
+
+fn required_region<'r>(check: &mut Check, path: &str, region: Option<&'r Text<'_>>) -> &'r str {
+    let region = check.required(path, region, &limits::REGION);
+    check.characters(path, region, check::is_region_character, check::REGION_PATTERN);
+    region
 }
 
 /// The name of a key's relative in another region, which one of the installation's listeners must serve.
