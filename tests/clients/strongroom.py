@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+# Segments are laid out whole, and every test's directory stays for a while.
+SEGMENT_BYTES = 1024 * 1024
 START_SECONDS = 60
 STOP_SECONDS = 20
 EXPORT = re.compile(r"^export ([A-Z_]+)=(.*)$")
@@ -142,7 +144,7 @@ class Installation(Server):
             f'[[listener]]\nname = "kms"\naddress = "127.0.0.1:0"\nfront_ends = ["aws-kms", "aws-sts", "aws-tagging", "admin"]\nregions = {regions}\n'
             f'tls = {{ certificate_chain = "{here / "chain.pem"}", private_key = "{here / "key.pem"}" }}\n'
             f'[[listener]]\nname = "operators"\nsocket = "{here / "admin.sock"}"\nfront_ends = ["admin"]\n'
-            f'[log]\nformat = "json"\n[limits]\n{limits}\n'
+            f'[log]\nformat = "json"\n[audit]\nsegment_bytes = {SEGMENT_BYTES}\n[limits]\n{limits}\n'
         )
 
     def limit(self, limits):

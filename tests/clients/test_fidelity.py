@@ -6,7 +6,7 @@ import pytest
 import strongroom
 from fidelity.constraints import Constraint
 from fidelity.reasons import NOT_ASKED, reason
-from fidelity.requests import REQUESTS
+from fidelity.requests import KEY_MEMBER, REQUESTS, TAKES_ALIAS, WITH_KEY
 from fidelity.table import ANY, TABLE
 from fidelity.troubles import TROUBLES
 from fidelity.world import KINDS, MODEL, World
@@ -127,6 +127,119 @@ def test_the_request_that_the_rows_change_succeeds(world, operation):
     assert (reply.status, reply.faults) == (200, []), reply
     if operation == "CancelKeyDeletion":
         world.ask("ScheduleKeyDeletion", world.resolve(request, Names(world, kind, state)))
+
+
+# What an operation says that is asked for the same once more; nothing where it does it again.
+TWICE = {
+    "CancelKeyDeletion": ("KMSInvalidStateException", "{key.arn} is not pending deletion."),
+    "CreateAlias": ("AlreadyExistsException", "An alias with the name {key.alias_arn}/new already exists"),
+    "CreateGrant": None,
+    "DeleteAlias": ("NotFoundException", "Alias {key.alias_arn} is not found."),
+    "DeleteImportedKeyMaterial": None,
+    "DisableKey": None,
+    "DisableKeyRotation": None,
+    "EnableKey": None,
+    "EnableKeyRotation": None,
+    "ImportKeyMaterial": None,
+    "PutKeyPolicy": None,
+    "ReplicateKey": ("AlreadyExistsException", None),
+    "RetireGrant": ("NotFoundException", None),
+    "RevokeGrant": ("NotFoundException", None),
+    "RotateKeyOnDemand": None,
+    "ScheduleKeyDeletion": ("KMSInvalidStateException", "{key.arn} is pending deletion."),
+    "TagResource": None,
+    "UntagResource": None,
+    "UpdateAlias": None,
+    "UpdateKeyDescription": None,
+    "UpdatePrimaryRegion": ("UnsupportedOperationException", "{key.arn} is not a multi-region primary key."),
+}
+
+
+@pytest.mark.parametrize("operation", TWICE)
+def test_the_same_request_once_more_changes_nothing_or_says_why(world, operation):
+    kind, request = REQUESTS[operation]
+    names = Names(world, kind, f"fresh {STATES.get(operation, '')}")
+    if operation == "CreateAlias":
+        request = {**request, "AliasName": "{key.alias}/new"}
+    request = world.resolve(request, names)
+    world.ask(operation, request)
+    again = world.send(operation, request)
+    if TWICE[operation] is None:
+        assert again.status == 200, again
+    else:
+        error, message = TWICE[operation]
+        assert again.code == error and (message is None or again.message == world.resolve(message, names)), again
+
+
+NAMES = {"id": "{key}", "ARN": "{key.arn}", "alias": "{key.alias}", "ARN of an alias": "{key.alias_arn}"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [(operation, name) for operation in WITH_KEY for name in NAMES if "alias" not in name or operation in TAKES_ALIAS],
+)
+def test_a_key_is_called_as_aws_lets_it_be_called(world, operation, name):
+    kind, request = REQUESTS[operation]
+    fresh = operation in CHANGES or operation in STATES or operation == "CreateAlias"
+    names = Names(world, kind, f"fresh {STATES.get(operation, '')}" if fresh else "enabled")
+    request = {**request, KEY_MEMBER.get(operation, "KeyId"): NAMES[name]}
+    if operation == "ReEncrypt":
+        request["SourceKeyId"] = NAMES[name]
+    if operation == "CreateAlias":
+        request["AliasName"] = "{key.alias}/new"
+    reply = world.send(operation, world.resolve(request, names))
+    assert (reply.status, reply.faults) == (200, []), reply
+
+
+def test_a_grant_is_the_same_by_its_name_and_all_that_it_says_and_on_its_key_alone(world):
+    key, other = world.key("symmetric", "fresh"), world.key("symmetric", "fresh")
+    request = {"KeyId": key.id, "GranteePrincipal": world.arn, "Operations": ["Encrypt", "Decrypt"], "Name": "n"}
+    made = world.ask("CreateGrant", request)["GrantId"]
+    assert world.ask("CreateGrant", request)["GrantId"] == made
+    assert world.ask("CreateGrant", {**request, "Operations": ["Decrypt", "Encrypt"]})["GrantId"] == made
+    for change in (
+        {"KeyId": other.id},
+        {"Operations": ["Encrypt"]},
+        {"RetiringPrincipal": world.arn},
+        {"Constraints": {"EncryptionContextEquals": {"a": "b"}}},
+        {"Name": "m"},
+    ):
+        assert world.ask("CreateGrant", {**request, **change})["GrantId"] != made, change
+
+
+def test_tags_are_told_apart_by_case_and_no_more_than_fifty_stay(world):
+    key = world.key("symmetric", "fresh")
+    tags = [{"TagKey": f"k{number}", "TagValue": "v"} for number in range(49)]
+    world.ask("TagResource", {"KeyId": key.id, "Tags": tags})
+    world.ask("TagResource", {"KeyId": key.id, "Tags": [{"TagKey": "K0", "TagValue": ""}]})
+    world.ask("TagResource", {"KeyId": key.id, "Tags": [{"TagKey": "k0", "TagValue": "w"}]})
+    more = world.send("TagResource", {"KeyId": key.id, "Tags": [{"TagKey": "more", "TagValue": "v"}]})
+    assert (more.code, more.message) == ("TagException", "Too many tags")
+    listed = {tag["TagKey"]: tag["TagValue"] for tag in world.ask("ListResourceTags", {"KeyId": key.id})["Tags"]}
+    assert (len(listed), listed["k0"], listed["K0"]) == (50, "w", "")
+
+
+def test_an_alias_is_of_one_region_and_told_apart_by_case(world):
+    key = world.key("symmetric", "fresh")
+    abroad = world.ask("CreateKey", {}, world.abroad)["KeyMetadata"]["KeyId"]
+    world.ask("CreateAlias", {"AliasName": key.alias, "TargetKeyId": abroad}, world.abroad)
+    world.ask("CreateAlias", {"AliasName": key.alias.upper().replace("ALIAS/", "alias/"), "TargetKeyId": key.id})
+    assert world.ask("DescribeKey", {"KeyId": key.alias})["KeyMetadata"]["KeyId"] == key.id
+    assert world.ask("DescribeKey", {"KeyId": key.alias}, world.abroad)["KeyMetadata"]["KeyId"] == abroad
+
+
+def test_every_key_is_listed_once_whatever_the_length_of_a_page(world):
+    whole = world.ask("ListKeys", {"Limit": 1000})
+    assert not whole["Truncated"]
+    for limit in (1, 7):
+        listed, marker = [], {}
+        while marker is not None:
+            page = world.ask("ListKeys", {"Limit": limit, **marker})
+            listed += page["Keys"]
+            marker = {"Marker": page["NextMarker"]} if page["Truncated"] else None
+        assert listed == whole["Keys"]
+    assert world.ask("ListKeys", {"Limit": 1000, "ResourceOwners": ["SELF"]})["Keys"] == whole["Keys"]
+    assert world.ask("ListKeys", {"ResourceOwners": ["OTHER_ACCOUNTS_VIA_RAM"]})["Keys"] == []
 
 
 def test_every_error_is_in_the_table_or_has_a_reason(capsys):

@@ -63,6 +63,10 @@ LENGTHS = "Member must have length less than or equal to {}, Member must have le
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 FAR_ARN = f"arn:aws:kms:af-south-1:{{w.account}}:key/{NOTHING}"
 
+NO_MRK = f"mrk-{'0' * 32}"
+NO_ARNS = ["arn:aws:kms", "arn:aws:s3:::bucket", f"arn:aws-cn:kms:{{w.region}}:{{w.account}}:key/{NOTHING}"]
+# Those that have a word of their own for ARNs that they do not take.
+TAKES_ARN = [*r.KEYS_ONLY, "DescribeKey", "GetPublicKey"]
 THROTTLED = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
 ENOUGH = "{} quota for this account in this region is {}, current usage is {}."
 
@@ -141,7 +145,35 @@ FAMILIES = [
         for path in ("KeyId", "TargetKeyId", "DestinationKeyId")
     ),
     each(r.WITH_KEY, "NotFoundException", "Key '{w.prefix}:key/{w.absent}' does not exist", named("{w.absent}")),
+    each(r.WITH_KEY, "NotFoundException", f"Key '{{w.prefix}}:key/{NO_MRK}' does not exist", named(NO_MRK)),
     each(r.WITH_KEY, "NotFoundException", "Invalid keyId 'nonsense'", named("nonsense")),
+    each(r.WITH_KEY, "NotFoundException", "Invalid keyId 'key/nonsense'", named("key/nonsense")),
+    *(
+        family
+        for arn in NO_ARNS
+        for family in (
+            each([name for name in r.WITH_KEY if name in TAKES_ARN], "InvalidArnException", f"Invalid arn {arn}", named(arn)),
+            each(
+                [name for name in r.WITH_KEY if name not in TAKES_ARN],
+                "NotFoundException",
+                f"Invalid keyId '{arn}'",
+                named(arn),
+            ),
+        )
+    ),
+    each(r.TAKES_ALIAS, "NotFoundException", "Invalid arn {w.abroad}", named("arn:aws:kms:{w.abroad}:{w.account}:alias/nobody")),
+    each(
+        [name for name in r.TAKES_ALIAS if name != "Decrypt"],
+        "AccessDeniedException",
+        ANY,
+        named("arn:aws:kms:{w.region}:999999999999:alias/nobody"),
+    ),
+    each(
+        r.KEYS_ONLY,
+        "InvalidArnException",
+        "Key Aliases are not supported for this operation",
+        named("arn:aws:kms:{w.region}:999999999999:alias/nobody"),
+    ),
     each(r.WITH_KEY, "NotFoundException", "Invalid arn af-south-1", named(FAR_ARN)),
     each(r.WITH_KEY, "NotFoundException", "Invalid arn {w.abroad}", named(f"arn:aws:kms:{{w.abroad}}:{{w.account}}:key/{NOTHING}")),
     each(
@@ -360,6 +392,8 @@ ROWS = [
     Row("ReEncrypt", "InvalidCiphertextException", None, {"SourceEncryptionContext": {"a": "b"}}),
     Row("ReEncrypt", "IncorrectKeyException", INCORRECT_KEY, {"SourceKeyId": "{crowded}"}),
     Row("ReEncrypt", "NotFoundException", "Invalid keyId 'nonsense'", {"SourceKeyId": "nonsense"}),
+    Row("ReEncrypt", "NotFoundException", "Invalid arn af-south-1", {"SourceKeyId": FAR_ARN}),
+    Row("ReEncrypt", "NotFoundException", "Alias {w.prefix}:alias/nobody is not found.", {"SourceKeyId": "alias/nobody"}),
     # Data keys and random bytes
     *each(
         ["GenerateDataKey", "GenerateDataKeyWithoutPlaintext"],
