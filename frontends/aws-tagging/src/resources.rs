@@ -67,7 +67,8 @@ impl Tagging {
     pub(crate) async fn resources(&self, call: Call, ask: Ask) -> Result<Vec<u8>, Fault> {
         match ask {
             Ask::Named(arns) => self.named(call, &arns).await,
-            Ask::Page { types, .. } if !self.has_one_of(&types) => Ok(written(Vec::new(), String::new())),
+            // There is nothing of what is asked for; whether the caller may ask is decided and recorded all the same.
+            Ask::Page { types, .. } if !self.has_one_of(&types) => self.named(call, &[]).await,
             Ask::Page { filters, types, most, token } => {
                 let listing = listing(&call, &filters, &types);
                 let after = token.map(|token| self.open(&listing, &token)).transpose()?;

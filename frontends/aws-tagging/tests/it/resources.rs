@@ -185,7 +185,12 @@ fn an_identity_policy_decides_about_the_listing_as_a_whole() {
     user("nobody", None);
     assert_eq!(service.ask("lister", &json!({})).1["ResourceTagMappingList"][0]["ResourceARN"], arn);
     for name in ["kms-only", "of-one-key", "nobody"] {
-        for body in [json!({}), json!({ "ResourceARNList": [arn] }), json!({ "TagFilters": [filter("none", &[])] })] {
+        for body in [
+            json!({}),
+            json!({ "ResourceARNList": [arn] }),
+            json!({ "TagFilters": [filter("none", &[])] }),
+            json!({ "ResourceTypeFilters": ["s3"] }),
+        ] {
             let (status, reply) = service.ask(name, &body);
             assert_eq!((status, reply["__type"].as_str()), (400, Some("AccessDeniedException")), "{name} {body}");
             let message = reply["Message"].as_str().unwrap();
@@ -204,7 +209,11 @@ fn what_is_not_served_is_refused_and_recorded() {
     assert_eq!((status, reply["__type"].as_str()), (400, Some("UnknownOperationException")));
     assert_eq!(service.refused(&json!({ "ResourcesPerPage": 0 })), "InvalidParameterException");
     assert_eq!(service.refused(&json!([])), "SerializationException");
-    let records = service.test.records();
+    let before = service.test.records().len();
+    assert_eq!(service.ask("admin", &json!({ "ResourceTypeFilters": ["s3"] })).0, 200);
+    let mut records = service.test.records();
+    assert_eq!(records.len(), before + 1);
+    records.truncate(before);
     let told: Vec<_> =
         records.iter().rev().take(3).map(|sealed| format!("{:?}", sealed.record().unwrap().outcome)).collect();
     for (told, code) in told.iter().rev().zip(["UnknownOperation", "InvalidParameter", "Serialization"]) {
