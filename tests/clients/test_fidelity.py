@@ -7,7 +7,8 @@ import strongroom
 from fidelity.constraints import Constraint
 from fidelity.reasons import NOT_ASKED, reason
 from fidelity.requests import KEY_MEMBER, REQUESTS, TAKES_ALIAS, WITH_KEY
-from fidelity.table import ANY, TABLE
+from fidelity.row import ANY
+from fidelity.table import TABLE
 from fidelity.troubles import TROUBLES
 from fidelity.world import KINDS, MODEL, World
 
