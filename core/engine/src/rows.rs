@@ -404,11 +404,11 @@ impl Serves {
     /// Whether a key may be used for a purpose under a name that serves so much of it.
     #[must_use]
     pub fn permits(serves: Option<Self>, purpose: Purpose) -> bool {
-        match (serves, purpose) {
-            (Some(Self::Nothing | Self::Processing), Purpose::ApplyProtection) => false,
-            (Some(Self::Nothing | Self::Applying), Purpose::ProcessProtected) => false,
-            _ => true,
-        }
+        !matches!(
+            (serves, purpose),
+            (Some(Self::Nothing | Self::Processing), Purpose::ApplyProtection)
+                | (Some(Self::Nothing | Self::Applying), Purpose::ProcessProtected)
+        )
     }
 }
 
