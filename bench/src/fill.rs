@@ -106,6 +106,7 @@ fn start(data: &Path) -> Result<Arc<Engine>> {
         clock,
         random: Arc::new(SystemRandom),
         arena: None,
+        key_stores: Vec::new(),
     };
     let options = Options { operator_policy: OPERATOR_POLICY.to_owned(), rsa_pairs: 0 };
     Ok(Engine::start(parts, &options).map_err(|error| error.to_string())?)

@@ -191,7 +191,7 @@ pub(crate) fn open_log(
 /// Puts the parts together.
 pub(crate) fn parts(store: Arc<EmbeddedStore>, log: Arc<FileLog>, roots: Vec<Arc<dyn RootOfTrust>>) -> Parts {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Parts { store, log, roots, clock, random: Arc::new(SystemRandom), arena: hardening::arena() }
+    Parts { store, log, roots, clock, random: Arc::new(SystemRandom), arena: hardening::arena(), key_stores: Vec::new() }
 }
 
 /// Starts the engine with so many RSA key pairs made ahead, over a store that was put back to an older state only if that is

@@ -27,6 +27,7 @@ use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::caller::{Caller, Principal, Source};
 use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::id::TenantId;
+use strongroom_model::key_store::KeyStore;
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::root::RootOfTrust;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -270,6 +271,18 @@ impl TestEngine {
         self.restarted_with(roots)
     }
 
+    /// Starts the engine again with key stores.
+    ///
+    /// # Panics
+    /// When something still holds it, or it does not start.
+    #[must_use]
+    pub fn with_key_stores(mut self, key_stores: Vec<Arc<dyn KeyStore>>) -> Self {
+        let parts = Parts { key_stores, ..self.parts() };
+        released(self.engine, "engine");
+        self.engine = Engine::start(parts, &options()).unwrap();
+        self
+    }
+
     /// What a second engine over the same store, log and roots would be built from.
     #[must_use]
     pub fn parts(&self) -> Parts {
@@ -460,6 +473,7 @@ fn parts(
         clock: Arc::<MovableClock>::clone(clock),
         random: Arc::new(SystemRandom),
         arena: None,
+        key_stores: Vec::new(),
     }
 }
 

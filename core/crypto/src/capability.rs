@@ -53,7 +53,8 @@ pub fn capabilities() -> impl Iterator<Item = Capability> {
     let imports = ImportWrapping::ALL.iter().copied().map(Capability::Import);
     let used =
         specs.chain(signing).chain(encryption).chain(macs).chain(agreement).chain(kems).chain(wraps).chain(imports);
-    used.chain([Capability::Ciphertext(Format::V1)]).filter(|capability| capability.is_present())
+    used.chain([Capability::Ciphertext(Format::V1), Capability::Ciphertext(Format::V2)])
+        .filter(|capability| capability.is_present())
 }
 
 /// Whether the validated module has no part in it.

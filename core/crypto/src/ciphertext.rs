@@ -1,4 +1,4 @@
-//! Ciphertexts that leave with the caller: format version 1, for ever (docs/formats/ciphertext.md).
+//! Ciphertexts that leave with the caller: format versions 1 and 2, for ever (docs/formats/ciphertext.md).
 //!
 //! The header names lineage and material, never tenant, region or ordinal, so a ciphertext opens wherever its key
 //! lives. Absent on purpose: finding the key, and telling one fault of a ciphertext from another.
@@ -13,10 +13,11 @@ use crate::error::CryptoError;
 use crate::limits::PLAINTEXT_BYTES;
 use crate::material::KeyMaterial;
 use crate::random::Random;
-use crate::sealed;
+use crate::sealed::{self, Bound as _, IV_BYTES, TAG_BYTES};
 
 const MAGIC: [u8; 3] = *b"SRC";
 const AES_256_GCM_COMMITTED: u8 = 1;
+const AES_256_GCM_RESIDENT: u8 = 2;
 /// Magic, version, algorithm, purpose, lineage, material.
 const HEADER_BYTES: usize = 3 + 1 + 1 + 1 + 16 + 16;
 
@@ -29,12 +30,30 @@ pub const OVERHEAD_BYTES: usize = HEADER_BYTES + sealed::OVERHEAD_BYTES;
 pub enum Format {
     /// AES-256-GCM under a key derived for each ciphertext, with a commitment to that key.
     V1 = 1,
+    /// AES-256-GCM directly under material inside a key store.
+    V2 = 2,
 }
 
 impl Format {
+    const fn algorithm(self) -> u8 {
+        match self {
+            Self::V1 => AES_256_GCM_COMMITTED,
+            Self::V2 => AES_256_GCM_RESIDENT,
+        }
+    }
+
+    /// Bytes that a ciphertext has more than its plaintext.
+    const fn overhead(self) -> usize {
+        match self {
+            Self::V1 => OVERHEAD_BYTES,
+            Self::V2 => HEADER_BYTES + IV_BYTES + TAG_BYTES,
+        }
+    }
+
     const fn from_version(version: u8) -> Option<Self> {
         match version {
             1 => Some(Self::V1),
+            2 => Some(Self::V2),
             _ => None,
         }
     }
@@ -47,6 +66,9 @@ pub struct AcceptedFormats(u32);
 impl AcceptedFormats {
     /// What a key accepts that is made today.
     pub const NEWEST: Self = Self::of(&[Format::V1]);
+
+    /// What a key inside a key store accepts.
+    pub const RESIDENT: Self = Self::of(&[Format::V2]);
 
     /// A set of formats.
     #[must_use]
@@ -136,16 +158,14 @@ impl Header {
     }
 
     fn read(ciphertext: &[u8]) -> Option<Self> {
-        if !(OVERHEAD_BYTES..=OVERHEAD_BYTES + PLAINTEXT_BYTES).contains(&ciphertext.len()) {
-            return None;
-        }
         let (magic, rest) = ciphertext.split_first_chunk::<3>()?;
         let (&[version, algorithm, purpose], rest) = rest.split_first_chunk::<3>()?;
         let (lineage, rest) = rest.split_first_chunk::<16>()?;
         let (material, _) = rest.split_first_chunk::<16>()?;
         let format = Format::from_version(version)?;
         let purpose = Purpose::from_code(purpose)?;
-        let known = *magic == MAGIC && algorithm == AES_256_GCM_COMMITTED;
+        let bounds = format.overhead()..=format.overhead() + PLAINTEXT_BYTES;
+        let known = *magic == MAGIC && algorithm == format.algorithm() && bounds.contains(&ciphertext.len());
         let subject =
             Subject { purpose, lineage: LineageId::from_bytes(*lineage), material: MaterialId::from_bytes(*material) };
         known.then_some(Self { format, subject })
@@ -168,7 +188,7 @@ pub fn seal(
         return Err(CryptoError::PlaintextTooLong { limit: PLAINTEXT_BYTES, actual: plaintext.len() });
     }
     let key = material.aes()?;
-    sealed::seal(subject.purpose.label(), key, &header(subject), context, plaintext, random)
+    sealed::seal(subject.purpose.label(), key, &header(Format::V1, subject), context, plaintext, random)
 }
 
 /// Opens a ciphertext that [`seal`] made with the same material, subject and context, in a format that is accepted.
@@ -185,17 +205,57 @@ pub fn open(
 ) -> Result<SecretBytes, CryptoError> {
     let key = material.aes()?;
     let header = Header::parse(ciphertext)?;
-    if header.subject != *subject || !accepted.contains(header.format) {
+    if header.subject != *subject || header.format != Format::V1 || !accepted.contains(header.format) {
         return Err(CryptoError::InvalidCiphertext);
     }
     sealed::open(subject.purpose.label(), key, HEADER_BYTES, context, ciphertext).ok_or(CryptoError::InvalidCiphertext)
 }
 
-fn header(subject: &Subject) -> [u8; HEADER_BYTES] {
+/// The additional data of format 2: header, then encryption context.
+#[must_use]
+pub fn resident_additional(subject: &Subject, context: &EncryptionContext<'_>) -> Vec<u8> {
+    let mut additional = Vec::with_capacity(HEADER_BYTES + context.encoded_bytes());
+    additional.extend_from_slice(&header(Format::V2, subject));
+    context.append_to(&mut additional);
+    additional
+}
+
+/// A ciphertext of format 2, of parts that a key store made.
+#[must_use]
+pub fn resident_whole(subject: &Subject, iv: &[u8; IV_BYTES], text: &[u8], tag: &[u8; TAG_BYTES]) -> Vec<u8> {
+    [&header(Format::V2, subject), iv.as_slice(), text, tag].concat()
+}
+
+/// What a key store opens of a ciphertext of format 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResidentParts<'a> {
+    /// The IV.
+    pub iv: &'a [u8; IV_BYTES],
+    /// As long as the plaintext.
+    pub text: &'a [u8],
+    /// The tag.
+    pub tag: &'a [u8; TAG_BYTES],
+}
+
+/// Takes a ciphertext of format 2 apart.
+///
+/// # Errors
+/// [`CryptoError::InvalidCiphertext`] for anything else.
+pub fn resident_parts(ciphertext: &[u8]) -> Result<ResidentParts<'_>, CryptoError> {
+    const INVALID: CryptoError = CryptoError::InvalidCiphertext;
+    if Header::parse(ciphertext)?.format != Format::V2 {
+        return Err(INVALID);
+    }
+    let (iv, rest) = ciphertext.get(HEADER_BYTES..).and_then(<[u8]>::split_first_chunk).ok_or(INVALID)?;
+    let (text, tag) = rest.split_last_chunk().ok_or(INVALID)?;
+    Ok(ResidentParts { iv, text, tag })
+}
+
+fn header(format: Format, subject: &Subject) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     let fields = MAGIC
         .into_iter()
-        .chain([Format::V1 as u8, AES_256_GCM_COMMITTED, subject.purpose as u8])
+        .chain([format as u8, format.algorithm(), subject.purpose as u8])
         .chain(*subject.lineage.as_bytes())
         .chain(*subject.material.as_bytes());
     header.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);

@@ -101,6 +101,7 @@ const fn table_name(table: Table) -> Option<&'static str> {
         Table::KeyVersion => "version",
         Table::Tenant => "tenant",
         Table::TokenIssuer => "token-issuer",
+        Table::LooseObject => "loose-object",
         Table::TenantByAccount
         | Table::PrincipalByName
         | Table::VersionByMaterial
@@ -109,6 +110,7 @@ const fn table_name(table: Table) -> Option<&'static str> {
         | Table::Schedule
         | Table::Outbox
         | Table::Usage
+        | Table::UseCounter
         | Table::CredentialByPrincipal
         | Table::KeyByLineage => return None,
     })

@@ -9,6 +9,7 @@ use strongroom_model::algorithm::{
     AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
 };
 use strongroom_model::clock::Timestamp;
+use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -367,6 +368,9 @@ pub enum Quota {
     /// Policies and tags of a session: what its token holds.
     #[error("the policies and tags are more than the token of a session holds")]
     SessionToken,
+    /// Encryptions by one version of a key inside a key store.
+    #[error("the key has encrypted as often as it may")]
+    KeyUses,
     /// Requests at one time.
     #[error("too many requests at one time")]
     Requests,
@@ -387,6 +391,9 @@ pub enum Unavailable {
     /// The store.
     #[error("the store cannot serve")]
     Store(#[source] StoreError),
+    /// The key store that the key is in.
+    #[error("the key store cannot serve")]
+    KeyStore(#[source] KeyStoreError),
     /// No root of trust could open the tenant's domain key.
     #[error("no root of trust can serve")]
     Root(#[source] RootError),
@@ -466,6 +473,21 @@ impl From<RootError> for EngineError {
             RootError::Sealed => Self::Unavailable(Unavailable::Sealed),
             RootError::Busy => Self::Unavailable(Unavailable::Busy),
             other => Self::Unavailable(Unavailable::Root(other)),
+        }
+    }
+}
+
+impl From<KeyStoreError> for EngineError {
+    fn from(error: KeyStoreError) -> Self {
+        match error {
+            KeyStoreError::Busy => Self::Unavailable(Unavailable::Busy),
+            KeyStoreError::Timeout(allowed) => Self::Unavailable(Unavailable::Deadline(allowed)),
+            KeyStoreError::Refused => Self::InvalidCiphertext,
+            KeyStoreError::Unsupported { .. } => Self::Unsupported("this by the key store's hardware"),
+            KeyStoreError::TooLong { .. } => {
+                InputFault::Form { what: "the data", problem: "is more than a key store takes in one call" }.into()
+            }
+            other => Self::Unavailable(Unavailable::KeyStore(other)),
         }
     }
 }

@@ -19,6 +19,7 @@ mod identifiers;
 mod identity;
 mod keys;
 pub mod limits;
+mod loose;
 mod named;
 mod noted;
 mod operation;
@@ -31,6 +32,7 @@ mod planned;
 mod quotas;
 mod rates;
 mod record;
+mod resident;
 mod resolve;
 mod rollback;
 mod rows;
@@ -95,6 +97,8 @@ pub struct Engine {
     log: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     workers: workers::Workers,
+    key_stores: resident::KeyStores,
+    uses: resident::Uses,
     pairs: pairs::Pairs,
     operator_policy: CompiledPolicy,
     /// Grows with every change that may take a use away.

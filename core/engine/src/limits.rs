@@ -161,3 +161,23 @@ pub const SWEEP_DAMAGED_HOLD: Duration = Duration::from_secs(3600);
 pub const NAMED_DOMAIN_KEYS: usize = 100;
 /// Steps of the sweep over what a tenant's domain keys have wrapped, at one time.
 pub const SWEEP_STEPS: usize = 8;
+/// Threads of a key store at most.
+pub const STORE_WORKERS: usize = 128;
+/// Jobs that wait for a key store's threads at most.
+pub const STORE_QUEUE: usize = 4_096;
+/// Key stores of a node.
+pub const KEY_STORES: usize = 64;
+/// How often one version of a key inside a key store encrypts at most: its IVs are random, and SP 800-38D (8.3) has 2^32.
+pub const KEY_USES: u64 = 1 << 31;
+/// Uses that are reserved in one commit.
+pub const KEY_USES_BLOCK: u64 = 1 << 16;
+/// Key versions whose reserved uses are remembered; beyond, what was reserved is reserved anew.
+pub const COUNTED_VERSIONS: usize = 65_536;
+/// How long the making or destroying of an object in a key store may take.
+pub const OBJECT_DEADLINE: Duration = Duration::from_secs(10);
+/// After how long an object that was to be made for a key is taken to be forgotten.
+pub const OBJECT_PLAN: Duration = Duration::from_secs(600);
+/// Objects that no key owns that one tick looks at.
+pub const LOOSE_OBJECTS: usize = 100;
+/// How long such an object is left alone between two tries.
+pub const LOOSE_HOLD: Duration = Duration::from_secs(30);

@@ -1,11 +1,13 @@
 //! What an operation is: the demands that it makes, and what it does once they are met.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_crypto::KeyMaterial;
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::Batch;
@@ -17,6 +19,7 @@ use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError};
+use crate::resident::{Resident, Usable};
 use crate::rows::{Serves, VersionRow};
 use crate::workers::Ground;
 
@@ -155,6 +158,11 @@ pub trait Operation: Send + Sync + 'static {
         ""
     }
 
+    /// The key store that it needs besides those of its keys.
+    fn store(&self) -> Option<&KeyStoreName> {
+        None
+    }
+
     /// What the request carries for the demand at `index`, where that is not what it carries as a whole.
     fn attributes(&self, _index: usize) -> Option<&(dyn Attributes + Send + Sync)> {
         None
@@ -207,6 +215,25 @@ impl KeyHandle {
         }
     }
 
+    /// Whether what is wanted of it happens where it lives, as opposed to what its metadata or public half is enough for.
+    pub(crate) fn is_used_in_store(&self) -> bool {
+        match self.action {
+            Action::Encrypt | Action::ReEncryptTo => self.entry.row.spec.is_symmetric(),
+            Action::Decrypt
+            | Action::ReEncryptFrom
+            | Action::GenerateDataKey
+            | Action::GenerateDataKeyWithoutPlaintext
+            | Action::GenerateDataKeyPair
+            | Action::GenerateDataKeyPairWithoutPlaintext
+            | Action::Sign
+            | Action::SealDetached
+            | Action::OpenDetached
+            | Action::WrapKey
+            | Action::UnwrapKey => true,
+            _ => false,
+        }
+    }
+
     /// Checks that the key was made for `usage`.
     pub(crate) fn require(&self, usage: Usage) -> Result<(), EngineError> {
         match self.entry.profile.contains(usage) {
@@ -226,6 +253,8 @@ pub struct Authorized<'a> {
     pub(crate) call: &'a Call,
     pub(crate) keys: &'a [KeyHandle],
     pub(crate) now: Timestamp,
+    /// When the request came, by the clock since boot.
+    pub(crate) began: Duration,
     pub(crate) mode: Mode,
     pub(crate) ground: Ground,
     pub(crate) used: &'a parking_lot::Mutex<Vec<UsedVersion>>,
@@ -262,8 +291,14 @@ impl<'a> Authorized<'a> {
         self.keys.get(index).ok_or(EngineError::Internal(fault))
     }
 
-    /// The newest version of the key at `index`, ready to use.
+    /// The newest version of the key at `index`, ready to use here.
     pub(crate) fn current(&self, index: usize) -> Result<(&'a VersionRow, Arc<KeyMaterial>), Halt> {
+        let (version, key) = self.current_key(index)?;
+        Ok((version, key.material()?))
+    }
+
+    /// The newest version of the key at `index`, ready to use where it is.
+    pub(crate) fn current_key(&self, index: usize) -> Result<(&'a VersionRow, Usable<'_>), Halt> {
         let handle = self.key(index)?;
         let version = handle.entry.current().ok_or_else(|| EngineError::StateForbids {
             resource: Arc::clone(&handle.resource),
@@ -272,12 +307,8 @@ impl<'a> Authorized<'a> {
         Ok((version, self.open(index, version)?))
     }
 
-    /// The version of the key at `index` that has this material, ready to use.
-    pub(crate) fn version(
-        &self,
-        index: usize,
-        material: MaterialId,
-    ) -> Result<(&'a VersionRow, Arc<KeyMaterial>), Halt> {
+    /// The version of the key at `index` that has this material, ready to use where it is.
+    pub(crate) fn version_key(&self, index: usize, material: MaterialId) -> Result<(&'a VersionRow, Usable<'_>), Halt> {
         let handle = self.key(index)?;
         let version = handle.entry.version(material).ok_or(EngineError::InvalidCiphertext)?;
         Ok((version, self.open(index, version)?))
@@ -323,15 +354,18 @@ impl<'a> Authorized<'a> {
         }))
     }
 
-    fn open(&self, index: usize, version: &VersionRow) -> Result<Arc<KeyMaterial>, Halt> {
+    fn open(&self, index: usize, version: &VersionRow) -> Result<Usable<'_>, Halt> {
         let handle = self.key(index)?;
         version
             .state
             .permits(handle.purpose)
             .map_err(|forbidden| EngineError::StateForbids { resource: Arc::clone(&handle.resource), forbidden })?;
-        let material = self.engine.vault.material(&handle.entry, version, self.ground)?;
+        let usable = match version.object {
+            Some(object) => Usable::Resident(Resident::new(self, handle, version, object)?),
+            None => Usable::Material(self.engine.vault.material(&handle.entry, version, self.ground)?),
+        };
         let used = UsedVersion { handle: index, material: version.material, ordinal: version.ordinal };
         self.used.lock().push(used);
-        Ok(material)
+        Ok(usable)
     }
 }

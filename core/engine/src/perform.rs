@@ -275,6 +275,7 @@ impl Engine {
         self.check_states(trace, ground)?;
         self.rates.charge_keys(journey, &trace.keys)?;
         let wanted = operation.ground(&trace.keys);
+        let wanted = self.store_ground(operation.store(), &trace.keys).map_or(wanted, |store| store.max(wanted));
         if wanted > ground {
             return Err(Halt::Move(wanted));
         }
@@ -285,6 +286,7 @@ impl Engine {
             call,
             keys: &trace.keys,
             now: journey.started,
+            began: journey.began,
             mode: journey.mode,
             ground,
             used: &trace.used,

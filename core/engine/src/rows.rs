@@ -8,7 +8,8 @@ mod identity;
 
 use minicbor::{Decode, Encode};
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{DomainKeyId, GrantId, KeyId, LineageId, MaterialId, RootId, TenantId};
+use strongroom_model::id::{DomainKeyId, GrantId, KeyId, LineageId, MaterialId, ObjectId, RootId, TenantId};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::NameKind;
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
 use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey};
@@ -20,7 +21,8 @@ use crate::error::{EngineError, InternalFault};
 
 pub use self::books::UsageRow;
 pub(crate) use self::books::{
-    ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, OutboxRow, PlannedRootRow, PositionRow,
+    ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, LooseObjectRow, OutboxRow, PlannedRootRow, PositionRow,
+    UseCounterRow,
 };
 pub use self::identity::{
     CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, ServiceRow, TokenIssuerRow, role_reference,
@@ -68,6 +70,8 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         Table::KeyVersion => decode::<VersionRow>("key versions", value).map(drop),
         Table::Binding | Table::BindingByKey => decode::<BindingRow>("bindings", value).map(drop),
         Table::Grant => decode::<GrantRow>("grants", value).map(drop),
+        Table::LooseObject => decode::<LooseObjectRow>("loose objects", value).map(drop),
+        Table::UseCounter => decode::<UseCounterRow>("the use counters", value).map(drop),
         Table::TokenIssuer => decode::<TokenIssuerRow>("token issuers", value).map(drop),
         Table::Outbox => decode::<OutboxRow>("outbox", value).map(drop),
         Table::Usage if key.len() == 17 => decode::<CredentialUsageRow>("usage", value).map(drop),
@@ -245,6 +249,9 @@ pub struct KeyRow {
     /// Its part in a multi-Region key; absent for a key of one region.
     #[n(17)]
     pub multi_region: Option<MultiRegion>,
+    /// The key store that its material is in; absent for material that is kept here, wrapped.
+    #[n(18)]
+    pub store: Option<KeyStoreName>,
 }
 
 /// A key's part in a multi-Region key.
@@ -315,13 +322,16 @@ pub struct VersionRow {
     /// What is told of imported material only.
     #[n(9)]
     pub imported: Option<ImportRow>,
+    /// The object in the key's store that is its material; absent once destroyed, and where there is wrapped material.
+    #[n(10)]
+    pub object: Option<ObjectId>,
 }
 
 impl VersionRow {
     /// Whether its material was taken away and may be brought again. A version that is suspended stays so meanwhile.
     #[must_use]
     pub const fn lacks_material(&self) -> bool {
-        self.wrapped.is_empty() && !matches!(self.state, VersionState::Destroyed)
+        self.wrapped.is_empty() && self.object.is_none() && !matches!(self.state, VersionState::Destroyed)
     }
 }
 

@@ -41,6 +41,18 @@ pub(crate) const CLOCK_KEY: &[u8] = b"clock";
 #[derive(Default)]
 pub(crate) struct Memory(Mutex<Marks>);
 
+impl Memory {
+    /// Leaves something alone for a while; false if it is left alone already.
+    pub(crate) fn hold_back(&self, what: &[u8], boot: Duration, time: Duration) -> bool {
+        let held = &mut self.0.lock().held_back;
+        let free = held.get(what).is_none_or(|until| *until <= boot);
+        if free {
+            held.insert(what.to_vec(), boot + time);
+        }
+        free
+    }
+}
+
 #[derive(Default)]
 struct Marks {
     /// Wall clock and boot-time clock at the first tick, or when a jump was noted last.
@@ -89,6 +101,9 @@ impl Engine {
         }
         if let Err(error) = self.fold_usage_if_due() {
             tracing::warn!(%error, "the log could not be counted for the usage ledger; it is counted later");
+        }
+        if !clock_jumped && let Err(error) = self.destroy_loose(dialect, now) {
+            tracing::warn!(%error, "objects that no key owns could not be read; the next tick looks again");
         }
         self.sweep_if_due(dialect);
         self.vault.catch_up();

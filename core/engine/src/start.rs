@@ -10,6 +10,7 @@ use strongroom_crypto::{Random, random};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Clock;
 use strongroom_model::id::{InstallationId, RecordId, TenantId};
+use strongroom_model::key_store::KeyStore;
 use strongroom_model::root::{CheckpointAlgorithm, RootOfTrust};
 use strongroom_model::store::{Batch, Store, Table};
 use strongroom_policy::{Document, Kind};
@@ -26,6 +27,7 @@ use crate::pairs::Pairs;
 use crate::passage::Passage;
 use crate::quotas::Counted;
 use crate::rates::Rates;
+use crate::resident::{KeyStores, Uses};
 use crate::rollback::RolledBack;
 use crate::rows::{self, DomainKeyRow, HeadRow, InstallationRow, OutboxRow, RootRow, RootWrap, TenantRow};
 use crate::scheduler::Memory;
@@ -51,6 +53,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// Locked memory for key material, where there is any.
     pub arena: Option<Arena>,
+    /// The key stores, whose names are all different.
+    pub key_stores: Vec<Arc<dyn KeyStore>>,
 }
 
 /// What an engine is told.
@@ -266,7 +270,8 @@ impl Engine {
             Err(Halt::Fail(error)) => return Err(error),
             Err(Halt::Move(_) | Halt::Again) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
         };
-        let workers = Workers::start().map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
+        let workers =
+            Workers::start(&parts.key_stores).map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         let pairs = Pairs::start(options.rsa_pairs.min(limits::PAIRS_AHEAD), Arc::clone(&parts.random));
         let pairs = pairs.map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         let engine = Self {
@@ -277,6 +282,8 @@ impl Engine {
             log: parts.log,
             clock: parts.clock,
             workers,
+            key_stores: KeyStores::new(parts.key_stores),
+            uses: Uses::default(),
             pairs,
             operator_policy,
             epoch: AtomicU64::new(0),

@@ -4,10 +4,12 @@
 //! whether or not anyone still waits for it. What is done for callers who are not proved yet has threads of its own, so
 //! that strangers can delay strangers only.
 
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use futures_channel::oneshot;
+use strongroom_model::key_store::{KeyStore, KeyStoreDescription};
 
 use crate::error::{EngineError, InternalFault, Unavailable};
 use crate::limits;
@@ -22,6 +24,8 @@ pub enum Ground {
     Here,
     /// A worker: disks and roots may be waited for.
     Worker,
+    /// A worker of the key store at this place: it may be waited for, too.
+    Store(u8),
     /// A worker for long computations.
     Heavy,
 }
@@ -31,6 +35,8 @@ pub enum Ground {
 pub(crate) enum Pool {
     Ordinary,
     Heavy,
+    /// Of the key store at this place.
+    Store(u8),
     /// Lookups of credentials that a request shows.
     Lookup,
     /// Openings of the secrets of such credentials.
@@ -41,6 +47,7 @@ impl From<Ground> for Pool {
     fn from(ground: Ground) -> Self {
         match ground {
             Ground::Here | Ground::Worker => Self::Ordinary,
+            Ground::Store(place) => Self::Store(place),
             Ground::Heavy => Self::Heavy,
         }
     }
@@ -52,12 +59,20 @@ pub(crate) struct Workers {
     heavy: Sender<Job>,
     lookup: Sender<Job>,
     opening: Sender<Job>,
+    stores: Vec<Sender<Job>>,
 }
 
 impl Workers {
     /// Starts the threads. They end when the last sender is gone and the queue is empty.
-    pub(crate) fn start() -> std::io::Result<Self> {
+    pub(crate) fn start(stores: &[Arc<dyn KeyStore>]) -> std::io::Result<Self> {
+        let of_store = |store: &Arc<dyn KeyStore>| {
+            let KeyStoreDescription { parallel, queue, .. } = store.describe();
+            // Twice as many as it can do at once, so that it need not wait for ours between two calls.
+            let threads = parallel.saturating_mul(2).clamp(1, limits::STORE_WORKERS);
+            pool("engine-store", threads, queue.min(limits::STORE_QUEUE))
+        };
         Ok(Self {
+            stores: stores.iter().map(of_store).collect::<Result<_, _>>()?,
             ordinary: pool("engine-worker", limits::WORKERS, limits::WORKER_QUEUE)?,
             heavy: pool("engine-heavy", limits::HEAVY_WORKERS, limits::HEAVY_QUEUE)?,
             lookup: pool("engine-lookup", limits::LOOKUP_WORKERS, limits::LOOKUP_QUEUE)?,
@@ -68,6 +83,7 @@ impl Workers {
     /// Hands a job to a thread; without a free place it is called here and now, to say so.
     pub(crate) fn push(&self, pool: impl Into<Pool>, job: Job) {
         let queue = match pool.into() {
+            Pool::Store(place) => self.stores.get(usize::from(place)).unwrap_or(&self.ordinary),
             Pool::Ordinary => &self.ordinary,
             Pool::Heavy => &self.heavy,
             Pool::Lookup => &self.lookup,
@@ -144,7 +160,7 @@ mod tests {
 
     #[test]
     fn strangers_that_fill_their_own_queue_are_refused_at_once_and_delay_nobody_else() {
-        let workers = Workers::start().unwrap();
+        let workers = Workers::start(&[]).unwrap();
         for (pool, threads, queue) in [
             (Pool::Lookup, limits::LOOKUP_WORKERS, limits::LOOKUP_QUEUE),
             (Pool::Opening, limits::OPENING_WORKERS, limits::OPENING_QUEUE),
@@ -161,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_reading_that_nobody_waits_for_any_more_is_not_begun() {
-        let workers = Workers::start().unwrap();
+        let workers = Workers::start(&[]).unwrap();
         let hold = fill(&workers, Pool::Lookup, limits::LOOKUP_WORKERS, 0);
         let (begin, begun) = bounded(1);
         {

@@ -55,6 +55,10 @@ coded! {
         KeyByLineage = 22,
         /// Token issuers that a tenant trusts, by tenant and issuer.
         TokenIssuer = 23,
+        /// Objects in key stores that no key owns, by object id: about to be made, or to be destroyed.
+        LooseObject = 24,
+        /// How often resident key versions may have encrypted, by material id.
+        UseCounter = 25,
     }
 }
 

@@ -282,6 +282,7 @@ fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
         }
         Unavailable::Store(_)
         | Unavailable::Root(_)
+        | Unavailable::KeyStore(_)
         | Unavailable::Sealed
         | Unavailable::Deadline(_)
         | Unavailable::Unsettled(_)

@@ -25,7 +25,9 @@ pub fn ciphertext(data: &[u8]) {
         return;
     };
     let subject = header.subject;
-    let front = [b"SRC".as_slice(), &[header.format as u8, 1, subject.purpose as u8]].concat();
+    // Each version has one algorithm, of the same number.
+    let algorithm = header.format as u8;
+    let front = [b"SRC".as_slice(), &[header.format as u8, algorithm, subject.purpose as u8]].concat();
     let front = [&front, subject.lineage.as_bytes().as_slice(), subject.material.as_bytes()].concat();
     assert_eq!(data[..front.len()], front, "the header is not what was read");
     if let Ok(plaintext) = opened {

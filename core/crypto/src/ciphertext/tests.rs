@@ -124,6 +124,68 @@ fn a_format_that_the_key_does_not_accept_is_refused() {
     assert_eq!(AcceptedFormats::NEWEST.bits(), 0b10);
 }
 
+/// Taken apart and put together for ever. Made once by [`make_the_golden_file_of_version_2`].
+const GOLDEN_2: &[u8] = include_bytes!("../../../../vectors/ciphertext/v2.bin");
+
+/// What a token does, done here.
+fn sealed_elsewhere(iv: [u8; 12]) -> Vec<u8> {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let additional = resident_additional(&golden_subject(), &golden_context());
+    let mut text = GOLDEN_PLAINTEXT.to_vec();
+    let key: Vec<u8> = (0..32).collect();
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).unwrap())
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(iv), Aad::from(additional), &mut text)
+        .unwrap();
+    let (text, tag) = text.split_last_chunk().unwrap();
+    resident_whole(&golden_subject(), &iv, text, tag)
+}
+
+#[test]
+#[ignore = "writes the golden file, once"]
+fn make_the_golden_file_of_version_2() {
+    assert!(GOLDEN_2.is_empty(), "a released golden file is never made again");
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/ciphertext/v2.bin"), sealed_elsewhere([7; 12]))
+        .unwrap();
+}
+
+#[test]
+fn the_golden_ciphertext_of_version_2_is_what_the_layout_says() {
+    assert_eq!(sealed_elsewhere([7; 12]), GOLDEN_2);
+    assert_eq!(GOLDEN_2[..38], [b"SRC\x02\x02\x01".as_slice(), &[0xa1; 16], &[0xb2; 16]].concat());
+    assert_eq!(Header::parse(GOLDEN_2), Ok(Header { format: Format::V2, subject: golden_subject() }));
+    let parts = resident_parts(GOLDEN_2).unwrap();
+    assert_eq!((parts.iv, parts.text.len(), parts.tag.len()), (&[7; 12], GOLDEN_PLAINTEXT.len(), 16));
+    assert_eq!(AcceptedFormats::RESIDENT.bits(), 0b100);
+    for length in 0..66 {
+        assert!(resident_parts(&GOLDEN_2[..length]).is_err(), "{length}");
+    }
+}
+
+/// A key that accepted both would otherwise let what a token sealed be opened as what is sealed here.
+#[test]
+fn neither_version_passes_for_the_other() {
+    assert_eq!(resident_parts(GOLDEN).err(), Some(CryptoError::InvalidCiphertext));
+    let both = AcceptedFormats::of(&[Format::V1, Format::V2]);
+    let opened = open(&golden_material(), &golden_subject(), both, &golden_context(), GOLDEN_2);
+    assert_eq!(opened.err(), Some(CryptoError::InvalidCiphertext));
+    let mut mixed = GOLDEN_2.to_vec();
+    mixed[4] = 1;
+    assert!(Header::parse(&mixed).is_err());
+    mixed[3] = 1;
+    assert!(open_golden(&mixed).is_err());
+}
+
+/// Additional data of a detached ciphertext begins with a length that such data here never has.
+#[test]
+fn the_additional_data_of_a_resident_key_is_never_that_of_a_detached_ciphertext() {
+    let (most, bytes) = (crate::limits::CONTEXT_PAIRS, crate::limits::CONTEXT_BYTES);
+    let pairs: Vec<_> = (0..most).map(|number| (format!("{number:04}"), "x".repeat(bytes / most - 4))).collect();
+    let context = EncryptionContext::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).unwrap();
+    let additional = resident_additional(&golden_subject(), &context);
+    let told = usize::from(u16::from_be_bytes([additional[0], additional[1]]));
+    assert!(additional.len() < 2 + told, "{} {told}", additional.len());
+}
+
 #[test]
 fn plaintexts_up_to_the_limit_are_sealed_and_no_longer_ones() {
     let (material, subject, context) = (golden_material(), golden_subject(), EncryptionContext::default());

@@ -14,6 +14,7 @@ use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, InternalFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome};
+use crate::resident::Usable;
 use crate::rows::VersionRow;
 use crate::workers::Ground;
 
@@ -61,16 +62,24 @@ impl Operation for SealDetached {
         if self.integrity {
             handle.require_served(Purpose::ProcessProtected)?;
         }
-        let (version, material) = authorized.current(0)?;
+        let (version, key) = authorized.current_key(0)?;
         let associated = self.associated.as_deref().unwrap_or_default();
-        let (subject, random) = (subject(handle, version), authorized.engine().random());
-        let parts = detached::seal(&material, &subject, associated, self.plaintext.expose(), random)
-            .map_err(|error| crypto_error(handle, error))?;
+        let parts = match &key {
+            Usable::Material(material) => {
+                let (subject, random) = (subject(handle, version), authorized.engine().random());
+                detached::seal(material, &subject, associated, self.plaintext.expose(), random)
+                    .map_err(|error| crypto_error(handle, error))?
+            }
+            Usable::Resident(resident) => resident.seal_detached(associated, &self.plaintext)?,
+        };
         // The value is computed before the check, so that it is of the very bytes that were found to open.
         let integrity = self.integrity.then(|| detached::integrity_value(associated, &parts.parts()));
         if integrity.is_some() {
-            let opened = detached::open(&material, &subject, associated, &parts.parts());
-            check(opened.is_ok_and(|opened| opened.equals(self.plaintext.expose())))?;
+            match open(handle, version, &key, associated, &parts.parts()) {
+                Ok(opened) => check(opened.equals(self.plaintext.expose()))?,
+                Err(EngineError::InvalidCiphertext) => check(false)?,
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(Outcome::Answer(SealedDetached { parts, integrity, key: Arc::clone(handle.entry()) }))
     }
@@ -123,22 +132,35 @@ impl Operation for OpenDetached {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<OpenedDetached>, Halt> {
         let handle = authorized.key(0)?;
         let parts = Parts { ciphertext: &self.ciphertext, iv: &self.iv, tag: &self.tag, metadata: &self.metadata };
-        let (opened, version) = match self.reads_hashed && handle.entry().profile.contains(Usage::RawGcm) {
+        let (plaintext, version) = match self.reads_hashed && handle.entry().profile.contains(Usage::RawGcm) {
             true => {
                 let (version, material) = authorized.current(0)?;
-                (detached::open_bare(&material, self.associated.as_deref(), &parts), version)
+                let opened = detached::open_bare(&material, self.associated.as_deref(), &parts);
+                (opened.map_err(|error| crypto_error(handle, error))?, version)
             }
             false => {
                 handle.require(Usage::DerivedAead)?;
-                let named = named(handle, &self.metadata)?;
-                let (version, material) = authorized.version(0, named)?;
+                let (version, key) = authorized.version_key(0, named(handle, &self.metadata)?)?;
                 let associated = self.associated.as_deref().unwrap_or_default();
-                (detached::open(&material, &subject(handle, version), associated, &parts), version)
+                (open(handle, version, &key, associated, &parts)?, version)
             }
         };
-        let plaintext = opened.map_err(|error| crypto_error(handle, error))?;
         let key = Arc::clone(handle.entry());
         Ok(Outcome::Answer(OpenedDetached { plaintext, key, material: version.material }))
+    }
+}
+
+fn open(
+    handle: &KeyHandle,
+    version: &VersionRow,
+    key: &Usable<'_>,
+    associated: &[u8],
+    parts: &Parts<'_>,
+) -> Result<SecretBytes, EngineError> {
+    match key {
+        Usable::Material(material) => detached::open(material, &subject(handle, version), associated, parts)
+            .map_err(|error| crypto_error(handle, error)),
+        Usable::Resident(resident) => resident.open_detached(associated, parts),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_crypto::ciphertext::{self, AcceptedFormats, Header, Subject};
-use strongroom_crypto::{CryptoError, EncryptionContext};
+use strongroom_crypto::{CryptoError, EncryptionContext, PublicKey};
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::id::MaterialId;
@@ -17,6 +17,7 @@ use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{Algorithm, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
+use crate::resident::Usable;
 use crate::rows::VersionRow;
 use crate::workers::Ground;
 
@@ -199,15 +200,18 @@ pub(super) fn seal(
 ) -> Result<Vec<u8>, Halt> {
     let handle = authorized.key(index)?;
     require(handle, algorithm)?;
-    let (version, material) = authorized.current(index)?;
-    let made = match algorithm {
-        EncryptionAlgorithm::DerivedAes256Gcm => {
+    let (version, key) = authorized.current_key(index)?;
+    let made = match (algorithm, &key) {
+        (EncryptionAlgorithm::DerivedAes256Gcm, Usable::Material(material)) => {
             let subject = subject(handle, version);
-            ciphertext::seal(&material, &subject, &context(pairs)?, plaintext, authorized.engine().random())
+            ciphertext::seal(material, &subject, &context(pairs)?, plaintext, authorized.engine().random())
         }
-        EncryptionAlgorithm::RsaOaepSha1 | EncryptionAlgorithm::RsaOaepSha256 => {
+        (EncryptionAlgorithm::DerivedAes256Gcm, Usable::Resident(resident)) => {
+            return Ok(resident.seal_whole(&subject(handle, version), &context(pairs)?, plaintext)?);
+        }
+        (EncryptionAlgorithm::RsaOaepSha1 | EncryptionAlgorithm::RsaOaepSha256, key) => {
             no_context(pairs)?;
-            material.public_key().and_then(|public| public.encrypt(algorithm, plaintext))
+            with_public(handle, version, key, |public| public.encrypt(algorithm, plaintext))
         }
     };
     Ok(made.map_err(|error| crypto_error(handle, error))?)
@@ -229,18 +233,39 @@ fn open(
             if claimed.lineage != handle.entry().row.lineage {
                 return Err(EngineError::IncorrectKey.into());
             }
-            let (version, material) = authorized.version(index, claimed.material)?;
+            let (version, key) = authorized.version_key(index, claimed.material)?;
             let subject = subject(handle, version);
             let accepted = AcceptedFormats::from_bits(handle.entry().row.accepted_formats);
-            (ciphertext::open(&material, &subject, accepted, &context(pairs)?, sealed), version.material)
+            let opened = match &key {
+                Usable::Material(material) => ciphertext::open(material, &subject, accepted, &context(pairs)?, sealed),
+                Usable::Resident(resident) => Ok(resident.open_whole(&subject, &context(pairs)?, sealed)?),
+            };
+            (opened, version.material)
         }
         EncryptionAlgorithm::RsaOaepSha1 | EncryptionAlgorithm::RsaOaepSha256 => {
             no_context(pairs)?;
-            let (version, material) = authorized.current(index)?;
-            (material.decrypt(algorithm, sealed), version.material)
+            let (version, key) = authorized.current_key(index)?;
+            let opened = match &key {
+                Usable::Material(material) => material.decrypt(algorithm, sealed),
+                Usable::Resident(resident) => Ok(resident.decrypt(algorithm, sealed)?),
+            };
+            (opened, version.material)
         }
     };
     Ok((plaintext.map_err(|error| crypto_error(handle, error))?, material))
+}
+
+/// Does something with the public half of a key pair.
+pub(super) fn with_public<T>(
+    handle: &KeyHandle,
+    version: &VersionRow,
+    key: &Usable<'_>,
+    work: impl FnOnce(&PublicKey) -> Result<T, CryptoError>,
+) -> Result<T, CryptoError> {
+    match key {
+        Usable::Material(material) => work(material.public_key()?),
+        Usable::Resident(_) => work(&PublicKey::parse(handle.entry().row.spec, &version.public)?),
+    }
 }
 
 fn subject(handle: &KeyHandle, version: &VersionRow) -> Subject {
@@ -284,7 +309,7 @@ fn no_context(pairs: &ContextPairs) -> Result<(), EngineError> {
 }
 
 /// What the cryptographic room refuses, in the engine's words.
-pub(super) fn crypto_error(handle: &KeyHandle, error: CryptoError) -> EngineError {
+pub(crate) fn crypto_error(handle: &KeyHandle, error: CryptoError) -> EngineError {
     let spec = handle.entry().row.spec;
     let unfit = |algorithm| EngineError::AlgorithmUnfit { resource: Arc::clone(handle.resource()), algorithm, spec };
     match error {

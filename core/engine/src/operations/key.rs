@@ -10,7 +10,8 @@ use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
+use strongroom_model::id::{KeyId, LineageId, MaterialId, ObjectId, TenantId};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
 use strongroom_model::spec::{KeySpec, Origin};
@@ -20,13 +21,13 @@ use strongroom_policy::{Document, Kind};
 
 use super::import::complete;
 use super::lineage::{others, require_primary, share_rotation};
-use crate::call::Call;
+use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow, Due, KeyRow, MultiRegion, RotationCause, RotationRow, Serves, VersionRow};
-use crate::{keys, limits, named};
+use crate::{keys, limits, loose, named};
 
 /// A day, by which destruction and rotation are counted.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -68,18 +69,33 @@ impl Operation for CreateKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        if self.origin == Origin::Resident {
+            return Err(EngineError::Unsupported("material inside no key store").into());
+        }
+        let row = self.row(authorized, None)?;
+        let mut batch = Batch::default();
+        let versions = match self.origin {
+            Origin::Generated => vec![new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?],
+            Origin::Imported | Origin::Resident => Vec::new(),
+        };
+        self.finish(authorized, row, versions, batch)
+    }
+}
+
+impl CreateKey {
+    /// The key's row, once it is sure that it may be made.
+    fn row(&self, authorized: &Authorized<'_>, store: Option<&KeyStoreName>) -> Result<KeyRow, Halt> {
         let engine = authorized.engine();
         let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
         check_description(&self.description)?;
         check_tags(&self.tags)?;
         let (state, current) = match self.origin {
-            Origin::Generated => (KeyState::Active, 1),
+            Origin::Generated | Origin::Resident => (KeyState::Active, 1),
             Origin::Imported => (KeyState::PreActivation, 0),
-            Origin::Resident => return Err(EngineError::Unsupported("material inside a key store").into()),
         };
         engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
-        let now = authorized.now();
         let draw = || random::bytes::<16>(engine.random()).map_err(error::crypto);
+        let accepted = if store.is_some() { AcceptedFormats::RESIDENT } else { AcceptedFormats::NEWEST };
         let row = KeyRow {
             id: KeyId::from_bytes(draw()?),
             tenant: self.tenant,
@@ -89,7 +105,7 @@ impl Operation for CreateKey {
             exportable: false,
             origin: self.origin,
             state,
-            created: now,
+            created: authorized.now(),
             description: self.description.clone(),
             policy: self.policy.clone(),
             tags: self.tags.clone(),
@@ -97,22 +113,73 @@ impl Operation for CreateKey {
             current,
             on_demand_rotations: 0,
             region: self.name.region.to_string(),
-            accepted_formats: AcceptedFormats::NEWEST.bits(),
+            accepted_formats: accepted.bits(),
             multi_region: self.multi_region.then_some(MultiRegion::Primary),
+            store: store.cloned(),
         };
         check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
-        let mut batch = Batch::default();
-        let versions = match self.origin {
-            Origin::Generated => vec![new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?],
-            Origin::Imported | Origin::Resident => Vec::new(),
-        };
+        Ok(row)
+    }
+
+    fn finish(
+        &self,
+        authorized: &Authorized<'_>,
+        row: KeyRow,
+        versions: Vec<VersionRow>,
+        mut batch: Batch,
+    ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
         if self.multi_region {
             batch.put(Table::KeyByLineage, keys::key_by_lineage(row.lineage, row.id), Vec::new());
         }
-        let binding = bind(&mut batch, &self.name, row.id, now);
-        let entry = KeyEntry::made(row, versions, vec![binding], engine.catalog().load_tenant(self.tenant)?.0)?;
+        let binding = bind(&mut batch, &self.name, row.id, authorized.now());
+        let tenant = authorized.engine().catalog().load_tenant(self.tenant)?.0;
+        let entry = KeyEntry::made(row, versions, vec![binding], tenant)?;
         Ok(Outcome::Change(batch, Arc::new(entry)))
+    }
+}
+
+/// Makes a key inside a key store, which its material never leaves.
+pub struct CreateResidentKey {
+    /// The key: of one region and one usage, its origin [`Origin::Resident`].
+    pub key: CreateKey,
+    /// In which store.
+    pub store: KeyStoreName,
+}
+
+impl Operation for CreateResidentKey {
+    type Output = Arc<KeyEntry>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        self.key.demands()
+    }
+
+    fn store(&self) -> Option<&KeyStoreName> {
+        Some(&self.store)
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        let (engine, key) = (authorized.engine(), &self.key);
+        let [usage] = *key.usages else {
+            return Err(EngineError::Unsupported("a key of several usages in a key store").into());
+        };
+        if key.origin != Origin::Resident || key.multi_region {
+            return Err(EngineError::Unsupported("such a key in a key store").into());
+        }
+        let store = engine.key_stores.get(&self.store)?;
+        let row = key.row(authorized, Some(&self.store))?;
+        let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
+        let mut batch = Batch::default();
+        // A dry run makes nothing, and what it would commit is dropped.
+        if authorized.mode == Mode::Run {
+            let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
+            let planned = loose::plan(engine.catalog().store(), &self.store, object, authorized.now())?;
+            version.public = store.generate(object, key.spec, usage, limits::OBJECT_DEADLINE)?;
+            version.object = Some(object);
+            loose::adopt(&planned, &mut batch);
+        }
+        insert_version(&row, &version, &mut batch);
+        key.finish(authorized, row, vec![version], batch)
     }
 }
 
@@ -173,12 +240,23 @@ pub(crate) fn wrapped_version(
     cause: RotationCause,
     material: &KeyMaterial,
 ) -> Result<VersionRow, EngineError> {
-    let engine = authorized.engine();
-    let id = fresh_material_id(engine.random(), taken)?;
-    let public = match key.spec.is_symmetric() {
-        true => Vec::new(),
-        false => material.public_key().map_err(error::crypto)?.der().to_vec(),
-    };
+    let mut version = version_row(authorized, key, taken, ordinal, cause)?;
+    if !key.spec.is_symmetric() {
+        version.public = material.public_key().map_err(error::crypto)?.der().to_vec();
+    }
+    version.wrapped = authorized.engine().vault.wrap(domain_key, key, version.material, material)?;
+    Ok(version)
+}
+
+/// A version of `key` without its material, with an identity of its own beside those `taken`.
+fn version_row(
+    authorized: &Authorized<'_>,
+    key: &KeyRow,
+    taken: &[VersionRow],
+    ordinal: u32,
+    cause: RotationCause,
+) -> Result<VersionRow, EngineError> {
+    let id = fresh_material_id(authorized.engine().random(), taken)?;
     Ok(VersionRow {
         key: key.id,
         ordinal,
@@ -186,10 +264,11 @@ pub(crate) fn wrapped_version(
         published: *Hash::of([b"strongroom material".as_slice(), id.as_bytes()]).as_bytes(),
         state: VersionState::Active,
         created: authorized.now(),
-        wrapped: engine.vault.wrap(domain_key, key, id, material)?,
-        public,
+        wrapped: Vec::new(),
+        public: Vec::new(),
         cause,
         imported: None,
+        object: None,
     })
 }
 

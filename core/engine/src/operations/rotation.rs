@@ -15,7 +15,7 @@ use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Quota};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow, Due, GrantRow, ImportRow, KeyRow, RotationCause, RotationRow, VersionRow};
-use crate::{keys, limits};
+use crate::{keys, limits, loose};
 
 /// Rotates a key now.
 pub struct RotateKey {
@@ -246,6 +246,8 @@ fn destroy(authorized: &Authorized<'_>, entry: &KeyEntry, batch: &mut Batch) -> 
         let mut gone = version.clone();
         gone.state = VersionState::Destroyed;
         gone.wrapped = Vec::new();
+        loose::give_up(row.store.as_ref(), version, batch);
+        gone.object = None;
         gone.imported = gone.imported.map(|imported| ImportRow { digest: Vec::new(), expires: None, ..imported });
         batch.put(Table::KeyVersion, keys::version(row.id, gone.ordinal), rows::encode(&gone));
         batch.delete(Table::VersionByMaterial, keys::version_by_material(row.lineage, gone.material, row.id));

@@ -8,11 +8,12 @@ use strongroom_model::algorithm::{MessageKind, MessageLength, SigningAlgorithm};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::usage::Usage;
 
-use super::encrypt::{crypto_error, demand, private_key_ground};
+use super::encrypt::{crypto_error, demand, private_key_ground, with_public};
 use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::{Algorithm, EngineError, InputFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome};
+use crate::resident::Usable;
 use crate::workers::Ground;
 
 /// Signs a message or what stands for it.
@@ -53,9 +54,13 @@ impl Operation for Sign {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Signed>, Halt> {
         let handle = authorized.key(0)?;
         require(handle, self.algorithm, self.kind, &self.message)?;
-        let (_, material) = authorized.current(0)?;
-        let signature = material.sign(self.algorithm, self.kind, &self.message);
-        let signature = signature.map_err(|error| crypto_error(handle, error))?;
+        let (_, key) = authorized.current_key(0)?;
+        let signature = match &key {
+            Usable::Material(material) => {
+                material.sign(self.algorithm, self.kind, &self.message).map_err(|error| crypto_error(handle, error))?
+            }
+            Usable::Resident(resident) => resident.sign(self.algorithm, self.kind, &self.message)?,
+        };
         Ok(Outcome::Answer(Signed { signature, key: Arc::clone(handle.entry()) }))
     }
 }
@@ -92,10 +97,10 @@ impl Operation for Verify {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let handle = authorized.key(0)?;
         require(handle, self.algorithm, self.kind, &self.message)?;
-        let (_, material) = authorized.current(0)?;
-        let verified = material
-            .public_key()
-            .and_then(|public| public.verify(self.algorithm, self.kind, &self.message, &self.signature));
+        let (version, key) = authorized.current_key(0)?;
+        let verified = with_public(handle, version, &key, |public| {
+            public.verify(self.algorithm, self.kind, &self.message, &self.signature)
+        });
         verified.map_err(|error| crypto_error(handle, error))?;
         Ok(Outcome::Answer(Arc::clone(handle.entry())))
     }

@@ -13,6 +13,7 @@ use crate::algorithm;
 use crate::catalog::KeyEntry;
 use crate::error::EngineError;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome};
+use crate::resident::Usable;
 use crate::workers::Ground;
 
 /// Wraps a key.
@@ -51,9 +52,13 @@ impl Operation for WrapKey {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Wrapped>, Halt> {
         let handle = authorized.key(0)?;
         handle.require(Usage::KeyWrap)?;
-        let (_, material) = authorized.current(0)?;
-        let wrapped = material.wrap_key(self.algorithm, self.plaintext.expose());
-        let wrapped = wrapped.map_err(|error| crypto_error(handle, error))?;
+        let (_, key) = authorized.current_key(0)?;
+        let wrapped = match &key {
+            Usable::Material(material) => material
+                .wrap_key(self.algorithm, self.plaintext.expose())
+                .map_err(|error| crypto_error(handle, error))?,
+            Usable::Resident(resident) => resident.wrap(self.algorithm, &self.plaintext)?,
+        };
         Ok(Outcome::Answer(Wrapped { wrapped, key: Arc::clone(handle.entry()) }))
     }
 }
@@ -94,9 +99,13 @@ impl Operation for UnwrapKey {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Unwrapped>, Halt> {
         let handle = authorized.key(0)?;
         handle.require(Usage::KeyWrap)?;
-        let (_, material) = authorized.current(0)?;
-        let plaintext = material.unwrap_key(self.algorithm, &self.wrapped);
-        let plaintext = plaintext.map_err(|error| crypto_error(handle, error))?;
+        let (_, key) = authorized.current_key(0)?;
+        let plaintext = match &key {
+            Usable::Material(material) => {
+                material.unwrap_key(self.algorithm, &self.wrapped).map_err(|error| crypto_error(handle, error))?
+            }
+            Usable::Resident(resident) => resident.unwrap(self.algorithm, &self.wrapped)?,
+        };
         Ok(Outcome::Answer(Unwrapped { plaintext, key: Arc::clone(handle.entry()) }))
     }
 }

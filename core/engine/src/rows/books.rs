@@ -6,6 +6,7 @@ use strongroom_audit::port::{Head, Position};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{MaterialId, RecordId};
+use strongroom_model::key_store::KeyStoreName;
 
 /// Where a node's log stood.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -142,4 +143,25 @@ pub struct UsageRow {
     /// When the newest was.
     #[n(7)]
     pub last: Timestamp,
+}
+
+/// An object in a key store that no key owns.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct LooseObjectRow {
+    /// In which store.
+    #[n(0)]
+    pub(crate) store: KeyStoreName,
+    /// When it was about to be made for a key; absent once it is to be destroyed.
+    #[n(1)]
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// How often a resident key version may have encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct UseCounterRow {
+    /// Uses reserved so far, whether or not they happened.
+    #[n(0)]
+    pub(crate) reserved: u64,
 }

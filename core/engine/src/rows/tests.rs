@@ -31,6 +31,13 @@ macro_rules! golden {
         $visit("identity-policy", &IdentityPolicyRow { name: "p".to_owned(), document: "{}".to_owned() });
         $visit("key", &key());
         $visit("key-scheduled", &scheduled());
+        $visit("key-resident", &resident());
+        $visit(
+            "key-version-resident",
+            &VersionRow { wrapped: Vec::new(), object: Some(ObjectId::from_bytes([20; 16])), ..version() },
+        );
+        $visit("loose-object", &LooseObjectRow { store: store(), since: Some(Timestamp(21)) });
+        $visit("use-counter", &UseCounterRow { reserved: 65_536 });
         $visit("key-multi-region", &KeyRow { multi_region: Some(MultiRegion::Replica), ..key() });
         $visit("key-version", &version());
         $visit("key-version-imported", &imported());
@@ -163,7 +170,16 @@ pub(crate) fn key() -> KeyRow {
         region: "eu-test-1".to_owned(),
         accepted_formats: 2,
         multi_region: None,
+        store: None,
     }
+}
+
+fn store() -> KeyStoreName {
+    KeyStoreName::new("hsm").unwrap()
+}
+
+fn resident() -> KeyRow {
+    KeyRow { origin: Origin::Resident, store: Some(store()), accepted_formats: 4, ..key() }
 }
 
 fn scheduled() -> KeyRow {
@@ -182,6 +198,7 @@ pub(crate) fn version() -> VersionRow {
         public: Vec::new(),
         cause: RotationCause::OnDemand,
         imported: None,
+        object: None,
     }
 }
 

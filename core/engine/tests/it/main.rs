@@ -19,6 +19,7 @@ mod quotas;
 mod races;
 mod rates;
 mod replicas;
+mod resident;
 mod roots;
 mod sessions;
 mod sharing;

@@ -52,6 +52,7 @@ fn ciphertexts() -> Vec<Seed> {
         seed("ciphertext", "another-context", seal(&EncryptionContext::default(), b"text")),
         seed("ciphertext", "cut", &data_key[..ciphertext::OVERHEAD_BYTES - 1]),
         seed("ciphertext", "later-version", later),
+        seed("ciphertext", "resident", include_bytes!("../../../../vectors/ciphertext/v2.bin").as_slice()),
         seed("ciphertext", "other-purpose", purpose),
         seed("ciphertext", "data-key", data_key),
     ]

@@ -1,0 +1,256 @@
+//! Keys inside key stores: the stores at hand, a key's use under a witness, and how often it may be used.
+//!
+//! A use happens on threads of its store's own and within the store's deadline, counted from when the request came, so
+//! that a store that hangs delays nobody else. Absent on purpose: the choice of a store, which is made with the key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use strongroom_crypto::ciphertext;
+use strongroom_crypto::detached::{self, Detached, MaterialNumber, Metadata, Parts};
+use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial};
+use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::id::{MaterialId, ObjectId};
+use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName, ResidentSealed};
+use strongroom_model::store::{Batch, Table};
+use strongroom_secret::SecretBytes;
+
+use crate::error::{EngineError, Quota, Unavailable};
+use crate::operation::{Authorized, KeyHandle};
+use crate::rows::{self, UseCounterRow, VersionRow};
+use crate::workers::Ground;
+use crate::{Engine, limits};
+
+/// The key stores at hand, by their places, which are also those of their threads.
+pub(crate) struct KeyStores(Vec<Arc<dyn KeyStore>>);
+
+impl KeyStores {
+    /// As many as places are numbered; later ones of the same name are never asked.
+    pub(crate) fn new(stores: Vec<Arc<dyn KeyStore>>) -> Self {
+        Self(stores)
+    }
+
+    pub(crate) fn all(&self) -> &[Arc<dyn KeyStore>] {
+        &self.0
+    }
+
+    pub(crate) fn get(&self, name: &KeyStoreName) -> Result<&Arc<dyn KeyStore>, EngineError> {
+        let found = self.0.iter().find(|store| store.describe().name == *name);
+        found.ok_or_else(|| {
+            let cause = format!("no key store {name} is configured");
+            EngineError::Unavailable(Unavailable::KeyStore(KeyStoreError::Unavailable { cause }))
+        })
+    }
+
+    /// The threads of a store.
+    pub(crate) fn ground(&self, name: &KeyStoreName) -> Option<Ground> {
+        let place = self.0.iter().position(|store| store.describe().name == *name)?;
+        u8::try_from(place).ok().map(Ground::Store)
+    }
+}
+
+impl Engine {
+    /// The key stores at hand.
+    #[must_use]
+    pub fn key_stores(&self) -> &[Arc<dyn KeyStore>] {
+        self.key_stores.all()
+    }
+
+    /// Where an operation must run for the sake of the stores that its keys are in, or that it names.
+    pub(crate) fn store_ground(&self, named: Option<&KeyStoreName>, keys: &[KeyHandle]) -> Option<Ground> {
+        let resident =
+            keys.iter().filter(|key| key.is_used_in_store()).filter_map(|key| key.entry().row.store.as_ref());
+        resident.chain(named).filter_map(|name| self.key_stores.ground(name)).max()
+    }
+}
+
+/// A key version ready to use: as bytes here, or where it lives.
+pub(crate) enum Usable<'a> {
+    Material(Arc<KeyMaterial>),
+    Resident(Resident<'a>),
+}
+
+impl Usable<'_> {
+    /// The bytes, for what no store does.
+    pub(crate) fn material(self) -> Result<Arc<KeyMaterial>, EngineError> {
+        match self {
+            Self::Material(material) => Ok(material),
+            Self::Resident(_) => Err(EngineError::Unsupported("this use of a key inside a key store")),
+        }
+    }
+}
+
+/// A key version inside a store. Made for the holder of a witness only.
+pub(crate) struct Resident<'a> {
+    authorized: &'a Authorized<'a>,
+    store: &'a dyn KeyStore,
+    object: ObjectId,
+    material: MaterialId,
+    handle: &'a KeyHandle,
+}
+
+impl<'a> Resident<'a> {
+    pub(crate) fn new(
+        authorized: &'a Authorized<'a>,
+        handle: &'a KeyHandle,
+        version: &VersionRow,
+        object: ObjectId,
+    ) -> Result<Self, EngineError> {
+        let none = || EngineError::Unsupported("a key inside no key store");
+        let name = handle.entry().row.store.as_ref().ok_or_else(none)?;
+        let store = &**authorized.engine().key_stores.get(name)?;
+        Ok(Self { authorized, store, object, material: version.material, handle })
+    }
+
+    /// What is left of the time that a use may take.
+    fn within(&self) -> Result<Duration, EngineError> {
+        let deadline = self.store.describe().deadline;
+        let spent = self.authorized.engine().clock.since_boot().saturating_sub(self.authorized.began);
+        match deadline.saturating_sub(spent) {
+            Duration::ZERO => Err(EngineError::Unavailable(Unavailable::Deadline(deadline))),
+            left => Ok(left),
+        }
+    }
+
+    /// AES-GCM under the key itself, counted.
+    fn seal(&self, additional: &[u8], plaintext: &SecretBytes) -> Result<ResidentSealed, EngineError> {
+        let aead = self.store.aead().ok_or(EngineError::Unsupported("encryption in this key store"))?;
+        self.authorized.engine().uses.count(self.authorized.engine(), self.material)?;
+        Ok(aead.seal(self.object, additional, plaintext, self.within()?)?)
+    }
+
+    fn open(&self, additional: &[u8], sealed: &ResidentSealed) -> Result<SecretBytes, EngineError> {
+        let aead = self.store.aead().ok_or(EngineError::Unsupported("decryption in this key store"))?;
+        Ok(aead.open(self.object, additional, sealed, self.within()?)?)
+    }
+
+    /// A ciphertext in parts.
+    pub(crate) fn seal_detached(&self, associated: &[u8], plaintext: &SecretBytes) -> Result<Detached, EngineError> {
+        let metadata = Metadata::Resident { number: MaterialNumber::of(self.material) }.encode();
+        let additional = detached::additional(associated, &metadata).map_err(|error| self.told(error))?;
+        let ResidentSealed { ciphertext, iv, tag } = self.seal(&additional, plaintext)?;
+        Ok(Detached { ciphertext, iv, tag, metadata })
+    }
+
+    /// Opens what [`Resident::seal_detached`] made.
+    pub(crate) fn open_detached(&self, associated: &[u8], parts: &Parts<'_>) -> Result<SecretBytes, EngineError> {
+        const INVALID: EngineError = EngineError::InvalidCiphertext;
+        let Ok(Metadata::Resident { .. }) = Metadata::parse(parts.metadata) else { return Err(INVALID) };
+        let (iv, tag) = (parts.iv.try_into().map_err(|_| INVALID)?, parts.tag.try_into().map_err(|_| INVALID)?);
+        let sealed = ResidentSealed { ciphertext: parts.ciphertext.to_vec(), iv, tag };
+        let additional = detached::additional(associated, parts.metadata).map_err(|error| self.told(error))?;
+        self.open(&additional, &sealed)
+    }
+
+    /// A whole ciphertext.
+    pub(crate) fn seal_whole(
+        &self,
+        subject: &ciphertext::Subject,
+        context: &EncryptionContext<'_>,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, EngineError> {
+        let plaintext = SecretBytes::copy_from(plaintext);
+        let ResidentSealed { ciphertext, iv, tag } =
+            self.seal(&ciphertext::resident_additional(subject, context), &plaintext)?;
+        Ok(ciphertext::resident_whole(subject, &iv, &ciphertext, &tag))
+    }
+
+    /// Opens what [`Resident::seal_whole`] made.
+    pub(crate) fn open_whole(
+        &self,
+        subject: &ciphertext::Subject,
+        context: &EncryptionContext<'_>,
+        whole: &[u8],
+    ) -> Result<SecretBytes, EngineError> {
+        let parts = ciphertext::resident_parts(whole).map_err(|error| self.told(error))?;
+        let sealed = ResidentSealed { ciphertext: parts.text.to_vec(), iv: *parts.iv, tag: *parts.tag };
+        self.open(&ciphertext::resident_additional(subject, context), &sealed)
+    }
+
+    pub(crate) fn wrap(&self, algorithm: KeyWrapAlgorithm, key: &SecretBytes) -> Result<Vec<u8>, EngineError> {
+        if !algorithm.takes(key.len()) {
+            return Err(self.told(CryptoError::WrapLength(algorithm)));
+        }
+        let wrapping = self.store.key_wrapping().ok_or(EngineError::Unsupported("key wrap in this key store"))?;
+        Ok(wrapping.wrap(self.object, algorithm, key, self.within()?)?)
+    }
+
+    pub(crate) fn unwrap(&self, algorithm: KeyWrapAlgorithm, wrapped: &[u8]) -> Result<SecretBytes, EngineError> {
+        let wrapping = self.store.key_wrapping().ok_or(EngineError::Unsupported("key wrap in this key store"))?;
+        Ok(wrapping.unwrap(self.object, algorithm, wrapped, self.within()?)?)
+    }
+
+    pub(crate) fn decrypt(&self, algorithm: EncryptionAlgorithm, text: &[u8]) -> Result<SecretBytes, EngineError> {
+        let decryption = self.store.decryption().ok_or(EngineError::Unsupported("decryption in this key store"))?;
+        Ok(decryption.decrypt(self.object, algorithm, text, self.within()?)?)
+    }
+
+    pub(crate) fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        kind: MessageKind,
+        message: &[u8],
+    ) -> Result<Vec<u8>, EngineError> {
+        let signing = self.store.signing().ok_or(EngineError::Unsupported("signing in this key store"))?;
+        Ok(signing.sign(self.object, algorithm, kind, message, self.within()?)?)
+    }
+
+    fn told(&self, error: CryptoError) -> EngineError {
+        crate::operations::encrypt::crypto_error(self.handle, error)
+    }
+}
+
+/// How often resident keys have encrypted: GCM with random IVs wears a key out. Uses are reserved durably, a block at a time,
+/// so that no crash and no other node counts fewer than there were.
+#[derive(Default)]
+pub(crate) struct Uses(Mutex<HashMap<MaterialId, u64>>);
+
+impl Uses {
+    /// Counts one use of a key version.
+    ///
+    /// # Errors
+    /// [`Quota::KeyUses`] when it was used as often as it may be; when the store can't reserve.
+    fn count(&self, engine: &Engine, material: MaterialId) -> Result<(), EngineError> {
+        let mut reserved = self.0.lock();
+        if let Some(left) = reserved.get_mut(&material).filter(|left| **left > 0) {
+            *left -= 1;
+            return Ok(());
+        }
+        if reserved.len() >= limits::COUNTED_VERSIONS {
+            reserved.clear();
+        }
+        let block = reserve(engine, material)?;
+        reserved.insert(material, block.saturating_sub(1));
+        Ok(())
+    }
+}
+
+/// Reserves a block of uses.
+fn reserve(engine: &Engine, material: MaterialId) -> Result<u64, EngineError> {
+    let place = material.as_bytes().to_vec();
+    for _ in 0..limits::COMMIT_TRIES {
+        let read = engine.catalog().snapshot()?.get(Table::UseCounter, &place)?;
+        let row: Option<UseCounterRow> =
+            read.as_ref().map(|row| rows::decode("the use counters", &row.value)).transpose()?;
+        let used = row.map_or(0, |row| row.reserved);
+        let block = limits::KEY_USES.saturating_sub(used).min(limits::KEY_USES_BLOCK);
+        if block == 0 {
+            return Err(EngineError::LimitExceeded(Quota::KeyUses));
+        }
+        let value = rows::encode(&UseCounterRow { reserved: used + block });
+        let mut batch = Batch::default();
+        match &read {
+            Some(read) => batch.replace(Table::UseCounter, read, value),
+            None => batch.insert(Table::UseCounter, place.clone(), value),
+        }
+        match engine.catalog().store().commit(batch).map_err(EngineError::from) {
+            Ok(_) => return Ok(block),
+            // Another node was first.
+            Err(EngineError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(EngineError::Conflict)
+}

@@ -1,0 +1,353 @@
+//! Keys inside a key store: a SoftHSM2 token behind its child process, and a shim that makes it fail.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use strongroom_crypto::PublicKey;
+use strongroom_engine::operations::data_key::GenerateDataKey;
+use strongroom_engine::operations::detached::{OpenDetached, SealDetached, SealedDetached};
+use strongroom_engine::operations::encrypt::{Decrypt, Encrypt};
+use strongroom_engine::operations::key::{CreateKey, CreateResidentKey, Edit};
+use strongroom_engine::operations::mac::GenerateMac;
+use strongroom_engine::operations::rotation::RotateKey;
+use strongroom_engine::operations::sign::{GetPublicKey, Sign, Verify};
+use strongroom_engine::operations::wrap::{UnwrapKey, WrapKey};
+use strongroom_engine::{EngineError, KeyEntry, Mode, Quota, RotationCause, Unavailable};
+use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::id::ObjectId;
+use strongroom_model::key_store::{KeyStore, KeyStoreName};
+use strongroom_model::spec::{KeySpec, Origin};
+use strongroom_model::store::{Batch, Row, Store as _, Table};
+use strongroom_model::usage::Usage;
+use strongroom_pkcs11_shim::Faults;
+use strongroom_root_pkcs11::{Launcher, Pkcs11KeyStore, StoreConfig, TokenSelector};
+use strongroom_secret::SecretBytes;
+use strongroom_testkit::engine::{TestEngine, by_name, key_policy};
+use strongroom_testkit::softhsm::Token;
+use tempfile::TempDir;
+
+use crate::tools::{decrypt, edit, encrypt, opened, sealed};
+
+const CHILD: &str = "STRONGROOM_TEST_CHILD";
+const LONG: Duration = Duration::from_secs(20);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Not a test of its own: what the launcher starts.
+#[test]
+fn runs_as_the_child_when_told_to() {
+    if std::env::var_os(CHILD).is_some() {
+        strongroom_root_pkcs11::child_main();
+    }
+}
+
+/// A token of its own, the store over it, and an engine that has it.
+struct Rig {
+    test: TestEngine,
+    store: Arc<Pkcs11KeyStore>,
+    faults: Faults,
+    _directory: TempDir,
+}
+
+fn name() -> KeyStoreName {
+    KeyStoreName::new("hsm").unwrap()
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::within(LONG)
+    }
+
+    /// With so much time for each use.
+    fn within(deadline: Duration) -> Self {
+        let directory = TempDir::new().unwrap();
+        let token = Token::new(directory.path(), "strongroom test");
+        let faults = Faults::new(directory.path());
+        let arguments = ["--exact", "resident::runs_as_the_child_when_told_to", "--nocapture"].map(OsString::from);
+        let marker = (OsString::from(CHILD), OsString::from("1"));
+        let environment = [marker, token.environment()].into_iter().chain(faults.environment(&Token::module()));
+        let launcher = Launcher { environment: environment.collect(), ..Launcher::of_this_program(arguments.into()) };
+        let module = strongroom_pkcs11_shim::library().unwrap();
+        let tokens = vec![TokenSelector::Label(token.label().to_owned())];
+        let config = StoreConfig { deadline, ..StoreConfig::new(name(), module, tokens) };
+        let store = Arc::new(Pkcs11KeyStore::start(config, &launcher, &token.pin()).unwrap());
+        store.await_tokens(LONG).unwrap();
+        let test = TestEngine::new().with_key_stores(vec![Arc::<Pkcs11KeyStore>::clone(&store)]);
+        Self { test, store, faults, _directory: directory }
+    }
+
+    fn request(&self, spec: KeySpec, usages: &[Usage]) -> CreateResidentKey {
+        let key = CreateKey {
+            tenant: self.test.tenant.id,
+            name: self.test.key_name(),
+            spec,
+            usages: usages.to_vec(),
+            origin: Origin::Resident,
+            multi_region: false,
+            description: String::new(),
+            policy: key_policy(),
+            bypass_lockout: false,
+            tags: Vec::new(),
+        };
+        CreateResidentKey { key, store: name() }
+    }
+
+    fn create(&self, spec: KeySpec, usage: Usage) -> Arc<KeyEntry> {
+        self.test.run(&self.test.root(), self.request(spec, &[usage])).unwrap()
+    }
+
+    fn seal(&self, key: &KeyEntry) -> Result<SealedDetached, EngineError> {
+        let seal = SealDetached {
+            key: by_name(key),
+            plaintext: SecretBytes::copy_from(b"text"),
+            associated: Some(b"data".to_vec()),
+            integrity: true,
+        };
+        self.test.run(&self.test.root(), seal)
+    }
+
+    fn loose(&self) -> Vec<Row> {
+        self.test.store.snapshot().unwrap().scan(Table::LooseObject, &[], None, 100).unwrap()
+    }
+}
+
+fn open(key: &KeyEntry, sealed: &SealedDetached) -> OpenDetached {
+    OpenDetached {
+        key: by_name(key),
+        ciphertext: sealed.parts.ciphertext.clone(),
+        iv: sealed.parts.iv.to_vec(),
+        tag: sealed.parts.tag.to_vec(),
+        metadata: sealed.parts.metadata.clone(),
+        associated: Some(b"data".to_vec()),
+        reads_hashed: false,
+    }
+}
+
+fn object(key: &KeyEntry) -> ObjectId {
+    key.current().unwrap().object.unwrap()
+}
+
+/// Tries until it holds; fails after half a minute.
+#[track_caller]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_resident_key_seals_and_opens_in_parts_and_whole_like_any_other() {
+    let rig = Rig::new();
+    let (test, key) = (&rig.test, rig.create(KeySpec::Aes256, Usage::DerivedAead));
+    assert_eq!((key.row.origin, key.row.store.clone()), (Origin::Resident, Some(name())));
+    assert!(key.current().unwrap().wrapped.is_empty());
+    assert!(rig.store.holds(object(&key), LONG).unwrap());
+    assert!(rig.loose().is_empty(), "it has become the key's");
+
+    let made = rig.seal(&key).unwrap();
+    assert_eq!(made.parts.metadata.len(), 5);
+    assert!(made.integrity.is_some());
+    let good = || open(&key, &made);
+    assert!(test.run(&test.root(), good()).unwrap().plaintext.equals(b"text"));
+    let flip = |bytes: &mut Vec<u8>| bytes[3] ^= 1;
+    let faults: [fn(&mut OpenDetached) -> &mut Vec<u8>; 5] = [
+        |open| &mut open.ciphertext,
+        |open| &mut open.iv,
+        |open| &mut open.tag,
+        |open| &mut open.metadata,
+        |open| open.associated.as_mut().unwrap(),
+    ];
+    for fault in faults {
+        let mut bad = good();
+        flip(fault(&mut bad));
+        let refused = test.run(&test.root(), bad).err();
+        assert!(matches!(refused, Some(EngineError::InvalidCiphertext)), "{refused:?}");
+    }
+
+    let whole = test.run(&test.root(), encrypt(by_name(&key), "salary", &[("app", "payroll")])).unwrap().ciphertext;
+    let opens = |whole: &[u8], context: &[(&str, &str)]| test.run(&test.root(), decrypt(whole, context));
+    assert!(opens(&whole, &[("app", "payroll")]).unwrap().plaintext.equals(b"salary"));
+    assert!(matches!(opens(&whole, &[]), Err(EngineError::InvalidCiphertext)));
+    for position in [3, 4, 5, 40, 50, whole.len() - 1] {
+        let mut bad = whole.clone();
+        bad[position] ^= 1;
+        let refused = opens(&bad, &[("app", "payroll")]).err();
+        assert!(matches!(refused, Some(EngineError::InvalidCiphertext)), "{position}: {refused:?}");
+    }
+    let generate = GenerateDataKey { key: by_name(&key), bytes: 32, context: Vec::new().into(), in_the_clear: true };
+    let data_key = test.run(&test.root(), generate).unwrap();
+    assert!(opens(&data_key.ciphertext, &[]).unwrap().plaintext.equals(data_key.plaintext.unwrap().expose()));
+    assert_eq!(opened(test, &sealed(test, &key, "text")).unwrap(), "text");
+    edit(test, &key, Edit::Suspend).unwrap();
+    assert!(matches!(rig.seal(&key), Err(EngineError::StateForbids { .. })));
+}
+
+#[test]
+fn resident_key_pairs_sign_and_decrypt_and_their_public_halves_serve_without_the_token() {
+    let rig = Rig::new();
+    let test = &rig.test;
+    let signer = rig.create(KeySpec::EcP256, Usage::Sign);
+    let (algorithm, kind) = (SigningAlgorithm::EcdsaSha256, MessageKind::Raw);
+    let sign = Sign { key: by_name(&signer), message: b"message".to_vec(), kind, algorithm };
+    let signature = test.run(&test.root(), sign).unwrap().signature;
+    let holder = rig.create(KeySpec::Rsa2048, Usage::RsaOaep);
+    rig.faults.set("* * crash").unwrap();
+    let verify = Verify { key: by_name(&signer), message: b"message".to_vec(), kind, algorithm, signature };
+    test.run(&test.root(), verify).unwrap();
+    let told = test.run(&test.root(), GetPublicKey { key: by_name(&signer) }).unwrap();
+    PublicKey::parse(KeySpec::EcP256, &told.current().unwrap().public).unwrap();
+    let algorithm = EncryptionAlgorithm::RsaOaepSha1;
+    let whole = Encrypt { algorithm, ..encrypt(by_name(&holder), "text", &[]) };
+    let ciphertext = test.run(&test.root(), whole).unwrap().ciphertext;
+    rig.faults.set("").unwrap();
+    let back = Decrypt { key: Some(by_name(&holder)), algorithm, ..decrypt(&ciphertext, &[]) };
+    assert!(test.run(&test.root(), back).unwrap().plaintext.equals(b"text"));
+}
+
+#[test]
+fn resident_keys_wrap_keys() {
+    let rig = Rig::new();
+    let test = &rig.test;
+    let key = rig.create(KeySpec::Aes256, Usage::KeyWrap);
+    let wrap =
+        |length, algorithm| WrapKey { key: by_name(&key), plaintext: SecretBytes::take(vec![7; length]), algorithm };
+    for algorithm in [KeyWrapAlgorithm::Aes256Kw, KeyWrapAlgorithm::Aes256Kwp] {
+        let mut wrapped = test.run(&test.root(), wrap(32, algorithm)).unwrap().wrapped;
+        let unwrap = |wrapped: &[u8]| {
+            test.run(&test.root(), UnwrapKey { key: by_name(&key), wrapped: wrapped.to_vec(), algorithm })
+        };
+        assert!(unwrap(&wrapped).unwrap().plaintext.equals(&[7; 32]));
+        wrapped[0] ^= 1;
+        assert!(matches!(unwrap(&wrapped), Err(EngineError::InvalidCiphertext)));
+    }
+    let odd = test.run(&test.root(), wrap(17, KeyWrapAlgorithm::Aes256Kw));
+    assert!(matches!(odd, Err(EngineError::InvalidInput(_))));
+    // SoftHSM2 does not do that rightly.
+    let odd = test.run(&test.root(), wrap(17, KeyWrapAlgorithm::Aes256Kwp));
+    assert!(matches!(odd, Err(EngineError::Unsupported(_))));
+}
+
+#[test]
+fn what_a_key_store_cannot_do_is_refused_by_its_name() {
+    let rig = Rig::new();
+    let test = &rig.test;
+    let unsupported = |request| {
+        let refused = test.run(&test.root(), request).err();
+        assert!(matches!(refused, Some(EngineError::Unsupported(_))), "{refused:?}");
+    };
+    unsupported(rig.request(KeySpec::Ed25519, &[Usage::Sign]));
+    unsupported(rig.request(KeySpec::Hmac256, &[Usage::Mac]));
+    unsupported(rig.request(KeySpec::Rsa2048, &[Usage::RsaOaep, Usage::RsaPkcs1]));
+    let request = rig.request(KeySpec::Aes256, &[Usage::DerivedAead]);
+    unsupported(CreateResidentKey { key: CreateKey { origin: Origin::Generated, ..request.key }, ..request });
+    let key = rig.create(KeySpec::Aes256, Usage::DerivedAead);
+    let rotate = RotateKey { key: by_name(&key), cause: RotationCause::OnDemand };
+    assert!(matches!(test.run(&test.root(), rotate), Err(EngineError::OriginForbids { .. })));
+    let mac = GenerateMac { key: by_name(&key), message: Vec::new(), algorithm: MacAlgorithm::HmacSha256 };
+    assert!(matches!(test.run(&test.root(), mac), Err(EngineError::UsageForbids { .. })));
+    let elsewhere = KeyStoreName::new("elsewhere").unwrap();
+    let request = CreateResidentKey { store: elsewhere, ..rig.request(KeySpec::Aes256, &[Usage::DerivedAead]) };
+    let refused = test.run(&test.root(), request).err();
+    assert!(matches!(refused, Some(EngineError::Unavailable(Unavailable::KeyStore(_)))), "{refused:?}");
+}
+
+#[test]
+fn a_dry_run_makes_nothing_in_the_token() {
+    let rig = Rig::new();
+    rig.faults.set("* * crash").unwrap();
+    let request = rig.request(KeySpec::Aes256, &[Usage::DerivedAead]);
+    let dry = rig.test.run_as(&rig.test.root(), request, Mode::DryRun);
+    assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+    assert!(rig.loose().is_empty());
+}
+
+#[test]
+fn the_object_goes_with_its_key() {
+    let rig = Rig::new();
+    let (test, key) = (&rig.test, rig.create(KeySpec::Aes256, Usage::DerivedAead));
+    rig.seal(&key).unwrap();
+    edit(test, &key, Edit::ScheduleDestruction { days: 7 }).unwrap();
+    test.clock.pass(DAY * 8);
+    assert_eq!(test.tick().destroyed, 1);
+    eventually("the object is gone", || {
+        test.tick();
+        rig.loose().is_empty()
+    });
+    assert!(!rig.store.holds(object(&key), LONG).unwrap());
+    assert_eq!(test.store.snapshot().unwrap().scan(Table::UseCounter, &[], None, 10).unwrap(), Vec::new());
+}
+
+#[test]
+fn an_object_that_was_made_for_no_key_is_destroyed_once_nobody_can_want_it() {
+    let rig = Rig::new();
+    let test = &rig.test;
+    // The pair is made, and then its public half cannot be read.
+    rig.faults.set("C_GetAttributeValue * return 0x30").unwrap();
+    let refused = test.run(&test.root(), rig.request(KeySpec::EcP256, &[Usage::Sign])).err();
+    assert!(matches!(refused, Some(EngineError::Unavailable(Unavailable::KeyStore(_)))), "{refused:?}");
+    rig.faults.set("").unwrap();
+    let [left] = <[Row; 1]>::try_from(rig.loose()).unwrap();
+    let object = ObjectId::from_slice(&left.key).unwrap();
+    eventually("the object is there", || rig.store.holds(object, LONG).unwrap_or(false));
+    test.tick();
+    assert_eq!(rig.loose(), [left], "someone may still be at it");
+    test.clock.pass(Duration::from_secs(601));
+    eventually("the object is gone", || {
+        test.clock.pass(Duration::from_secs(31));
+        test.tick();
+        rig.loose().is_empty()
+    });
+    assert!(!rig.store.holds(object, LONG).unwrap());
+}
+
+#[test]
+fn uses_are_reserved_in_blocks_and_end_the_sealing_before_the_key_is_worn_out() {
+    let rig = Rig::new();
+    let (test, key) = (&rig.test, rig.create(KeySpec::Aes256, Usage::DerivedAead));
+    let sealed = rig.seal(&key).unwrap();
+    let counter = || test.store.snapshot().unwrap().scan(Table::UseCounter, &[], None, 10).unwrap();
+    let [row] = <[Row; 1]>::try_from(counter()).unwrap();
+    // Version 1, a map of one pair: 0 is what was reserved, 65536.
+    assert_eq!(row.value, [1, 0xa1, 0, 0x1a, 0, 1, 0, 0]);
+    for _ in 0..3 {
+        rig.seal(&key).unwrap();
+    }
+    assert_eq!(counter(), [row], "no commit for each use");
+
+    let other = rig.create(KeySpec::Aes256, Usage::DerivedAead);
+    let mut batch = Batch::default();
+    let material = other.current().unwrap().material;
+    // All but one of 2^31.
+    batch.put(Table::UseCounter, material.as_bytes().to_vec(), vec![1, 0xa1, 0, 0x1a, 0x7f, 0xff, 0xff, 0xff]);
+    test.store.commit(batch).unwrap();
+    let last = rig.seal(&other).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(rig.seal(&other), Err(EngineError::LimitExceeded(Quota::KeyUses))));
+    }
+    assert!(test.run(&test.root(), open(&other, &last)).unwrap().plaintext.equals(b"text"), "it opens as before");
+    assert!(test.run(&test.root(), open(&key, &sealed)).unwrap().plaintext.equals(b"text"));
+}
+
+#[test]
+fn a_hanging_token_slows_no_other_key_and_heals_by_itself() {
+    let rig = Rig::within(Duration::from_millis(200));
+    let (test, key) = (&rig.test, rig.create(KeySpec::Aes256, Usage::DerivedAead));
+    eventually("it is warm", || rig.seal(&key).is_ok());
+    let wrapped = test.create_key();
+    sealed(test, &wrapped, "text");
+    rig.faults.set("C_Encrypt * hang").unwrap();
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..16).map(|_| scope.spawn(|| rig.seal(&key))).collect();
+        let begun = Instant::now();
+        (0..20).for_each(|_| drop(sealed(test, &wrapped, "text")));
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+        for caller in callers {
+            let refused = caller.join().unwrap().err();
+            assert!(matches!(refused, Some(EngineError::Unavailable(_))), "{refused:?}");
+        }
+    });
+    rig.faults.set("").unwrap();
+    eventually("it heals", || rig.seal(&key).is_ok());
+}
