@@ -3,6 +3,7 @@
 mod apply;
 mod keys;
 mod roles;
+mod xks;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,9 @@ use clap::{Args, Subcommand, ValueEnum};
 pub use self::apply::ApplyOptions;
 pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, NameOf};
 pub use self::roles::{IssuerCommand, RoleCommand};
+pub use self::xks::{
+    Only, PreflightOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
+};
 use crate::limits;
 use crate::span::{Span, When};
 
@@ -78,6 +82,9 @@ pub enum AdminCommand {
     /// Bindings: the names that lead to keys.
     #[command(subcommand)]
     Binding(BindingCommand),
+    /// External key stores: keys that AWS KMS uses and does not hold.
+    #[command(subcommand)]
+    Xks(XksCommand),
     /// Bring tenants, principals, policies and keys to what a file declares. The plan is shown first; nothing is ever
     /// deleted.
     #[command(after_help = "Examples:\n  strongroom apply -f house.toml --dry-run\n  \

@@ -22,15 +22,17 @@ mod span;
 mod tls;
 mod usage;
 mod verify;
+mod xks;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{
     AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions,
-    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, NameOf, NamedPolicy, PolicyCommand, PolicySource,
+    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, PolicyCommand, PolicySource,
+    PreflightOptions,
     PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions, TenantCommand, TenantOf,
-    VerifyOptions,
+    VerifyOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -95,6 +97,7 @@ fn done(
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
         AdminCommand::Key(command) => keys::key(&client, output, command, environment),
         AdminCommand::Binding(command) => keys::binding(&client, output, command),
+        AdminCommand::Xks(command) => xks::xks(&client, output, command),
         AdminCommand::Apply(options) => apply::apply(&client, output, &options, environment),
         AdminCommand::Root(command) => installation::root(&client, output, command),
         AdminCommand::Backup { out } => installation::backup(&client, output, out),

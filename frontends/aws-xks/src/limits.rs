@@ -30,8 +30,6 @@ pub const HEALTH_KEPT: Duration = Duration::from_secs(30);
 pub const HEALTH_UNKNOWN_KEPT: Duration = Duration::from_secs(5);
 /// Time in which the test key must have encrypted and decrypted; longer is degraded.
 pub const HEALTH_SLOW: Duration = Duration::from_millis(100);
-/// Time for finding out.
-pub const HEALTH_DEADLINE: Duration = Duration::from_millis(150);
 /// Key stores whose health is kept.
 pub const HEALTH_STORES: usize = 1_024;
 /// Nodes that an answer about health may name.

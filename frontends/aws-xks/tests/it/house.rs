@@ -84,7 +84,8 @@ impl House {
         store(&test, "one", PREFIX).unwrap();
         credential(&test, "one", ID, SECRET);
         let key = new_key(&test, "one", KEY);
-        let xks = Xks::new(Arc::clone(&test.engine), *DIALECT);
+        // Whatever else the machine does meanwhile.
+        let xks = Xks::new(Arc::clone(&test.engine), *DIALECT).with_deadline(Duration::from_secs(20));
         Self { test, xks, key }
     }
 
