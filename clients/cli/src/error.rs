@@ -104,6 +104,12 @@ pub(crate) enum CliError {
         /// How many.
         roots: usize,
     },
+    /// A proxy that AWS KMS would not get on with.
+    #[error("{failed} checks failed")]
+    Preflight {
+        /// How many.
+        failed: usize,
+    },
     /// The output can't be written.
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),
@@ -117,7 +123,12 @@ impl CliError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Refused { status: 503, .. } | Self::Strange { .. } | Self::Unreachable { .. } => 3,
-            Self::Refused { .. } | Self::Unsound { .. } | Self::RootsUnsound { .. } | Self::Output(_) | Self::Pipe => 1,
+            Self::Refused { .. }
+            | Self::Unsound { .. }
+            | Self::RootsUnsound { .. }
+            | Self::Preflight { .. }
+            | Self::Output(_)
+            | Self::Pipe => 1,
             Self::Mistakes(_)
             | Self::Usage(_)
             | Self::Environment(_)
@@ -153,6 +164,7 @@ impl CliError {
                 format!("see who uses it: strongroom key usage {id}; to delete it all the same, give --yes")
             }
             Self::Unconfirmed => "read the plan, then give --yes".to_owned(),
+            Self::Preflight { .. } => "see what is said of each, and try again".to_owned(),
             Self::Declined | Self::Mistakes(_) | Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => {
                 return None;
             }

@@ -16,6 +16,7 @@ mod keys;
 pub mod limits;
 mod output;
 mod policies;
+mod preflight;
 mod resources;
 mod roles;
 mod span;
@@ -29,10 +30,10 @@ use std::process::ExitCode;
 
 pub use arguments::{
     AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions,
-    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, PolicyCommand, PolicySource,
-    PreflightOptions,
-    PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions, TenantCommand, TenantOf,
-    VerifyOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
+    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, PolicyCommand,
+    PolicySource, PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions,
+    TenantCommand, TenantOf, VerifyOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand,
+    XksStoreOf,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -80,11 +81,14 @@ fn done(
     environment: Environment<'_>,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    // The one command that asks no server.
+    // Commands that ask no server of ours.
     if let AdminCommand::Audit(AuditCommand::Verify(options)) = command {
         return verify::verify(&options, output);
     }
     output.check(&command)?;
+    if let AdminCommand::Xks(XksCommand::Preflight(options)) = command {
+        return preflight::preflight(&options, environment, output);
+    }
     let client = Client::new(global, environment)?;
     match command {
         AdminCommand::Whoami => resources::who_am_i(&client, output),

@@ -20,16 +20,24 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 
 /// A client that trusts a bundle of certificate authorities.
 pub(crate) fn config(environment: Environment<'_>) -> Result<Arc<ClientConfig>, CliError> {
+    let roots = roots(None, environment)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
+    let versions = versions.map_err(|error| CliError::Usage(format!("TLS 1.3 cannot be used: {error}")))?;
+    Ok(Arc::new(versions.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// The authorities of a bundle, or of the environment's, or of the system's.
+pub(crate) fn roots(bundle: Option<&Path>, environment: Environment<'_>) -> Result<RootCertStore, CliError> {
+    if let Some(bundle) = bundle {
+        return authorities(bundle);
+    }
     let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(|name| environment.variable(name));
     let named = named.map(PathBuf::from);
     let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
     let missing =
         || CliError::Usage("no certificate authorities are known; set AWS_CA_BUNDLE to a PEM file".to_owned());
-    let roots = authorities(&named.or_else(system).ok_or_else(missing)?)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
-    let versions = versions.map_err(|error| CliError::Usage(format!("TLS 1.3 cannot be used: {error}")))?;
-    Ok(Arc::new(versions.with_root_certificates(roots).with_no_client_auth()))
+    authorities(&named.or_else(system).ok_or_else(missing)?)
 }
 
 fn authorities(bundle: &Path) -> Result<RootCertStore, CliError> {

@@ -111,7 +111,7 @@ fn credential(client: &Client<'_>, output: &mut Output<'_>, command: XksCredenti
             output.text(&console.to_string())?;
             output.text("\nOr with the AWS command line:\n")?;
             output.text(&aws_command)?;
-            output.done("\nThe secret is shown this once and cannot be shown again.")
+            output.text("\nThe secret is shown this once and cannot be shown again.")
         }
         XksCredentialCommand::List(XksStoreOf { of, store }) => {
             let keys: Page<AccessKey> = client.ask(Endpoint::ListXksCredentials, &[&of.tenant, &store])?;
@@ -132,9 +132,8 @@ fn credential(client: &Client<'_>, output: &mut Output<'_>, command: XksCredenti
 fn aws_command(store: &XksStore, made: &NewAccessKey<'_>, host: &str, id: Option<&str>) -> String {
     let region = store.signing_regions.first().map_or("", String::as_str);
     let (access_key, secret) = (&made.access_key.access_key_id, &made.secret_access_key);
-    let credential = format!(
-        "--xks-proxy-authentication-credential 'AccessKeyId={access_key},RawSecretAccessKey={secret}'"
-    );
+    let credential =
+        format!("--xks-proxy-authentication-credential 'AccessKeyId={access_key},RawSecretAccessKey={secret}'");
     match id {
         Some(id) => {
             format!("aws kms update-custom-key-store --region {region} --custom-key-store-id {id} \\\n  {credential}")

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::{AlertDescription, Error as TlsError, server::Acceptor};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixStream},
     sync::Semaphore,
     time::timeout,
@@ -16,6 +16,7 @@ use crate::{
     address::{Network, trusted},
     connection::Shared,
     counters::count,
+    limits::{LINGER_BYTES, LINGER_TIME},
     peer::ApplicationProtocol,
     proxy::{self, ProxyError},
     socket::Carrier,
@@ -92,10 +93,19 @@ async fn attempt(accepted: Accepted, gate: &Gate, tls: Option<&TlsHandle>) -> Re
     };
     // A client that says nothing holds its connection, and no turn to shake hands.
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let _turn = gate.handshakes.acquire().await;
+    let turn = gate.handshakes.acquire().await;
     // Read before the configuration: a reload in between leads to one check too many rather than to none.
     let generation = tls.generation();
-    let stream = hello.into_stream(Arc::clone(&tls.current().server)).await?;
+    let accepting = hello.into_stream(Arc::clone(&tls.current().server)).into_fallible();
+    let stream = match accepting.await {
+        Ok(stream) => stream,
+        Err((error, stream)) => {
+            drop(turn);
+            linger(stream).await;
+            return Err(error.into());
+        }
+    };
+    drop(turn);
     let info = describe(&stream);
     Ok(gate.established(Carrier::Tls(Box::new(stream)), remote, Some(info), generation))
 }
@@ -105,6 +115,25 @@ impl Gate {
         let peer = Peer::new(Arc::clone(&self.name), remote, tls, Arc::clone(&self.trusted_proxies));
         Established { carrier, peer: Arc::new(peer), generation }
     }
+}
+
+/// Lets a refused client read why. A client of TLS 1.3 sends its request before it hears that its certificate is refused; to
+/// close a socket with that unread would take the alert back from it.
+async fn linger(mut stream: TcpStream) {
+    let draining = async {
+        stream.shutdown().await?;
+        let mut left = LINGER_BYTES;
+        let mut unread = [0; 1024];
+        while left > 0 {
+            match stream.read(&mut unread).await? {
+                0 => break,
+                read => left = left.saturating_sub(read),
+            }
+        }
+        Ok::<(), io::Error>(())
+    };
+    // Nothing more is owed to a client that was refused.
+    let _ = timeout(LINGER_TIME, draining).await;
 }
 
 /// The address that a load balancer connects for, its own if it names none.

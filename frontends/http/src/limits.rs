@@ -13,6 +13,10 @@ pub const CONNECTIONS: usize = 4096;
 pub const HANDSHAKES: usize = 256;
 /// From the accepted connection to the end of its PROXY header and TLS handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// For a client whose handshake was refused to read why, and the bytes of it that are read meanwhile.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
+/// See [`LINGER_TIME`].
+pub const LINGER_BYTES: usize = 256 * 1024;
 /// Bytes of a request's head: request line and fields.
 pub const HEADER_BYTES: usize = 32 * 1024;
 /// Fields in a request's head. Up to 100 need no memory of their own in HTTP/1.1.

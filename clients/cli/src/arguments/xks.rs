@@ -21,8 +21,10 @@ pub enum XksCommand {
     Key(XksKeyCommand),
     /// Try a proxy from outside, as AWS KMS will call it: name, certificate, TLS, signatures, the four calls, time. Any vendor's
     /// proxy; takes its credential from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
-    #[command(after_help = "Example:\n  strongroom xks preflight https://xks.example.com/123456789012/prod/kms/xks/v1 \
-                            --key payroll --region eu-west-1")]
+    #[command(
+        after_help = "Example:\n  strongroom xks preflight https://xks.example.com/123456789012/prod/kms/xks/v1 \
+                            --key payroll --region eu-west-1"
+    )]
     Preflight(PreflightOptions),
 }
 

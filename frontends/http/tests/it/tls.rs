@@ -3,6 +3,7 @@
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
 use rustls::{NamedGroup, ProtocolVersion, crypto::aws_lc_rs::kx_group};
 use strongroom_http::{ClientCertificates, Error, Floor, ListenerConfig, TlsHandle};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Authority, Client, Files, Requests, Served, openssl, tcp, tls};
 
@@ -370,6 +371,15 @@ async fn a_client_certificate_must_have_the_name_and_what_is_refused_is_told_han
         }
     }
     by_common_name.until(|counts| counts.handshakes_certificate_refused == 4).await;
+    // A client that sends its request before it is refused reads the alert all the same.
+    for _ in 0..10 {
+        let stream = authority.client().with(&stranger).connect(by_common_name.address).await;
+        let Ok(mut stream) = stream else { continue };
+        let _ = stream.write_all(&[b'x'; 60_000]).await;
+        let mut answer = Vec::new();
+        let error = stream.read_to_end(&mut answer).await.unwrap_err();
+        assert!(error.to_string().contains("HandshakeFailure"), "{error}");
+    }
 }
 
 #[tokio::test]
