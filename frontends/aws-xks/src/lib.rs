@@ -110,11 +110,7 @@ impl Xks {
         let target = path::target(head.uri.path()).filter(|_| head.uri.query().is_none());
         let operation = target.as_ref().map(|target| target.operation);
         let answered = match target {
-            Some(_) if head.method != Method::POST => {
-                let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-                response.headers_mut().insert(ALLOW, POST);
-                return response;
-            }
+            Some(_) if head.method != Method::POST => return not_allowed(),
             Some(target) => self.answer(peer, &request, regions, target, &id, deadline).await,
             None => Err(nowhere()),
         };
@@ -133,6 +129,10 @@ impl Xks {
     /// The answer to a request that the listener refuses before anyone looks at it.
     #[must_use]
     pub fn refuse(&self, head: &Parts, refusal: Refusal) -> Response {
+        let target = path::target(head.uri.path());
+        if target.is_some() && head.method != Method::POST {
+            return not_allowed();
+        }
         let fault = match refusal {
             Refusal::BodyTooLarge { limit: 0 } => nowhere(),
             Refusal::BodyTooLarge { limit } => {
@@ -144,7 +144,7 @@ impl Xks {
                 Fault::new(Kind::Validation, "the request did not arrive whole")
             }
         };
-        self.counts.count(path::target(head.uri.path()).map(|target| target.operation), Some(fault.kind));
+        self.counts.count(target.map(|target| target.operation), Some(fault.kind));
         respond(Err(fault), &request_id(&self.engine))
     }
 
@@ -216,6 +216,13 @@ impl Xks {
 fn late() -> Refused {
     let late = EngineError::Unavailable(Unavailable::Deadline(limits::DEADLINE));
     Refused { reason: Reason::Engine(late), shown: Box::from("") }
+}
+
+/// Every call is a POST.
+fn not_allowed() -> Response {
+    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, POST);
+    response
 }
 
 fn nowhere() -> Fault {

@@ -90,7 +90,7 @@ impl House {
         let at = |name: &str| self.path(name).display().to_string();
         let text = format!(
             "data_directory = \"{}\"\nnode = \"{}\"\n{roots}\n\
-             [[listener]]\nname = \"kms\"\naddress = \"127.0.0.1:0\"\nfront_ends = [\"aws-kms\", \"admin\"]\n\
+             [[listener]]\nname = \"kms\"\naddress = \"127.0.0.1:0\"\nfront_ends = [\"aws-kms\", \"aws-xks\", \"admin\"]\n\
              regions = [\"us-east-1\"]\ntls = {{ certificate_chain = \"{}\", private_key = \"{}\" }}\n\
              [[listener]]\nname = \"operators\"\nsocket = \"{}\"\nfront_ends = [\"admin\"]\n\
              [log]\nformat = \"json\"\n",

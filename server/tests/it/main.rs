@@ -11,3 +11,4 @@ mod load;
 mod roots;
 mod serving;
 mod setting_up;
+mod xks;

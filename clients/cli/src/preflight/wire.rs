@@ -143,7 +143,7 @@ impl Proxy {
         oddity: Oddity,
     ) -> Result<Answer, String> {
         let path = format!("{}/{call}", self.base);
-        let body = body.to_string();
+        let body = if oddity == Oddity::Get { String::new() } else { body.to_string() };
         let method = if oddity == Oddity::Get { Method::GET } else { Method::POST };
         let mut request = Request::builder().method(method.clone()).uri(&path).header(header::HOST, &self.authority);
         request = request.header(header::CONTENT_TYPE, "application/json");

@@ -3,5 +3,6 @@
 mod calls;
 mod health;
 mod house;
+mod load;
 mod policies;
 mod refusals;

@@ -36,6 +36,12 @@ fn other_methods_are_not_allowed_signed_or_not() {
             let answer = house.send(request);
             assert_eq!((answer.status.as_u16(), answer.headers["allow"].to_str().unwrap()), (405, "POST"), "{rest}");
         }
+        // One with a body is refused before that is read.
+        let mut request = house.signed(&path, "", &Signing::default());
+        request.head.method = Method::GET;
+        assert_eq!(strongroom_aws_xks::Xks::max_body_bytes(&request.head), 0);
+        let refused = house.xks.refuse(&request.head, strongroom_http::Refusal::BodyTooLarge { limit: 0 });
+        assert_eq!(refused.status().as_u16(), 405);
     }
 }
 

@@ -1,0 +1,99 @@
+//! An external key store, made by the command line and tried from outside over TLS by the same.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use strongroom_testkit::server::Served;
+
+use crate::development::program;
+use crate::house::{ACCOUNT, House, Key, text};
+
+/// `xks` and a tenant.
+fn xks(house: &House, line: &str) -> Value {
+    house.done(&format!("xks {line} --tenant {ACCOUNT}"))
+}
+
+fn credential(house: &House) -> Key {
+    let made = xks(house, "credential create --store prod --host xks.example.com");
+    let told = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (id, secret) = (told("access_key_id"), told("secret_access_key"));
+    // What AWS takes: 20 to 30 of A-Z and 2-7, and a secret of 43 to 64 characters.
+    assert!((20..=30).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')), "{id}");
+    assert!((43..=64).contains(&secret.len()), "{}", secret.len());
+    let console = &made["console"];
+    assert_eq!(console["XksProxyUriPath"], format!("/{ACCOUNT}/prod/kms/xks/v1"));
+    assert_eq!(console["XksProxyAuthenticationCredential"]["RawSecretAccessKey"], secret.as_str());
+    let command = told("aws_command");
+    assert!(command.contains("--custom-key-store-type EXTERNAL_KEY_STORE") && command.contains(&secret), "{command}");
+    Key { id, secret }
+}
+
+/// Every check that was made, by its name.
+fn preflight(house: &House, served: &Served, key: &Key, more: &str) -> (Output, Vec<(String, String, String)>) {
+    let url = format!("https://{}/{ACCOUNT}/prod/kms/xks/v1", served.address.unwrap());
+    let mut command = Command::new(program());
+    command.args(["xks", "preflight", &url, "--output", "json", "--calls", "5"]).args(more.split_whitespace());
+    command.env("AWS_ACCESS_KEY_ID", &key.id).env("AWS_SECRET_ACCESS_KEY", &key.secret);
+    let ran = command.env("AWS_CA_BUNDLE", house.path("chain.pem")).output().unwrap();
+    let checks = serde_json::Deserializer::from_slice(&ran.stdout).into_iter::<Value>().map(|check| {
+        let check = check.unwrap();
+        ["verdict", "check", "found"].map(|name| check[name].as_str().unwrap().to_owned()).into()
+    });
+    let checks = checks.collect();
+    (ran, checks)
+}
+
+fn failed(checks: &[(String, String, String)]) -> Vec<&str> {
+    // How long it takes is this machine's own matter.
+    let timely = |check: &str| check != "time of Encrypt" && check != "GetHealthStatus";
+    let failed = checks.iter().filter(|(verdict, check, _)| verdict == "fail" && timely(check));
+    failed.map(|(_, check, _)| check.as_str()).collect()
+}
+
+#[test]
+fn a_key_store_made_on_the_command_line_passes_the_trial_from_outside() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let served = house.serve();
+    let store = xks(&house, "store create prod --region us-east-1");
+    assert_eq!((&store["state"], &store["principal"]), (&"active".into(), &"service/prod".into()));
+    let key = xks(&house, "key create --store prod payroll");
+    let credentials = [credential(&house), credential(&house)];
+    for credential in &credentials {
+        let (ran, checks) = preflight(&house, &served, credential, "--key payroll");
+        assert_eq!(failed(&checks), Vec::<&str>::new(), "{checks:#?}{}", text(&ran.stderr));
+        for check in ["GetKeyMetadata", "Encrypt", "integrity value", "Decrypt", "GET refused", "wrong secret refused"]
+        {
+            assert!(checks.iter().any(|(verdict, name, _)| name == check && verdict == "ok"), "{check}: {checks:#?}");
+        }
+    }
+    // The other one lives on when one is taken away.
+    let [former, present] = &credentials;
+    xks(&house, &format!("credential delete --store prod {}", former.id));
+    assert!(failed(&preflight(&house, &served, present, "--key payroll").1).is_empty());
+    let (ran, checks) = preflight(&house, &served, former, "--key payroll");
+    assert!(!ran.status.success() && failed(&checks).contains(&"Decrypt"), "{checks:#?}");
+
+    // The switches: of the key, and of the key store, each without a restart.
+    xks(&house, "key block --store prod payroll");
+    let (_, checks) = preflight(&house, &served, present, "--key payroll");
+    let encrypt = checks.iter().find(|(_, check, _)| check == "Encrypt").unwrap();
+    assert!(encrypt.2.contains("400 InvalidStateException"), "{encrypt:?}");
+    xks(&house, "key unblock --store prod payroll");
+    xks(&house, "store block prod");
+    let (_, checks) = preflight(&house, &served, present, "");
+    let health = checks.iter().find(|(_, check, _)| check == "GetHealthStatus").unwrap();
+    assert!(health.2.contains("400 InvalidStateException"), "{health:?}");
+    xks(&house, "store unblock prod");
+
+    // What is bound keeps the key store; a key with another name can be taken out of it.
+    let listed = xks(&house, "key list --store prod");
+    assert_eq!(listed["items"][0]["key"], key["key"]);
+    let tenant = format!("--tenant {ACCOUNT}");
+    assert!(house.refused(&format!("xks store delete prod {tenant}")).contains("still has keys"));
+    assert!(house.refused(&format!("xks key unbind --store prod payroll {tenant}")).contains("last name"));
+    let records = house.records("SealDetached");
+    assert!(records.iter().any(|record| record.to_string().contains("requestMetadata")), "{records:?}");
+    served.stop();
+}
