@@ -93,7 +93,7 @@ fn a_key_store_made_on_the_command_line_passes_the_trial_from_outside() {
     let tenant = format!("--tenant {ACCOUNT}");
     assert!(house.refused(&format!("xks store delete prod {tenant}")).contains("still has keys"));
     assert!(house.refused(&format!("xks key unbind --store prod payroll {tenant}")).contains("last name"));
-    let records = house.records("SealDetached");
+    let records = house.records("Encrypt");
     assert!(records.iter().any(|record| record.to_string().contains("requestMetadata")), "{records:?}");
     served.stop();
 }
