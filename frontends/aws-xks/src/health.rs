@@ -121,7 +121,7 @@ async fn try_key(engine: &Arc<Engine>, dialect: &'static XksDialect, test_key: K
         reads_hashed: false,
     };
     let opened = engine.perform(call(), open, Mode::Run).await?;
-    match opened.plaintext.expose() == drawn {
+    match opened.plaintext.equals(&drawn) {
         true => Ok(()),
         false => Err(EngineError::Internal(InternalFault::Crypto("the test key opens to something else"))),
     }

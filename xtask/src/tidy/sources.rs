@@ -85,16 +85,18 @@ fn sizes(file: &SourceFile) -> Vec<Finding> {
     findings
 }
 
-/// Functions of a formatted file: line, name, length in lines. A function ends at the first `}` indented like its `fn`.
+/// Functions of a formatted file: line, name, length in lines. A function ends at the first `}` indented like its `fn`, and
+/// one without a body at the first `)` there that a `;` ends.
 fn functions(text: &str) -> Vec<(usize, String, usize)> {
     let lines: Vec<(usize, &str)> = numbered(text).collect();
     let mut found = Vec::new();
     for (index, (line, opening)) in lines.iter().enumerate() {
         let Some(name) = function_name(opening) else { continue };
         let indent: String = opening.chars().take_while(|c| *c == ' ').collect();
-        let end = format!("{indent}}}");
+        let (end, signature_end) = (format!("{indent}}}"), format!("{indent})"));
         let one_line = opening.trim_end().ends_with(['}', ';']);
-        let rest = lines.iter().skip(index + 1).take_while(|(_, text)| *text != end).count();
+        let ends = |text: &str| text == end || text.starts_with(&signature_end) && text.ends_with(';');
+        let rest = lines.iter().skip(index + 1).take_while(|(_, text)| !ends(text)).count();
         found.push((*line, name, if one_line { 1 } else { rest + 2 }));
     }
     found
@@ -231,6 +233,12 @@ mod tests {
     fn a_functions_length_runs_from_its_fn_to_its_closing_brace() {
         let text = "impl A {\n    pub(crate) async fn b(\n        c: u8,\n    ) {\n        if c {\n        }\n    }\n\n    fn d() {}\n}\n";
         assert_eq!(functions(text), [(2, "b".to_owned(), 6), (9, "d".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_function_without_a_body_ends_with_its_signature() {
+        let text = "trait T {\n    fn a(\n        &self,\n    ) -> u8;\n\n    fn b(&self) {\n        c();\n    }\n}\n";
+        assert_eq!(functions(text), [(2, "a".to_owned(), 3), (6, "b".to_owned(), 3)]);
     }
 
     #[test]
