@@ -120,7 +120,7 @@ pub enum Error {
         /// The authorities' file.
         authorities: PathBuf,
         /// What stood in the way.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
     /// A client CA certificate can't be a trust anchor.
     #[error("{}: certificate {position} cannot be a trust anchor: {source}", .path.display())]

@@ -67,8 +67,10 @@ pub(super) fn check_complete(
     let mut roots = RootCertStore::empty();
     // One odd certificate of a system's bundle is no reason to know none of the others.
     let _ = roots.add_parsable_certificates(read_all(authorities, "certificate")?);
-    let incomplete =
-        |source| Error::ChainIncomplete { path: path.to_owned(), authorities: authorities.to_owned(), source };
+    let incomplete = |source| {
+        let (path, authorities) = (path.to_owned(), authorities.to_owned());
+        Error::ChainIncomplete { path, authorities, source: Box::new(source) }
+    };
     let Some((own, intermediates)) = chain.split_first() else { return Ok(()) };
     let own = ParsedCertificate::try_from(own).map_err(incomplete)?;
     let algorithms = provider.signature_verification_algorithms.all;
