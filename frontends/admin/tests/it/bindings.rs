@@ -45,10 +45,10 @@ fn a_name_is_bound_by_its_kind_s_name_and_removed_and_both_are_recorded() {
 #[test]
 fn a_name_is_bound_only_where_the_key_s_usage_fits_its_kind() {
     let house = House::new();
-    let key = house.test.create(KeySpec::Aes256, Usage::RawGcm).row.id.to_string();
+    let key = house.test.create(KeySpec::Aes256, Usage::RawCbc).row.id.to_string();
     let answer = house.ask("POST", &bindings(), alias(&key, "alias/raw"));
     assert_eq!(answer.code(), (409, "UsageForbids"));
-    assert!(answer.body["error"]["message"].as_str().unwrap().contains("test-alias do not serve keys for RawGcm"));
+    assert!(answer.body["error"]["message"].as_str().unwrap().contains("test-alias do not serve keys for RawCbc"));
 }
 
 #[test]
