@@ -15,7 +15,7 @@ use crate::config::{self, RootConfig, SecretSource};
 use crate::dev::Dev;
 use crate::init::Init;
 use crate::unseal::With;
-use crate::{Failure, check, dev, init, manual, restore, serve, unseal, wiring};
+use crate::{Failure, check, dev, init, key_stores, manual, restore, serve, unseal, wiring};
 
 /// A key management service that you run yourself.
 #[derive(Parser)]
@@ -65,6 +65,12 @@ enum Command {
         /// The configuration file.
         #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
         config: PathBuf,
+    },
+    /// Look at key stores.
+    KeyStore {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeyStoreCommand,
     },
     /// Make the store from a backup, while no server runs; asks for recovery shares, or reads them from standard input,
     /// one a line.
@@ -124,6 +130,17 @@ enum Command {
     Admin(AdminCommand),
 }
 
+#[derive(clap::Subcommand)]
+enum KeyStoreCommand {
+    /// Open every key store of a configuration, try each with a passing key, and tell how its tokens are doing. Ends with 1 if
+    /// one can't serve. A wrong PIN counts in the token.
+    List {
+        /// The configuration file.
+        #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
+        config: PathBuf,
+    },
+}
+
 #[derive(clap::Args)]
 struct DevArguments {
     /// Where keys, credential and log are kept.
@@ -158,6 +175,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve { config, accept_rollback } => serve::serve(&config, accept_rollback),
         Command::Check { config } => {
             check::check(&config).and_then(|()| writeln!(std::io::stdout(), "{}: OK", config.display()).map_err(output))
+        }
+        Command::KeyStore { command: KeyStoreCommand::List { config } } => {
+            key_stores::list(&config, &mut std::io::stdout())
         }
         Command::Restore { config, backup, check, key_file } => {
             restore::restore(&config, &backup, check, key_file.as_deref()).and_then(|report| tell(&report, check))

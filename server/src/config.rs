@@ -34,6 +34,9 @@ pub(crate) struct Config {
     /// Roots of trust, in the order in which they are asked.
     #[serde(default)]
     pub(crate) root: Vec<RootConfig>,
+    /// Key stores, in which keys are made that never leave them.
+    #[serde(default)]
+    pub(crate) key_store: Vec<KeyStoreConfig>,
     /// Where requests come in.
     #[serde(default)]
     pub(crate) listener: Vec<ListenerConfig>,
@@ -136,6 +139,49 @@ pub(crate) enum RootConfig {
         /// Time until a call is given up.
         deadline: Duration,
     },
+}
+
+/// A key store: a token behind a PKCS#11 module, or a group of them with the same keys.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyStoreConfig {
+    /// Its name, which stands in the rows of its keys.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) kind: KeyStoreKind,
+    /// The module's library.
+    #[serde(default)]
+    pub(crate) module: PathBuf,
+    /// The tokens, in the order in which they are asked.
+    #[serde(default)]
+    pub(crate) tokens: Vec<TokenName>,
+    /// The PIN of all of them.
+    pub(crate) pin: SecretSource,
+    /// Sessions used at the same time, in each token.
+    pub(crate) sessions: Option<usize>,
+    /// Calls under way at the same time, in each token.
+    pub(crate) queue: Option<usize>,
+    /// Time until a use of a key is given up.
+    pub(crate) deadline_milliseconds: Option<NonZeroU32>,
+}
+
+/// What a key store is.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyStoreKind {
+    /// Tokens behind a PKCS#11 module.
+    Pkcs11,
+}
+
+/// A token among those of a module.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum TokenName {
+    /// By its label.
+    Label(String),
+    /// By its serial number.
+    Serial(String),
 }
 
 /// Where a secret is to be found.

@@ -15,6 +15,7 @@ mod hardening;
 mod identifiers;
 mod init;
 mod keeper;
+mod key_stores;
 mod manual;
 mod metrics;
 mod reload;

@@ -133,6 +133,7 @@ fn needing_restart(running: &Config, new: &Config) -> Vec<String> {
         ("partition", running.partition != new.partition),
         // What is new there is taken in by `strongroom root add`, without a restart.
         ("root", running.root != new.root),
+        ("key_store", running.key_store != new.key_store),
         ("metrics", running.metrics != new.metrics),
         ("identity", running.identity != new.identity),
         ("log.format", running.log.format != new.log.format),

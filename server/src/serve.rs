@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_admin::ConfiguredRoots;
-use strongroom_engine::RootRow;
+use strongroom_engine::{Parts, RootRow};
+use strongroom_model::key_store::KeyStore;
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 
@@ -114,7 +115,9 @@ impl Opener {
         }
         let node = &self.config.node;
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
-        let parts = wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots);
+        let key_stores = wiring::key_stores(&self.config.key_store)?;
+        let key_stores = key_stores.into_iter().map(|store| -> Arc<dyn KeyStore> { store }).collect();
+        let parts = Parts { key_stores, ..wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots) };
         let engine = wiring::start(parts, self.accept_rollback, self.config.key_pairs.rsa_ahead)?;
         opened.into_iter().for_each(|tried| self.tries.keep(tried));
         match (self.tries.record(&engine), given) {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_admin::AdminDialect;
 use strongroom_audit_log::{FileLog, Recovery};
@@ -10,15 +11,18 @@ use strongroom_crypto::SystemRandom;
 use strongroom_engine::{Engine, EngineError, InternalFault, Options, Parts, RootRow};
 use strongroom_model::clock::Clock;
 use strongroom_model::id::RootId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::root::RootOfTrust;
 use strongroom_model::store::{Revision, Store};
-use strongroom_root_pkcs11::{Config as TokenConfig, Launcher, Pkcs11Error, Pkcs11Root, TokenSelector};
+use strongroom_root_pkcs11::{
+    Config as TokenConfig, Launcher, Pkcs11Error, Pkcs11KeyStore, Pkcs11Root, StoreConfig, TokenSelector,
+};
 use strongroom_root_software::{Credential, SoftwareRoot, SoftwareRootError};
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, OpenError, Options as StoreOptions};
 
 use crate::clock::SystemClock;
-use crate::config::{AuditConfig, RootConfig, SecretSource};
+use crate::config::{AuditConfig, KeyStoreConfig, KeyStoreKind, RootConfig, SecretSource, TokenName};
 use crate::hardening;
 use crate::secrets::{self, Given, SecretError};
 
@@ -48,6 +52,15 @@ pub(crate) enum WiringError {
     /// A token.
     #[error("the token cannot be opened")]
     Token(#[from] Pkcs11Error),
+    /// A key store.
+    #[error("the key store {name} cannot be opened")]
+    KeyStore {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        cause: KeyStoreCause,
+    },
     /// No root that the store knows lives in the token.
     #[error("the token holds the keys of none of this installation's roots; add it with: strongroom root add")]
     UnknownToken,
@@ -69,6 +82,20 @@ pub(crate) enum WiringError {
     /// The engine.
     #[error("the engine cannot do this")]
     Engine(#[source] EngineError),
+}
+
+/// Why a key store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyStoreCause {
+    /// It has no name that rows could have.
+    #[error("its name is not of the form")]
+    Name,
+    /// Its PIN.
+    #[error("its PIN cannot be fetched")]
+    Secret(#[from] SecretError),
+    /// Its tokens.
+    #[error("its tokens cannot be used")]
+    Token(#[from] Pkcs11Error),
 }
 
 impl From<EngineError> for WiringError {
@@ -171,6 +198,28 @@ pub(crate) fn launcher() -> Launcher {
     Launcher::of_this_program(vec![OsString::from(MODULE_COMMAND)])
 }
 
+/// Begins to keep the key stores of a configuration ready; their tokens need not be there yet.
+pub(crate) fn key_stores(configs: &[KeyStoreConfig]) -> Result<Vec<Arc<Pkcs11KeyStore>>, WiringError> {
+    configs.iter().map(key_store).collect()
+}
+
+fn key_store(config: &KeyStoreConfig) -> Result<Arc<Pkcs11KeyStore>, WiringError> {
+    let KeyStoreKind::Pkcs11 = config.kind;
+    let failed = |cause: KeyStoreCause| WiringError::KeyStore { name: config.name.clone(), cause };
+    let name = KeyStoreName::new(&config.name).ok_or_else(|| failed(KeyStoreCause::Name))?;
+    let token = |token: &TokenName| match token {
+        TokenName::Label(label) => TokenSelector::Label(label.clone()),
+        TokenName::Serial(serial) => TokenSelector::Serial(serial.clone()),
+    };
+    let mut store = StoreConfig::new(name, config.module.clone(), config.tokens.iter().map(token).collect());
+    store.sessions = config.sessions.unwrap_or(store.sessions);
+    store.queue = config.queue.unwrap_or(store.queue);
+    let deadline = config.deadline_milliseconds.map(|deadline| Duration::from_millis(deadline.get().into()));
+    store.deadline = deadline.unwrap_or(store.deadline);
+    let pin = secrets::text(&config.pin).map_err(|error| failed(error.into()))?;
+    Pkcs11KeyStore::start(store, &launcher(), &pin).map(Arc::new).map_err(|error| failed(error.into()))
+}
+
 /// Opens the log, which must have at least what the store knows of.
 pub(crate) fn open_log(
     store: &dyn Store,
@@ -191,7 +240,15 @@ pub(crate) fn open_log(
 /// Puts the parts together.
 pub(crate) fn parts(store: Arc<EmbeddedStore>, log: Arc<FileLog>, roots: Vec<Arc<dyn RootOfTrust>>) -> Parts {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Parts { store, log, roots, clock, random: Arc::new(SystemRandom), arena: hardening::arena(), key_stores: Vec::new() }
+    Parts {
+        store,
+        log,
+        roots,
+        clock,
+        random: Arc::new(SystemRandom),
+        arena: hardening::arena(),
+        key_stores: Vec::new(),
+    }
 }
 
 /// Starts the engine with so many RSA key pairs made ahead, over a store that was put back to an older state only if that is

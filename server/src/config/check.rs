@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use strongroom_model::key_store::KeyStoreName;
 use tracing_subscriber::EnvFilter;
 
 use super::read::Found;
@@ -60,6 +61,7 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     }
     check_limits(config, found);
     check_roots(config, found);
+    check_key_stores(config, found);
     check_listeners(config, found);
 }
 
@@ -122,6 +124,47 @@ fn check_roots(config: &Config, found: &mut Found<'_>) {
                 check_secret(pin.as_ref(), &place("pin"), found);
             }
         }
+    }
+}
+
+fn check_key_stores(config: &Config, found: &mut Found<'_>) {
+    use strongroom_root_pkcs11::limits::{QUEUE_MOST, SESSIONS_MOST, TOKENS_MOST};
+    let mut names = HashSet::new();
+    if config.key_store.len() > strongroom_engine::limits::KEY_STORES {
+        found.problem(&[Key("key_store")], "there are more than 64 key stores");
+    }
+    for (index, store) in config.key_store.iter().enumerate() {
+        let place = |field| [Key("key_store"), Index(index), Key(field)];
+        if KeyStoreName::new(&store.name).is_none() {
+            found.problem(&place("name"), "`name` must be 1 to 64 lower-case letters, digits and hyphens");
+        } else if !names.insert(&store.name) {
+            found.problem(&place("name"), "another key store has this name, too");
+        }
+        if store.module.as_os_str().is_empty() {
+            found.problem(&place("module"), "a key store of kind \"pkcs11\" needs `module`");
+        }
+        if !(1..=TOKENS_MOST).contains(&store.tokens.len()) {
+            let problem = "`tokens` names 1 to 8 tokens, such as [{ label = \"hsm\" }]";
+            found.problem(&place("tokens"), problem);
+        }
+        if repeats(store.tokens.iter()) {
+            found.problem(&place("tokens"), "`tokens` names one twice");
+        }
+        if store.sessions.is_some_and(|sessions| !(1..=SESSIONS_MOST).contains(&sessions)) {
+            found.problem(&place("sessions"), format!("`sessions` must lie between 1 and {SESSIONS_MOST}"));
+        }
+        if store.queue.is_some_and(|queue| !(1..=QUEUE_MOST).contains(&queue)) {
+            found.problem(&place("queue"), format!("`queue` must lie between 1 and {QUEUE_MOST}"));
+        }
+        if store.deadline_milliseconds.is_some_and(|deadline| u128::from(deadline.get()) > DEADLINE_MOST.as_millis()) {
+            let problem = format!("`deadline_milliseconds` must be {} at most", DEADLINE_MOST.as_millis());
+            found.problem(&place("deadline_milliseconds"), problem);
+        }
+        if matches!(store.pin, SecretSource::KeyFile(_)) {
+            let problem = "a PIN is a text: `pin` takes `file`, `environment` or `credential`, not `key_file`";
+            found.problem(&place("pin"), problem);
+        }
+        check_secret(Some(&store.pin), &place("pin"), found);
     }
 }
 

@@ -239,3 +239,35 @@ fn quotas_are_aws_s_unless_they_are_given_and_no_more_than_the_engine_holds() {
         assert!(said.len() == 1 && said[0].contains(word), "{wrong}: {said:?}");
     }
 }
+
+const STORE: &str = r#"
+[[key_store]]
+name = "hsm"
+kind = "pkcs11"
+module = "/lib/module.so"
+tokens = [{ label = "one" }, { serial = "17" }]
+pin = { credential = "pin" }
+"#;
+
+/// What is said of the good configuration with a key store in which `from` is replaced by `to`.
+fn with_store(from: &str, to: &str) -> Vec<String> {
+    assert!(STORE.contains(from));
+    problems(&format!("{GOOD}{}", STORE.replace(from, to)))
+}
+
+#[test]
+fn a_key_store_is_taken_and_each_mistake_in_one_is_named_with_its_line() {
+    let config = parse(Path::new("strongroom.toml"), &format!("{GOOD}{STORE}")).unwrap();
+    assert_eq!(config.key_store[0].tokens.len(), 2);
+    only(&with_store("name = \"hsm\"", "name = \"HSM\""), 15, "lower-case");
+    only(&with_store("kind = \"pkcs11\"", "kind = \"kmip\""), 16, "kmip");
+    only(&with_store("module = \"/lib/module.so\"", "module = \"\""), 17, "`module`");
+    only(&with_store("[{ label = \"one\" }, { serial = \"17\" }]", "[]"), 18, "1 to 8");
+    only(&with_store("{ serial = \"17\" }", "{ label = \"one\" }"), 18, "twice");
+    only(&with_store("{ serial =", "{ slot ="), 18, "slot");
+    only(&with_store("{ credential = \"pin\" }", "{ key_file = \"/pin\" }"), 19, "text");
+    only(&with_store("pin =", "sessions = 65\npin ="), 19, "sessions");
+    only(&with_store("pin =", "queue = 0\npin ="), 19, "queue");
+    only(&with_store("pin =", "deadline_milliseconds = 120001\npin ="), 19, "120000");
+    only(&problems(&format!("{GOOD}{STORE}{STORE}")), 22, "another key store");
+}
