@@ -200,7 +200,7 @@ impl KeyStore for Pkcs11KeyStore {
                     HealthState::Down => MemberState::Down,
                 },
                 lasting: health.lasting,
-                last_error: health.last_error.map(|error| error.to_string()),
+                last_error: health.last_error.map(|error| told(None, CallError::Root(error)).to_string()),
             }
         };
         self.members.iter().map(told).collect()
