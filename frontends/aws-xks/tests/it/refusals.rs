@@ -284,3 +284,16 @@ fn every_refusal_is_recorded_with_the_request_that_the_cloud_knows() {
     }
     assert!(told(refused, "ValidationException") && told(done, "xks-proxy:eu-test-1:111122223333:store/one/key/foo"));
 }
+
+#[test]
+fn beyond_what_is_worked_on_and_beyond_the_time_for_it_the_cloud_is_told_at_once() {
+    let mut house = House::new();
+    let path = format!("/{PREFIX}/kms/xks/v1/keys/{KEY}/encrypt");
+    let request = house.signed(&path, "{}", &Signing::default());
+    assert_eq!(house.xks.overloaded(&request.head).status().as_u16(), 429);
+    let longer = house.xks.refuse(&request.head, strongroom_http::Refusal::BodyTooLarge { limit: 131_072 });
+    assert_eq!(longer.status().as_u16(), 501);
+    let engine = std::sync::Arc::clone(&house.test.engine);
+    house.xks = strongroom_aws_xks::Xks::new(engine, *DIALECT).with_deadline(std::time::Duration::ZERO);
+    assert_eq!(house.encrypt(json!({})).error(), (503, "DependencyTimeoutException"));
+}
