@@ -1,0 +1,67 @@
+//! Every limit of this crate in one place.
+
+use std::time::Duration;
+
+/// How long one call may take where nothing else is asked for, from looking the name up to the last byte of the answer:
+/// what AWS KMS grants a proxy.
+pub const DEADLINE: Duration = Duration::from_millis(250);
+
+/// How much longer than its deadline a caller waits for the threads that work on its call.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// Threads that carry the calls of all proxies.
+pub(crate) const THREADS: usize = 2;
+
+/// Threads that look up names, which blocks.
+pub(crate) const NAME_THREADS: usize = 4;
+
+/// Calls at once to one proxy, and connections to it, each of which carries one call at a time.
+pub const CALLS: usize = 64;
+
+/// How long a connection is kept that nobody uses: less than what load balancers commonly grant.
+pub(crate) const KEPT: Duration = Duration::from_secs(50);
+
+/// Bytes of an answer. The longest sound one holds 5736 characters of ciphertext.
+pub const ANSWER_BYTES: usize = 64 * 1024;
+
+/// Bytes of an answer's head, and of what is read ahead.
+pub(crate) const HEAD_BYTES: usize = 16 * 1024;
+
+/// Header fields of an answer.
+pub(crate) const HEADERS: usize = 64;
+
+/// Bytes of a plaintext or ciphertext that every proxy takes (specification, Encrypt and Decrypt).
+pub const PLAINTEXT_BYTES: usize = 4300;
+
+/// Bytes of associated data that every proxy takes.
+pub const ASSOCIATED_DATA_BYTES: usize = 8192;
+
+/// Bytes of ciphertext metadata that a proxy may add.
+pub const METADATA_BYTES: usize = 20;
+
+/// Bytes of an authentication tag.
+pub const TAG_BYTES: usize = 16;
+
+/// Characters of an error's message that are kept (specification, Errors).
+pub const MESSAGE_CHARACTERS: usize = 512;
+
+/// Nodes that a health answer tells of.
+pub const FLEET: usize = 10;
+
+/// Usages that a key's metadata names.
+pub const USAGES: usize = 10;
+
+/// Characters of an endpoint, `https://` included.
+pub(crate) const ENDPOINT_CHARACTERS: std::ops::RangeInclusive<usize> = 10..=128;
+
+/// Characters of a path, `/kms/xks/v1` included.
+pub(crate) const PATH_CHARACTERS: usize = 128;
+
+/// Characters of an external key's id.
+pub(crate) const KEY_ID_CHARACTERS: std::ops::RangeInclusive<usize> = 1..=128;
+
+/// Characters of a credential's id.
+pub(crate) const ACCESS_KEY_CHARACTERS: std::ops::RangeInclusive<usize> = 20..=30;
+
+/// Characters of a credential's secret.
+pub(crate) const SECRET_CHARACTERS: std::ops::RangeInclusive<usize> = 43..=64;
