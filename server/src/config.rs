@@ -239,6 +239,8 @@ pub(crate) enum FrontEnd {
     AwsTagging,
     /// The XKS proxy API.
     AwsXks,
+    /// The external key proxy API of Azure's Managed HSM.
+    AzureEkm,
     /// Our own admin API.
     Admin,
 }

@@ -16,6 +16,7 @@ use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_aws_tagging::Tagging;
 use strongroom_aws_xks::Xks;
+use strongroom_azure_ekm::Ekm;
 use strongroom_engine::{Engine, Quotas, RateLimits};
 use strongroom_http::{App, Overloaded, Peer, Refusal, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
@@ -36,6 +37,7 @@ pub(crate) struct Serving {
     pub(crate) sts: Sts,
     pub(crate) tagging: Tagging,
     pub(crate) xks: Xks,
+    pub(crate) ekm: Ekm,
     pub(crate) admin: Admin,
     pub(crate) log: Arc<FileLog>,
 }
@@ -116,6 +118,7 @@ impl App for Gateway {
             Some(_) if Tagging::owns(head) => Tagging::max_body_bytes(head),
             Some(_) if Sts::owns(head) => Sts::max_body_bytes(head),
             Some(_) if self.is_xks(head) => Xks::max_body_bytes(head),
+            Some(_) if self.is_ekm(head) => Ekm::max_body_bytes(head),
             Some(serving) => serving.admin.max_body_bytes(head),
         })
     }
@@ -140,6 +143,7 @@ impl App for Gateway {
     fn refuse(&self, _: &Arc<Peer>, head: &Head, refusal: Refusal) -> Response {
         match self.shared.serving() {
             Some(serving) if self.is_xks(head) => serving.xks.refuse(head, refusal),
+            Some(serving) if self.is_ekm(head) => serving.ekm.refuse(head, refusal),
             _ => empty(refusal.status()),
         }
     }
@@ -149,6 +153,11 @@ impl Gateway {
     /// Whether a request is for the XKS proxy: every path of a listener that serves nothing else.
     fn is_xks(&self, head: &Head) -> bool {
         self.front_ends.contains(&FrontEnd::AwsXks) && (Xks::owns(head) || self.front_ends.len() == 1)
+    }
+
+    /// Whether a request is for the external key proxy: every path of a listener that serves nothing else.
+    fn is_ekm(&self, head: &Head) -> bool {
+        self.front_ends.contains(&FrontEnd::AzureEkm) && (Ekm::owns(head) || self.front_ends.len() == 1)
     }
 
     async fn route(&self, serving: &Serving, peer: &Arc<Peer>, request: Request) -> Response {
@@ -165,16 +174,20 @@ impl Gateway {
         if self.is_xks(&request.head) {
             return serving.xks.handle(peer, request, &self.regions).await;
         }
+        if self.is_ekm(&request.head) {
+            return serving.ekm.handle(peer, request).await;
+        }
         if serves(FrontEnd::Admin) && is_admin(&request.head) {
             return serving.admin.handle(peer, request).await;
         }
         empty(StatusCode::NOT_FOUND)
     }
 
-    /// One request too many at once: in KMS's words or the XKS proxy's, else as HTTP says it, which every client of AWS tries again.
+    /// One request too many at once: in KMS's words or a proxy's, else as HTTP says it, which every client of AWS tries again.
     fn overloaded(&self, head: &Head) -> Response {
         let mut response = match self.shared.serving() {
             Some(serving) if self.is_xks(head) => serving.xks.overloaded(head),
+            Some(serving) if self.is_ekm(head) => serving.ekm.overloaded(head),
             Some(serving) if Kms::owns(head) => serving.kms.overloaded(),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again\n"),
         };

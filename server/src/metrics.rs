@@ -61,6 +61,11 @@ impl Metrics {
                 let labels = format_args!("call=\"{call}\",outcome=\"{outcome}\"");
                 let _ = writeln!(text, "strongroom_xks_requests_total{{{labels}}} {count}");
             });
+            let _ = writeln!(text, "# TYPE strongroom_ekm_requests_total counter");
+            serving.ekm.measure(&mut |call, outcome, count| {
+                let labels = format_args!("call=\"{call}\",outcome=\"{outcome}\"");
+                let _ = writeln!(text, "strongroom_ekm_requests_total{{{labels}}} {count}");
+            });
         }
         text
     }

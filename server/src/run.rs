@@ -14,6 +14,7 @@ use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_aws_tagging::{Keys, Tagging};
 use strongroom_aws_xks::Xks;
+use strongroom_azure_ekm::Ekm;
 use strongroom_engine::Engine;
 use strongroom_http::{
     Address, ClientCertificates, Floor, Limits, Listener, ListenerConfig as HttpListener, ShutdownTrigger, TlsHandle,
@@ -68,7 +69,9 @@ pub(crate) fn serving(
     let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions);
     let dialect = strongroom_aws_xks::dialect(partition);
     let xks = Xks::new(Arc::clone(&engine), dialect);
-    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect]);
+    let ekm_dialect = strongroom_azure_ekm::dialect(partition);
+    let ekm = Ekm::new(Arc::clone(&engine), ekm_dialect);
+    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect, ekm_dialect]);
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),
         None => admin,
@@ -76,7 +79,7 @@ pub(crate) fn serving(
     let sts = Sts::new(Arc::clone(&engine)).with_tokens(Arc::new(tokens(identity)));
     let tagged = Keys { resource_type: "kms:key", dialect: kms.dialect() };
     let tagging = Tagging::new(Arc::clone(&engine), tagged);
-    Serving { kms, admin, sts, tagging, xks, engine, log }
+    Serving { kms, admin, sts, tagging, xks, ekm, engine, log }
 }
 
 /// A verifier of tokens that asks the issuers that are allowed.

@@ -76,6 +76,11 @@ pub trait ServiceNames: Send + Sync {
     /// The path by which a service is served at a prefix.
     fn path(&self, prefix: &str) -> String;
 
+    /// Whether a service can be served at a prefix, besides the rules that hold for every service.
+    fn is_prefix(&self, _: &str) -> bool {
+        true
+    }
+
     /// The kind of name that binds keys to services.
     fn kind(&self) -> NameKind;
 

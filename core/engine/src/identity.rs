@@ -56,6 +56,22 @@ impl Identified {
     }
 }
 
+/// What the public halves of credentials begin with that are certificates: a signature never proves one.
+const CERTIFICATE: &str = "x509:";
+
+/// The public half of the credential that is a certificate's name, of the service at a prefix. In each service a name is
+/// its own; neither prefixes nor names hold a colon. Its secret half is drawn and given to nobody.
+#[must_use]
+pub fn certificate_credential(prefix: &str, name: &str) -> String {
+    format!("{CERTIFICATE}{prefix}:{}", name.to_ascii_lowercase())
+}
+
+/// The name in a credential that is a certificate's.
+#[must_use]
+pub fn certificate_name(shown: &str) -> Option<&str> {
+    shown.strip_prefix(CERTIFICATE)?.split_once(':').map(|(_, name)| name)
+}
+
 /// The secret half of a credential.
 pub struct SecretAccessKey(SecretBytes);
 
@@ -74,6 +90,22 @@ impl Engine {
     /// [`Noun::Credential`] when there is none, or when it has lapsed or is suspended: a stranger learns no more;
     /// [`Unavailable::Busy`](crate::Unavailable::Busy) when too many lookups wait already.
     pub async fn identify(self: &Arc<Self>, shown: &str) -> Result<Identified, EngineError> {
+        match shown.starts_with(CERTIFICATE) {
+            true => Err(unknown(shown)),
+            false => self.find_live(shown).await,
+        }
+    }
+
+    /// The caller that a certificate of this name proves to the service at a prefix. Whoever asks has verified the
+    /// certificate, and that the peer holds its key.
+    ///
+    /// # Errors
+    /// As for [`Engine::identify`].
+    pub async fn identify_certificate(self: &Arc<Self>, prefix: &str, name: &str) -> Result<Arc<Caller>, EngineError> {
+        Ok(self.find_live(&certificate_credential(prefix, name)).await?.caller())
+    }
+
+    async fn find_live(self: &Arc<Self>, shown: &str) -> Result<Identified, EngineError> {
         let entry = match self.catalog.credential(shown, Ground::Here) {
             Ok(entry) => entry,
             Err(_) if self.catalog.unknown.holds(shown, self.clock.since_boot()) => return Err(unknown(shown)),

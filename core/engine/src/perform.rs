@@ -21,13 +21,14 @@ use strongroom_model::purpose::{Purpose, VersionState};
 use strongroom_policy::Missing;
 
 use crate::Engine;
-use crate::call::{Call, Mode};
+use crate::call::{Call, Mode, ServiceNames};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
 use crate::rates::Charged;
+use crate::rows::ServiceRow;
 use crate::workers::Ground;
 use crate::{identity, limits};
 
@@ -371,8 +372,8 @@ impl Engine {
         }
         // A principal that is gone or suspended may do nothing, whatever its credentials say.
         let principal = self.principal_of(&call.caller, ground)?;
-        let is_service = principal.as_ref().is_some_and(|principal| principal.row.service.is_some());
-        if is_service != call.dialect.services().is_some() {
+        let service = principal.as_ref().and_then(|principal| principal.row.service.as_ref());
+        if service.map(ServiceRow::kind) != call.dialect.services().map(ServiceNames::kind) {
             let shown = call.caller.credential.as_ref().map(|credential| &*credential.shown);
             return Err(identity::unknown(shown.unwrap_or_default()).into());
         }

@@ -172,6 +172,8 @@ pub static CONDITION_KEYS: &[KnownKey] = &[
     one("xks-proxy:KmsKeyArn", Arn, Request),
     one("xks-proxy:KmsOperation", Text, Request),
     one("xks-proxy:KmsViaService", Text, Request),
+    // The external key proxy of Azure: what the asking pool says of itself.
+    one("ekm-proxy:PoolName", Text, Request),
     // STS: the session asked for.
     one("sts:DurationSeconds", Number, Request),
     one("sts:ExternalId", Text, Request),

@@ -65,6 +65,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         opens_digested_data: asked.reads_sample_proxy,
         // Known once it is made, in the same commit.
         test_key: KeyId::from_bytes([0; 16]),
+        kind: None,
     };
     let create = CreateService {
         tenant,

@@ -66,6 +66,8 @@ pub(crate) const PAUSE_AFTER_OVERLOAD: Duration = Duration::from_millis(100);
 pub(crate) const PROXY_HEADER_BYTES: usize = 2048;
 /// Addresses of an X-Forwarded-For list that are looked at, from its end.
 pub(crate) const FORWARDED_HOPS: usize = 16;
+/// Names of a client's certificate that are looked at, from its first.
+pub const CLIENT_NAMES: usize = 16;
 /// Bytes of an unwanted body that are read and dropped so that the client hears why it was refused.
 pub(crate) const DISCARD_BYTES: u64 = 1024 * 1024;
 /// Bits of an RSA key, as SP 800-131A revision 2 demands for signatures.

@@ -5,7 +5,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use http::HeaderMap;
@@ -13,7 +13,8 @@ use rustls::{CipherSuite, NamedGroup, ProtocolVersion, pki_types::CertificateDer
 
 use crate::{
     address::{Network, trusted},
-    limits::FORWARDED_HOPS,
+    limits::{CLIENT_NAMES, FORWARDED_HOPS},
+    tls,
 };
 
 /// The far end of one connection, made once and shared by its requests.
@@ -26,6 +27,7 @@ pub struct Peer {
     /// What TLS agreed on and proved; `None` without TLS.
     pub tls: Option<TlsInfo>,
     trusted_proxies: Arc<[Network]>,
+    client_names: OnceLock<Vec<Box<str>>>,
 }
 
 /// The far end's address or process.
@@ -79,12 +81,23 @@ impl Peer {
         tls: Option<TlsInfo>,
         trusted_proxies: impl Into<Arc<[Network]>>,
     ) -> Self {
-        Self { listener: listener.into(), remote, tls, trusted_proxies: trusted_proxies.into() }
+        let (listener, trusted_proxies) = (listener.into(), trusted_proxies.into());
+        Self { listener, remote, tls, trusted_proxies, client_names: OnceLock::new() }
     }
 
     /// The client's certificate, if it proved one.
     pub fn client_certificate(&self) -> Option<&CertificateDer<'static>> {
         self.tls.as_ref()?.client_certificates.first()
+    }
+
+    /// The names in the client's certificate, if it proved one: its common names, then its DNS names; the first
+    /// [`CLIENT_NAMES`](crate::limits::CLIENT_NAMES) of them.
+    pub fn client_names(&self) -> &[Box<str>] {
+        self.client_names.get_or_init(|| {
+            let mut names = self.client_certificate().map(tls::names).unwrap_or_default();
+            names.truncate(CLIENT_NAMES);
+            names
+        })
     }
 
     /// The address that the request came from: the far end's, or, if the far end is one of the listener's trusted

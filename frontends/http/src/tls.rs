@@ -10,6 +10,8 @@
 
 mod certificates;
 
+pub(crate) use self::certificates::names;
+
 use std::{
     path::PathBuf,
     sync::{

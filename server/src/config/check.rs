@@ -210,6 +210,7 @@ fn check_listeners(config: &Config, found: &mut Found<'_>) {
         check_place(listener, &mut mistake);
         check_front_ends(listener, &mut mistake);
         check_tls(listener, &mut mistake);
+        check_ekm(listener, &mut mistake);
     }
 }
 
@@ -242,7 +243,8 @@ fn check_front_ends(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &s
     if repeats(listener.front_ends.iter()) {
         mistake("front_ends", "`front_ends` names one twice");
     }
-    let signed = listener.front_ends.iter().any(|front_end| *front_end != FrontEnd::Admin);
+    let signs = |front_end: &FrontEnd| !matches!(front_end, FrontEnd::Admin | FrontEnd::AzureEkm);
+    let signed = listener.front_ends.iter().any(signs);
     if signed && listener.regions.is_empty() {
         mistake("regions", "`regions` is empty: no AWS request could be signed for it");
     }
@@ -271,6 +273,25 @@ fn check_tls(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
     }
     if tls.client_ca.is_none() && tls.client_optional {
         mistake("tls", "`client_optional` without `client_ca`: clients are not asked for certificates");
+    }
+}
+
+/// The external key proxy knows its callers by their certificates alone.
+fn check_ekm(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
+    if !listener.front_ends.contains(&FrontEnd::AzureEkm) {
+        return;
+    }
+    let Some(tls) = &listener.tls else {
+        return mistake("front_ends", "`azure-ekm` needs `tls` with `client_ca`: its callers are known by certificates");
+    };
+    if tls.client_ca.is_none() {
+        mistake("tls", "`azure-ekm` needs `client_ca`: its callers are known by their certificates");
+    }
+    if tls.client_optional {
+        mistake("tls", "`azure-ekm` takes no `client_optional`: its callers are known by their certificates");
+    }
+    if tls.minimum != TlsVersion::Tls13 {
+        mistake("tls", "`azure-ekm` takes no `minimum` but 1.3");
     }
 }
 

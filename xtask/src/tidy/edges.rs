@@ -56,6 +56,11 @@ const ROOMS: &[Room] = &[
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
     },
     Room {
+        package: "strongroom-azure-ekm",
+        folder: "frontends/azure-ekm",
+        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+    },
+    Room {
         package: "strongroom-authentication",
         folder: "frontends/authentication",
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-sigv4"]),

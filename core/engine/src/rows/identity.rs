@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{CredentialId, KeyId, PrincipalId, TenantId};
+use strongroom_model::name::NameKind;
 
 /// A user of a tenant, or a role.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -91,6 +92,21 @@ pub struct ServiceRow {
     /// The key that its health is found out with.
     #[n(5)]
     pub test_key: KeyId,
+    /// The kind of name that binds keys to it, and thus the front end that it asks through; absent for
+    /// [`ServiceRow::FIRST_KIND`].
+    #[n(7)]
+    pub kind: Option<NameKind>,
+}
+
+impl ServiceRow {
+    /// The kind of name of services whose rows don't tell (docs/formats/registry.md).
+    pub const FIRST_KIND: NameKind = NameKind(3);
+
+    /// The kind of name that binds keys to it.
+    #[must_use]
+    pub fn kind(&self) -> NameKind {
+        self.kind.unwrap_or(Self::FIRST_KIND)
+    }
 }
 
 /// What a role has besides what a user has.

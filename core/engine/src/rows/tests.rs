@@ -27,6 +27,7 @@ macro_rules! golden {
         $visit("principal", &principal());
         $visit("principal-role", &role());
         $visit("principal-service", &service());
+        $visit("principal-service-kind", &service_of_kind());
         $visit("credential", &credential());
         $visit("identity-policy", &IdentityPolicyRow { name: "p".to_owned(), document: "{}".to_owned() });
         $visit("key", &key());
@@ -118,8 +119,14 @@ fn service() -> PrincipalRow {
         policies_tried_out: true,
         opens_digested_data: false,
         test_key: KeyId::from_bytes([18; 16]),
+        kind: None,
     };
     PrincipalRow { service: Some(service), ..principal() }
+}
+
+fn service_of_kind() -> PrincipalRow {
+    let service = service().service.map(|service| ServiceRow { kind: Some(NameKind(4)), ..service });
+    PrincipalRow { service, ..principal() }
 }
 
 fn role() -> PrincipalRow {

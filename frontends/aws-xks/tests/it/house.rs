@@ -221,6 +221,7 @@ pub(crate) fn store(test: &TestEngine, name: &str, prefix: &str) -> Result<Princ
         policies_tried_out: false,
         opens_digested_data: false,
         test_key: KeyId::from_bytes([0; 16]),
+        kind: None,
     };
     let create = CreateService {
         tenant: test.tenant.id,

@@ -87,16 +87,24 @@ struct Named {
 
 impl Named {
     fn is_named(&self, der: &CertificateDer<'_>) -> bool {
-        let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
         let wanted = |name: &str| self.names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
-        let common = certificate.subject().iter_common_name().any(|name| name.as_str().is_ok_and(wanted));
-        let alternative = || {
-            let names = certificate.subject_alternative_name().ok().flatten();
-            let mut names = names.into_iter().flat_map(|names| &names.value.general_names);
-            names.any(|name| matches!(name, GeneralName::DNSName(name) if wanted(name)))
-        };
-        common || alternative()
+        names(der).iter().any(|name| wanted(name))
     }
+}
+
+/// The names of a certificate: its common names, then its DNS names (RFC 5280, sections 4.1.2.6 and 4.2.1.6); none of one
+/// that can't be read.
+pub(crate) fn names(der: &CertificateDer<'_>) -> Vec<Box<str>> {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return Vec::new() };
+    let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    let mut names: Vec<Box<str>> = common.map(Box::from).collect();
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    let alternative = alternative.into_iter().flat_map(|names| &names.value.general_names);
+    names.extend(alternative.filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(Box::from(*name)),
+        _ => None,
+    }));
+    names
 }
 
 /// Sent as the alert `handshake_failure`, whatever is wrong.

@@ -1,0 +1,200 @@
+//! Every error of the API, in one table.
+
+use bytes::Bytes;
+use http::StatusCode;
+use strongroom_engine::{EngineError, InputFault, Noun, Unavailable};
+use strongroom_model::purpose::Forbidden;
+use strongroom_model::root::RootError;
+
+use crate::limits;
+use crate::wire::Json;
+
+/// An error of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    InvalidRequest,
+    UnsupportedApiVersion,
+    UnsupportedAlgorithm,
+    Unauthorized,
+    Forbidden,
+    KeyDisabled,
+    OperationNotAllowed,
+    KeyNotFound,
+    MethodNotAllowed,
+    TooManyRequests,
+    ServiceUnavailable,
+    InternalError,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::InvalidRequest,
+        Self::UnsupportedApiVersion,
+        Self::UnsupportedAlgorithm,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::KeyDisabled,
+        Self::OperationNotAllowed,
+        Self::KeyNotFound,
+        Self::MethodNotAllowed,
+        Self::TooManyRequests,
+        Self::ServiceUnavailable,
+        Self::InternalError,
+    ];
+
+    /// Its code and status.
+    const fn row(self) -> (&'static str, StatusCode) {
+        match self {
+            Self::InvalidRequest => ("InvalidRequest", StatusCode::BAD_REQUEST),
+            Self::UnsupportedApiVersion => ("UnsupportedApiVersion", StatusCode::BAD_REQUEST),
+            Self::UnsupportedAlgorithm => ("UnsupportedAlgorithm", StatusCode::BAD_REQUEST),
+            Self::Unauthorized => ("Unauthorized", StatusCode::UNAUTHORIZED),
+            Self::Forbidden => ("Forbidden", StatusCode::FORBIDDEN),
+            Self::KeyDisabled => ("KeyDisabled", StatusCode::FORBIDDEN),
+            Self::OperationNotAllowed => ("OperationNotAllowed", StatusCode::FORBIDDEN),
+            Self::KeyNotFound => ("KeyNotFound", StatusCode::NOT_FOUND),
+            Self::MethodNotAllowed => ("MethodNotAllowed", StatusCode::METHOD_NOT_ALLOWED),
+            Self::TooManyRequests => ("TooManyRequests", StatusCode::TOO_MANY_REQUESTS),
+            Self::ServiceUnavailable => ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE),
+            Self::InternalError => ("InternalError", StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        self.row().1
+    }
+}
+
+/// A refusal: which error, and what is said of it to whoever reads the cloud's logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: printable(&message.into()) }
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body(&self) -> Bytes {
+        let mut json = Json::with_room(64 + self.message.len());
+        json.text("code", self.kind.name()).text("message", &self.message);
+        json.finish()
+    }
+}
+
+/// An error of the engine's in the API's words.
+impl From<&EngineError> for Fault {
+    fn from(error: &EngineError) -> Self {
+        let kind = kind(error);
+        let message = match (kind, error) {
+            // A fault of ours, or a lack: the operators' log says more.
+            (Kind::ServiceUnavailable, EngineError::Unavailable(cause)) => cause.to_string(),
+            (Kind::InternalError, _) => "internal error".to_owned(),
+            (Kind::Unauthorized, _) => "the client's certificate is not one of this key store".to_owned(),
+            (_, EngineError::TenantSuspended) => "the key store is blocked".to_owned(),
+            (Kind::UnsupportedAlgorithm, EngineError::UsageForbids { resource, .. }) => {
+                format!("the algorithm is not one of {resource}")
+            }
+            (_, EngineError::UsageForbids { resource, .. }) => format!("{resource} is not for this use"),
+            (_, EngineError::InvalidCiphertext) => "the value does not unwrap".to_owned(),
+            (_, error) => error.to_string(),
+        };
+        Self::new(kind, message)
+    }
+}
+
+fn kind(error: &EngineError) -> Kind {
+    match error {
+        EngineError::NotFound(Noun::Credential(_) | Noun::Principal(_)) | EngineError::SessionExpired => {
+            Kind::Unauthorized
+        }
+        EngineError::NotFound(_) | EngineError::StateForbids { forbidden: Forbidden::Destroyed, .. } => {
+            Kind::KeyNotFound
+        }
+        EngineError::Denied(_) | EngineError::TenantSuspended => Kind::Forbidden,
+        EngineError::StateForbids { .. } => Kind::KeyDisabled,
+        // Whether the key is of another kind, or is not lent for this direction.
+        EngineError::UsageForbids { profile, wanted, .. } if !profile.contains(*wanted) => Kind::UnsupportedAlgorithm,
+        EngineError::UsageForbids { .. }
+        | EngineError::InvalidInput(InputFault::NameUnfit { .. })
+        | EngineError::OriginForbids { .. } => Kind::OperationNotAllowed,
+        // A mechanism that the token lacks which holds the key, too.
+        EngineError::AlgorithmUnfit { .. } | EngineError::Unsupported(_) => Kind::UnsupportedAlgorithm,
+        EngineError::InvalidCiphertext | EngineError::IncorrectKey | EngineError::InvalidInput(_) => {
+            Kind::InvalidRequest
+        }
+        EngineError::LimitExceeded(_)
+        | EngineError::Unavailable(Unavailable::Busy | Unavailable::Root(RootError::Busy)) => Kind::TooManyRequests,
+        EngineError::Unavailable(_) => Kind::ServiceUnavailable,
+        EngineError::Internal(_)
+        | EngineError::AlreadyExists(_)
+        | EngineError::InvalidSignature
+        | EngineError::InvalidMac
+        | EngineError::InvalidPolicy(_)
+        | EngineError::Lockout
+        | EngineError::Conflict
+        | EngineError::InvalidGrantToken
+        | EngineError::InvalidImportToken
+        | EngineError::ExpiredImportToken
+        | EngineError::IncorrectMaterial
+        | EngineError::RotationPending { .. }
+        | EngineError::NothingPending { .. }
+        | EngineError::NotPrimary { .. }
+        | EngineError::InvalidCursor
+        | EngineError::DryRun => Kind::InternalError,
+    }
+}
+
+/// Printable ASCII alone, cut to a bound.
+fn printable(text: &str) -> String {
+    let plain = |character: char| if character.is_ascii_graphic() || character == ' ' { character } else { '?' };
+    text.chars().take(limits::MESSAGE_CHARACTERS).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_code_and_status() {
+        let rows = Kind::ALL.map(|kind| (kind.name(), kind.status().as_u16()));
+        assert_eq!(
+            rows,
+            [
+                ("InvalidRequest", 400),
+                ("UnsupportedApiVersion", 400),
+                ("UnsupportedAlgorithm", 400),
+                ("Unauthorized", 401),
+                ("Forbidden", 403),
+                ("KeyDisabled", 403),
+                ("OperationNotAllowed", 403),
+                ("KeyNotFound", 404),
+                ("MethodNotAllowed", 405),
+                ("TooManyRequests", 429),
+                ("ServiceUnavailable", 503),
+                ("InternalError", 500),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_is_printable_ascii_of_less_than_512_characters() {
+        let fault = Fault::new(Kind::InvalidRequest, format!("a\n\u{7f}ü\"{}", "x".repeat(1000)));
+        assert_eq!(fault.message.len(), 511);
+        let body = String::from_utf8(fault.body().to_vec()).unwrap();
+        assert!(body.starts_with(r#"{"code":"InvalidRequest","message":"a???\"xx"#), "{body}");
+    }
+
+    #[test]
+    fn what_only_operators_may_know_is_not_in_a_message() {
+        let inside = EngineError::Internal(strongroom_engine::InternalFault::Crypto("inside"));
+        assert_eq!(Fault::from(&inside), Fault::new(Kind::InternalError, "internal error"));
+    }
+}
