@@ -193,8 +193,7 @@ mod tests {
         let mut json = Json::with_room(256);
         json.text("text", "a \"b\"\\").blob("blob", b"\xfb\xff?").number("number", 256).texts("texts", &["a", "b"]);
         let read: serde_json::Value = serde_json::from_slice(&json.finish()).unwrap();
-        let expected =
-            serde_json::json!({"text": "a \"b\"\\", "blob": "-_8_", "number": 256, "texts": ["a", "b"]});
+        let expected = serde_json::json!({"text": "a \"b\"\\", "blob": "-_8_", "number": 256, "texts": ["a", "b"]});
         assert_eq!(read, expected);
     }
 

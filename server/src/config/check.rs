@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::read::Found;
 use super::read::Step::{self, Index, Key};
-use super::{Config, FrontEnd, ListenerConfig, RootConfig, SecretSource};
+use super::{Config, FrontEnd, ListenerConfig, RootConfig, SecretSource, TlsVersion};
 
 /// Longest node name, in bytes.
 const NODE: usize = 128;
@@ -282,7 +282,10 @@ fn check_ekm(listener: &ListenerConfig, mistake: &mut impl FnMut(&str, &str)) {
         return;
     }
     let Some(tls) = &listener.tls else {
-        return mistake("front_ends", "`azure-ekm` needs `tls` with `client_ca`: its callers are known by certificates");
+        return mistake(
+            "front_ends",
+            "`azure-ekm` needs `tls` with `client_ca`: its callers are known by certificates",
+        );
     };
     if tls.client_ca.is_none() {
         mistake("tls", "`azure-ekm` needs `client_ca`: its callers are known by their certificates");

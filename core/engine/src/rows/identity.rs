@@ -94,7 +94,7 @@ pub struct ServiceRow {
     pub test_key: KeyId,
     /// The kind of name that binds keys to it, and thus the front end that it asks through; absent for
     /// [`ServiceRow::FIRST_KIND`].
-    #[n(7)]
+    #[n(6)]
     pub kind: Option<NameKind>,
 }
 
