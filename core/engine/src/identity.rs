@@ -66,6 +66,13 @@ pub fn certificate_credential(prefix: &str, name: &str) -> String {
     format!("{CERTIFICATE}{prefix}:{}", name.to_ascii_lowercase())
 }
 
+/// Whether a certificate's name can be a credential: 1 to 253 letters, digits, dots, hyphens, underscores and spaces.
+#[must_use]
+pub fn is_certificate_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b' ');
+    (1..=253).contains(&name.len()) && name.bytes().all(fits)
+}
+
 /// The name in a credential that is a certificate's.
 #[must_use]
 pub fn certificate_name(shown: &str) -> Option<&str> {

@@ -69,7 +69,7 @@ pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{
     Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, SessionLimit, Unavailable,
 };
-pub use crate::identity::{Identified, SecretAccessKey, certificate_credential, certificate_name};
+pub use crate::identity::{Identified, SecretAccessKey, certificate_credential, certificate_name, is_certificate_name};
 pub use crate::noted::Noted;
 pub use crate::operation::{
     Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, PrincipalReference, RoleName, Target,

@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod audit;
+mod ekm;
 mod error;
 mod installation;
 mod key;
@@ -24,6 +25,7 @@ mod xks;
 
 pub use algorithm::{Algorithm, algorithm, key_bits};
 pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
+pub use ekm::{BindEkmKey, CreateEkmCertificate, CreateEkmStore, EkmCertificate, EkmKey, EkmStore, UpdateEkmStore};
 pub use error::{ErrorBody, ErrorReply};
 pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerification, RotatedDomainKey};
 pub use key::{Binding, CreateBinding, Key, KeyVersion};

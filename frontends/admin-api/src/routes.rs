@@ -180,6 +180,36 @@ endpoints! {
     BlockXksKey = Post "/v1/tenants/{account}/xks-stores/{store}/keys/{external_key_id}/block" BODY_BYTES;
     /// Lifts it.
     UnblockXksKey = Post "/v1/tenants/{account}/xks-stores/{store}/keys/{external_key_id}/unblock" BODY_BYTES;
+    /// Makes a key store of an Azure Managed HSM: what it calls for every use of the keys in it.
+    CreateEkmStore = Post "/v1/tenants/{account}/ekm-stores" POLICY_BODY_BYTES;
+    /// Lists them.
+    ListEkmStores = Get "/v1/tenants/{account}/ekm-stores" 0;
+    /// Reads one.
+    GetEkmStore = Get "/v1/tenants/{account}/ekm-stores/{store}" 0;
+    /// Changes one.
+    UpdateEkmStore = Put "/v1/tenants/{account}/ekm-stores/{store}" BODY_BYTES;
+    /// Removes one that holds no keys.
+    DeleteEkmStore = Delete "/v1/tenants/{account}/ekm-stores/{store}" 0;
+    /// Throws a key store's kill switch.
+    BlockEkmStore = Post "/v1/tenants/{account}/ekm-stores/{store}/block" BODY_BYTES;
+    /// Lifts it.
+    UnblockEkmStore = Post "/v1/tenants/{account}/ekm-stores/{store}/unblock" BODY_BYTES;
+    /// Has certificates of a name prove a key store.
+    CreateEkmCertificate = Post "/v1/tenants/{account}/ekm-stores/{store}/certificates" BODY_BYTES;
+    /// Lists these names.
+    ListEkmCertificates = Get "/v1/tenants/{account}/ekm-stores/{store}/certificates" 0;
+    /// Removes one.
+    DeleteEkmCertificate = Delete "/v1/tenants/{account}/ekm-stores/{store}/certificates/{certificate}" 0;
+    /// Binds a key to a key store, or makes one there.
+    BindEkmKey = Post "/v1/tenants/{account}/ekm-stores/{store}/keys" BODY_BYTES;
+    /// Lists a key store's keys.
+    ListEkmKeys = Get "/v1/tenants/{account}/ekm-stores/{store}/keys" 0;
+    /// Takes a key out of a key store.
+    UnbindEkmKey = Delete "/v1/tenants/{account}/ekm-stores/{store}/keys/{external_key_id}" 0;
+    /// Throws the kill switch of a key.
+    BlockEkmKey = Post "/v1/tenants/{account}/ekm-stores/{store}/keys/{external_key_id}/block" BODY_BYTES;
+    /// Lifts it.
+    UnblockEkmKey = Post "/v1/tenants/{account}/ekm-stores/{store}/keys/{external_key_id}/unblock" BODY_BYTES;
     /// Lists how a tenant's keys are used, or those that are not.
     ListKeyUsage = Get "/v1/tenants/{account}/usage" 0;
     /// Lists a tenant's keys with their algorithms and uses.

@@ -13,6 +13,7 @@ mod backups;
 mod bindings;
 mod context;
 mod dialect;
+mod ekm;
 mod error;
 mod explain;
 mod installation;
@@ -202,6 +203,21 @@ impl Admin {
             Endpoint::UnbindXksKey => xks::unbind_key(context).await,
             Endpoint::BlockXksKey => xks::block_key(context, true).await,
             Endpoint::UnblockXksKey => xks::block_key(context, false).await,
+            Endpoint::CreateEkmStore => ekm::create(context).await,
+            Endpoint::ListEkmStores => ekm::list(context).await,
+            Endpoint::GetEkmStore => ekm::show(context).await,
+            Endpoint::UpdateEkmStore => ekm::update(context).await,
+            Endpoint::DeleteEkmStore => ekm::delete(context).await,
+            Endpoint::BlockEkmStore => ekm::block(context, true).await,
+            Endpoint::UnblockEkmStore => ekm::block(context, false).await,
+            Endpoint::CreateEkmCertificate => ekm::create_certificate(context).await,
+            Endpoint::ListEkmCertificates => ekm::certificates(context).await,
+            Endpoint::DeleteEkmCertificate => ekm::delete_certificate(context).await,
+            Endpoint::BindEkmKey => ekm::bind_key(context).await,
+            Endpoint::ListEkmKeys => ekm::list_keys(context).await,
+            Endpoint::UnbindEkmKey => ekm::unbind_key(context).await,
+            Endpoint::BlockEkmKey => ekm::block_key(context, true).await,
+            Endpoint::UnblockEkmKey => ekm::block_key(context, false).await,
             Endpoint::ListKeyUsage => usage::of_tenant(context).await,
             Endpoint::GetInventory => usage::inventory(context).await,
             Endpoint::GetKey => keys::show(context).await,
@@ -257,7 +273,12 @@ const fn action(endpoint: Endpoint) -> Action {
         | E::UpdateXksStore
         | E::DeleteXksStore
         | E::BlockXksStore
-        | E::UnblockXksStore => Action::ManagePrincipals,
+        | E::UnblockXksStore
+        | E::CreateEkmStore
+        | E::UpdateEkmStore
+        | E::DeleteEkmStore
+        | E::BlockEkmStore
+        | E::UnblockEkmStore => Action::ManagePrincipals,
         E::ListPrincipals
         | E::GetPrincipal
         | E::ListPolicies
@@ -267,14 +288,18 @@ const fn action(endpoint: Endpoint) -> Action {
         | E::ListIssuers
         | E::ListXksStores
         | E::GetXksStore
+        | E::ListEkmStores
+        | E::GetEkmStore
         | E::ExplainPolicy => Action::ReadPrincipals,
         E::CreateAccessKey
         | E::SuspendAccessKey
         | E::ResumeAccessKey
         | E::DeleteAccessKey
         | E::CreateXksCredential
-        | E::DeleteXksCredential => Action::ManageCredentials,
-        E::ListAccessKeys | E::ListXksCredentials => Action::ReadCredentials,
+        | E::DeleteXksCredential
+        | E::CreateEkmCertificate
+        | E::DeleteEkmCertificate => Action::ManageCredentials,
+        E::ListAccessKeys | E::ListXksCredentials | E::ListEkmCertificates => Action::ReadCredentials,
         E::ListKeys | E::ListKeyUsage | E::GetInventory => Action::ListKeys,
         E::CreateKey => Action::CreateKey,
         E::GetKeyPolicy => Action::GetKeyPolicy,
@@ -283,14 +308,16 @@ const fn action(endpoint: Endpoint) -> Action {
         E::TagKey => Action::TagKey,
         E::PutKeyDescription => Action::UpdateKeyDescription,
         E::PutKeyRotation => Action::EnableKeyRotation,
-        E::ListBindings | E::ListXksKeys => Action::ReadBindings,
-        E::CreateBinding | E::DeleteBinding | E::BindXksKey | E::UnbindXksKey => Action::ManageBindings,
+        E::ListBindings | E::ListXksKeys | E::ListEkmKeys => Action::ReadBindings,
+        E::CreateBinding | E::DeleteBinding | E::BindXksKey | E::UnbindXksKey | E::BindEkmKey | E::UnbindEkmKey => {
+            Action::ManageBindings
+        }
         E::GetKeyUsage => Action::GetKeyLastUsage,
         E::ScheduleKeyDeletion => Action::ScheduleKeyDestruction,
         E::CancelKeyDeletion => Action::CancelKeyDestruction,
         E::GetKey => Action::DescribeKey,
-        E::SuspendKey | E::BlockXksKey => Action::DisableKey,
-        E::ResumeKey | E::UnblockXksKey => Action::EnableKey,
+        E::SuspendKey | E::BlockXksKey | E::BlockEkmKey => Action::DisableKey,
+        E::ResumeKey | E::UnblockXksKey | E::UnblockEkmKey => Action::EnableKey,
         E::ListRoots | E::VerifyRoot => Action::ReadRoots,
         E::AddRoots | E::RotateRoot | E::RemoveRoot => Action::ManageRoots,
         E::RotateDomainKey => Action::RotateDomainKey,

@@ -35,9 +35,17 @@ use crate::tenants::Empty;
 /// Days after which a removed key store's test key is destroyed: the fewest there are.
 const TEST_KEY_DAYS: u32 = 7;
 
-/// The language of services, which this server has where it serves any.
-fn language(context: &Context<'_>) -> Result<(&'static dyn Dialect, &'static dyn ServiceNames), AdminError> {
-    let mut dialects = context.admin.dialects.iter().copied();
+/// What services are spoken of in.
+pub(crate) type Language = (&'static dyn Dialect, &'static dyn ServiceNames);
+
+/// The language of key stores of AWS accounts.
+fn language(context: &Context<'_>) -> Result<Language, AdminError> {
+    language_of(context, "aws-xks")
+}
+
+/// The language of a front end for services, which this server has where it serves any.
+pub(crate) fn language_of(context: &Context<'_>, front_end: &str) -> Result<Language, AdminError> {
+    let mut dialects = context.admin.dialects.iter().copied().filter(|dialect| dialect.front_end() == front_end);
     dialects.find_map(|dialect| Some((dialect, dialect.services()?))).ok_or(AdminError::UnknownPath)
 }
 
@@ -87,13 +95,24 @@ fn new_key(
     name: Name,
     description: String,
 ) -> Result<CreateKey, AdminError> {
+    new_key_of(context, owner, name, description, (KeySpec::Aes256, Usage::DerivedAead))
+}
+
+/// A key of this kind, for this use alone.
+pub(crate) fn new_key_of(
+    context: &Context<'_>,
+    owner: &'static dyn Dialect,
+    name: Name,
+    description: String,
+    (spec, usage): (KeySpec, Usage),
+) -> Result<CreateKey, AdminError> {
     let not_offered = || AdminError::KeyNotOffered(owner.front_end().to_owned());
     let NewKey { policy, .. } = owner.new_key([0; 16], context.segment("account")).ok_or_else(not_offered)?;
     Ok(CreateKey {
         tenant: name.tenant,
         name,
-        spec: KeySpec::Aes256,
-        usages: vec![Usage::DerivedAead],
+        spec,
+        usages: vec![usage],
         origin: Origin::Generated,
         multi_region: false,
         description,
@@ -109,14 +128,15 @@ pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let tenant = context.tenant().await?;
     let list = ListPrincipals { tenant, kind: PrincipalKind::Service, after, limit: limit.items() };
     let page = context.perform(list).await?;
-    let items = page.items.iter().map(|row| shown(context, names, row)).collect::<Result<Vec<_>, _>>()?;
-    let next = items.last().filter(|_| page.more).map(|store| store.name.clone());
+    let next = page.items.last().filter(|_| page.more).map(|row| row.name.clone());
+    let rows = page.items.iter().filter(|row| is_of(row, names));
+    let items = rows.map(|row| shown(context, names, row)).collect::<Result<Vec<_>, _>>()?;
     Reply::ok(&Page { items, next })
 }
 
 pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
     let (_, names) = language(context)?;
-    let (_, row) = find(context).await?;
+    let (_, row) = find(context, names).await?;
     Reply::ok(&shown(context, names, &row)?)
 }
 
@@ -141,7 +161,10 @@ pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (_, names) = language(context)?;
+    delete_in(context, language(context)?).await
+}
+
+pub(crate) async fn delete_in(context: &Context<'_>, (_, names): Language) -> Result<Reply, AdminError> {
     let tenant = context.tenant().await?;
     let delete = DeleteService { tenant, name: context.segment("store").to_owned(), kind: names.kind() };
     let key = KeyReference::Id(context.perform(delete).await?);
@@ -175,8 +198,17 @@ pub(crate) async fn credentials(context: &Context<'_>) -> Result<Reply, AdminErr
 }
 
 pub(crate) async fn delete_credential(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (tenant, row) = find(context).await?;
-    let shown = context.segment("access_key_id");
+    let (tenant, row) = find(context, language(context)?.1).await?;
+    delete_shown(context, tenant, &row, context.segment("access_key_id")).await
+}
+
+/// Removes a credential of a key store by its public half.
+pub(crate) async fn delete_shown(
+    context: &Context<'_>,
+    tenant: TenantId,
+    row: &PrincipalRow,
+    shown: &str,
+) -> Result<Reply, AdminError> {
     let of_store = ListCredentials { tenant, principal: Some(row.reference()) };
     if !context.perform(of_store).await?.iter().any(|(credential, _)| credential.shown == shown) {
         return Err(EngineError::from(Noun::Credential(shown.into())).into());
@@ -189,7 +221,7 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
     let BindXksKey { external_key_id, key, only } = context.body()?;
     let (owner, names) = language(context)?;
     let serves = only.as_deref().map(serves).transpose()?;
-    let (tenant, row) = find(context).await?;
+    let (tenant, row) = find(context, names).await?;
     let detail = vec![("external_key_id", external_key_id.clone())];
     let store = row.name.clone();
     let name = name(names, tenant, &row, &external_key_id)?;
@@ -229,8 +261,11 @@ pub(crate) async fn list_keys(context: &Context<'_>) -> Result<Reply, AdminError
 }
 
 pub(crate) async fn unbind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (owner, names) = language(context)?;
-    let (tenant, row) = find(context).await?;
+    unbind_key_in(context, language(context)?).await
+}
+
+pub(crate) async fn unbind_key_in(context: &Context<'_>, (owner, names): Language) -> Result<Reply, AdminError> {
+    let (tenant, row) = find(context, names).await?;
     let name = name(names, tenant, &row, context.segment("external_key_id"))?;
     context.perform(DeleteBinding { name, owner }).await?;
     Ok(Reply::done())
@@ -239,7 +274,7 @@ pub(crate) async fn unbind_key(context: &Context<'_>) -> Result<Reply, AdminErro
 pub(crate) async fn block_key(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
     let Empty {} = context.body()?;
     let (_, names) = language(context)?;
-    let (tenant, row) = find(context).await?;
+    let (tenant, row) = find(context, names).await?;
     let name = name(names, tenant, &row, context.segment("external_key_id"))?;
     let is = |bound: &&BindingRow| bound.kind == name.kind && *bound.text == *name.text;
     let edit = if suspended { Edit::Suspend } else { Edit::Resume };
@@ -251,20 +286,36 @@ pub(crate) async fn block_key(context: &Context<'_>, suspended: bool) -> Result<
 }
 
 /// The key store that the path names.
-async fn find(context: &Context<'_>) -> Result<(TenantId, PrincipalRow), AdminError> {
+pub(crate) async fn find(
+    context: &Context<'_>,
+    names: &dyn ServiceNames,
+) -> Result<(TenantId, PrincipalRow), AdminError> {
     let tenant = context.tenant().await?;
     let name = service_reference(context.segment("store"));
-    let (row, _) = context.perform(FindPrincipal { tenant, name }).await?;
-    Ok((tenant, row))
+    let (row, _) = context.perform(FindPrincipal { tenant, name: name.clone() }).await?;
+    match is_of(&row, names) {
+        true => Ok((tenant, row)),
+        false => Err(EngineError::from(Noun::Principal(name.into())).into()),
+    }
 }
 
-fn service(row: &PrincipalRow) -> Result<&ServiceRow, AdminError> {
+/// Whether a key store is one of a language's.
+pub(crate) fn is_of(row: &PrincipalRow, names: &dyn ServiceNames) -> bool {
+    row.service.as_ref().is_some_and(|service| service.kind() == names.kind())
+}
+
+pub(crate) fn service(row: &PrincipalRow) -> Result<&ServiceRow, AdminError> {
     let missing = || EngineError::from(Noun::Principal(row.name.as_str().into()));
     Ok(row.service.as_ref().ok_or_else(missing)?)
 }
 
 /// The name that binds a key to a key store.
-fn name(names: &dyn ServiceNames, tenant: TenantId, row: &PrincipalRow, called: &str) -> Result<Name, AdminError> {
+pub(crate) fn name(
+    names: &dyn ServiceNames,
+    tenant: TenantId,
+    row: &PrincipalRow,
+    called: &str,
+) -> Result<Name, AdminError> {
     let text = names.key(&row.name, called);
     if text.len() > limits::NAME_BYTES {
         return Err(AdminError::Value { field: "external_key_id", problem: "must have 1 to 128 bytes" });

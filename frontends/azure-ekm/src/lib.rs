@@ -26,6 +26,7 @@ use http::{HeaderName, HeaderValue, Method};
 use strongroom_authentication::{Origins, report, request_id, user_agent};
 use strongroom_engine::{
     Dialect as _, Engine, EngineError, FailedAuthentication, Noun, PrincipalEntry, ServiceRow, Unavailable,
+    is_certificate_name,
 };
 use strongroom_http::{Peer, Refusal, Request, Response};
 use strongroom_model::caller::{Caller, Source};
@@ -236,13 +237,6 @@ impl Ekm {
         }
         response
     }
-}
-
-/// Whether a certificate's name can be a credential: 1 to 253 letters, digits, dots, hyphens, underscores and spaces.
-#[must_use]
-pub fn is_certificate_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b' ');
-    (1..=253).contains(&name.len()) && name.bytes().all(fits)
 }
 
 fn nowhere() -> Fault {

@@ -175,7 +175,7 @@ impl Context<'_> {
         let wrap = WrapKey { key: key.clone(), plaintext, algorithm };
         let wrapped = engine.perform(call(), wrap, Mode::Run).await?.wrapped;
         let opened = engine.perform(call(), UnwrapKey { key, wrapped, algorithm }, Mode::Run).await?;
-        match opened.plaintext.expose() == drawn {
+        match opened.plaintext.equals(&drawn) {
             true => Ok(()),
             false => Err(EngineError::Internal(InternalFault::Crypto("the test key unwraps to something else"))),
         }
