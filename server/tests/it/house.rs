@@ -17,6 +17,8 @@ use crate::development::program;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const PLAINTEXT: &str = "aGVsbG8gc3Ryb25ncm9vbQ==";
+/// A name of the listener.
+pub(crate) const PROXY: &str = "xks.example.com";
 /// Longest wait for the sweep, which does a step each second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,10 +60,10 @@ impl House {
         self.directory.path()
     }
 
-    /// A new certificate for the listener, signed by itself.
+    /// A new certificate for the listener, signed by itself: for its address, and for a name, which XKS proxies must have.
     pub(crate) fn certify(&self) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let params = CertificateParams::new(["127.0.0.1".to_owned(), PROXY.to_owned()]).unwrap();
         std::fs::write(self.path("chain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
         self.secret("key.pem", key.serialize_pem().as_bytes());
     }

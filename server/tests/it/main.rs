@@ -12,3 +12,4 @@ mod roots;
 mod serving;
 mod setting_up;
 mod xks;
+mod xks_client;
