@@ -7,9 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::crypto::aws_lc_rs::cipher_suite;
-use strongroom_xks_client::{Client, Sealed, Unreachable, XksError, limits};
+use strongroom_xks_client::{Client, Network, NetworkError, Route, Sealed, Unreachable, XksError, limits};
 
-use crate::proxy::{ASSOCIATED, Act, PATIENT, Proxy, Tls, client, key, listening, metadata, plaintext, sound};
+use crate::proxy::{
+    ASSOCIATED, Act, PATIENT, Proxy, Tls, client, clock, key, listening, metadata, plaintext, sound, unrouted,
+};
 
 /// How much longer than its deadline a call may seem on a busy machine.
 const NOISE: Duration = Duration::from_secs(2);
@@ -155,4 +157,27 @@ fn one_call_too_many_is_refused_at_once_and_the_others_end_well() {
         assert!(calls.into_iter().all(|call| call.join().unwrap().is_ok()));
     });
     encrypt(&client).unwrap();
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_told_as_unreachable() {
+    let told = encrypt(&unrouted("xks.nobody.invalid", "eu-central-1")).err().unwrap();
+    assert!(matches!(told, XksError::Unreachable(Unreachable::Name(_))), "{told:?}");
+}
+
+#[test]
+fn a_region_that_is_none_is_never_asked_for() {
+    let told = encrypt(&unrouted("xks.nobody.invalid", "eu central")).err().unwrap();
+    assert!(matches!(told, XksError::Unsigned(_)), "{told:?}");
+}
+
+#[test]
+fn a_route_for_no_name_or_with_no_authority_is_refused() {
+    let refused = |host: &str, authorities: &[u8]| {
+        let address = "127.0.0.1:8443".parse().unwrap();
+        let route = Route { host: host.to_owned(), address, authorities: Some(authorities.to_vec()) };
+        Network::start(b"", [route], clock()).err().unwrap()
+    };
+    assert!(matches!(refused("127.0.0.1", b""), NetworkError::Host { host } if host == "127.0.0.1"));
+    assert!(matches!(refused("xks.example.com", b"no PEM"), NetworkError::Authorities { .. }));
 }

@@ -129,14 +129,27 @@ impl Clock for Noon {
 /// A client of whatever is at this address.
 pub(crate) fn client(address: SocketAddr, authority: &str, deadline: Duration) -> Client {
     let route = Route { host: HOST.to_owned(), address, authorities: Some(authority.as_bytes().to_vec()) };
-    let network = Network::start(b"", [route], Arc::new(Noon)).unwrap();
+    let network = Network::start(b"", [route], clock()).unwrap();
+    network.client(target(HOST, "eu-central-1", deadline))
+}
+
+/// A client of a name that no operator has sent anywhere.
+pub(crate) fn unrouted(host: &str, region: &str) -> Client {
+    Network::start(b"", [], clock()).unwrap().client(target(host, region, PATIENT))
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(Noon)
+}
+
+fn target(host: &str, region: &str, deadline: Duration) -> Target {
     let secret = SecretBytes::take(vec![b's'; 43]);
-    network.client(Target {
-        endpoint: Endpoint::new(&format!("https://{HOST}"), "/store/kms/xks/v1").unwrap(),
+    Target {
+        endpoint: Endpoint::new(&format!("https://{host}"), "/store/kms/xks/v1").unwrap(),
         credential: Credential::new("AAAAAAAAAAAAAAAAAAAA", secret).unwrap(),
-        region: "eu-central-1".to_owned(),
+        region: region.to_owned(),
         deadline,
-    })
+    }
 }
 
 /// Until the client goes away.
