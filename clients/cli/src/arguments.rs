@@ -1,6 +1,7 @@
 //! The command line as clap parses it. Its words are the product's interface; a test holds them.
 
 mod apply;
+mod ekm;
 mod keys;
 mod roles;
 mod xks;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 pub use self::apply::ApplyOptions;
+pub use self::ekm::{EkmCertificateCommand, EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, OnlyWrap};
 pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, NameOf};
 pub use self::roles::{IssuerCommand, RoleCommand};
 pub use self::xks::{
@@ -85,6 +87,9 @@ pub enum AdminCommand {
     /// External key stores: keys that AWS KMS uses and does not hold.
     #[command(subcommand)]
     Xks(XksCommand),
+    /// External key management: key stores whose keys an Azure Managed HSM uses and does not hold.
+    #[command(subcommand)]
+    Ekm(EkmCommand),
     /// Bring tenants, principals, policies and keys to what a file declares. The plan is shown first; nothing is ever
     /// deleted.
     #[command(after_help = "Examples:\n  strongroom apply -f house.toml --dry-run\n  \

@@ -8,6 +8,7 @@ mod apply;
 mod arguments;
 mod audit;
 mod client;
+mod ekm;
 mod environment;
 mod error;
 mod installation;
@@ -29,11 +30,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{
-    AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, Format, GlobalOptions,
-    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, PolicyCommand,
-    PolicySource, PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions,
-    TenantCommand, TenantOf, VerifyOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand,
-    XksStoreOf,
+    AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, EkmCertificateCommand,
+    EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, Format, GlobalOptions, InventoryFormat, InventoryOptions,
+    IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand, PolicySource, PreflightOptions,
+    PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions, TenantCommand, TenantOf,
+    VerifyOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
 };
 pub use environment::Environment;
 pub use span::{Span, When};
@@ -102,6 +103,7 @@ fn done(
         AdminCommand::Key(command) => keys::key(&client, output, command, environment),
         AdminCommand::Binding(command) => keys::binding(&client, output, command),
         AdminCommand::Xks(command) => xks::xks(&client, output, command),
+        AdminCommand::Ekm(command) => ekm::ekm(&client, output, command),
         AdminCommand::Apply(options) => apply::apply(&client, output, &options, environment),
         AdminCommand::Root(command) => installation::root(&client, output, command),
         AdminCommand::Backup { out } => installation::backup(&client, output, out),
