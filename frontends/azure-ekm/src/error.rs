@@ -160,6 +160,8 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use strongroom_model::key_store::KeyStoreError;
+
     use super::*;
 
     #[test]
@@ -190,6 +192,16 @@ mod tests {
         assert_eq!(fault.message.len(), 511);
         let body = String::from_utf8(fault.body().to_vec()).unwrap();
         assert!(body.starts_with(r#"{"code":"InvalidRequest","message":"a???\"xx"#), "{body}");
+    }
+
+    #[test]
+    fn a_mechanism_that_a_token_lacks_is_an_algorithm_that_is_not_supported() {
+        let lacking = KeyStoreError::Unsupported { mechanism: "CKM_AES_KEY_WRAP".to_owned() };
+        assert_eq!(Fault::from(&EngineError::from(lacking)).kind, Kind::UnsupportedAlgorithm);
+        let late = KeyStoreError::Timeout(limits::DEADLINE);
+        assert_eq!(Fault::from(&EngineError::from(late)).kind, Kind::ServiceUnavailable);
+        let refused = Fault::from(&EngineError::from(KeyStoreError::Refused));
+        assert_eq!(refused, Fault::from(&EngineError::InvalidCiphertext));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use strongroom_http::{
     shutdown,
 };
 use strongroom_model::id::KeyId;
-use strongroom_model::name::Name;
+use strongroom_model::name::{Name, NameKind};
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::usage::Usage;
 use strongroom_testkit::engine::{ACCOUNT, REGION, TestEngine, key_policy};
@@ -278,6 +278,11 @@ pub(crate) fn key_of(test: &TestEngine, text: &str, spec: KeySpec) -> CreateKey 
 }
 
 pub(crate) fn store(test: &TestEngine, name: &str, prefix: &str) -> Result<(), EngineError> {
+    store_of(test, name, prefix, Some(EXTERNAL_KEY))
+}
+
+/// A key store of the front end that has this kind of name.
+pub(crate) fn store_of(test: &TestEngine, name: &str, prefix: &str, kind: Option<NameKind>) -> Result<(), EngineError> {
     let service = ServiceRow {
         prefix: prefix.to_owned(),
         home: REGION.to_owned(),
@@ -285,7 +290,7 @@ pub(crate) fn store(test: &TestEngine, name: &str, prefix: &str) -> Result<(), E
         policies_tried_out: false,
         opens_digested_data: false,
         test_key: KeyId::from_bytes([0; 16]),
-        kind: Some(EXTERNAL_KEY),
+        kind,
     };
     let create = CreateService {
         tenant: test.tenant.id,

@@ -6,10 +6,10 @@ use http::Method;
 use serde_json::{Value, json};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::principal::{ChangeCredential, Fate};
-use strongroom_engine::{Serves, certificate_credential};
+use strongroom_engine::{EngineError, Noun, Serves, certificate_credential};
 use strongroom_model::spec::KeySpec;
 
-use crate::house::{Authority, House, POOL, PREFIX, body, context, store};
+use crate::house::{Authority, House, POOL, PREFIX, body, certificate, context, store, store_of};
 
 const STRANGER: (u16, &str) = (401, "Unauthorized");
 const INVALID: (u16, &str) = (400, "InvalidRequest");
@@ -59,6 +59,23 @@ fn a_certificate_of_another_name_and_another_prefix_are_strangers_alike() {
         })
         .count();
     assert_eq!(failed, 1);
+}
+
+#[test]
+fn a_key_store_of_another_front_end_is_none_here_whatever_its_credentials() {
+    let house = House::new();
+    store_of(&house.test, "three", "three", None).unwrap();
+    certificate(&house.test, "three", "three", POOL).unwrap();
+    let answer = house.send(&house.pool, "/three/info?api-version=0.1-preview", &asking());
+    assert_eq!(answer.error(), STRANGER);
+}
+
+#[test]
+fn no_signature_proves_what_a_certificate_proves() {
+    let house = House::new();
+    let shown = certificate_credential(PREFIX, POOL);
+    let found = strongroom_testkit::engine::block_on(house.test.engine.identify(&shown));
+    assert!(matches!(found.err(), Some(EngineError::NotFound(Noun::Credential(_)))));
 }
 
 #[test]

@@ -205,6 +205,19 @@ fn settings_for_client_certificates_need_an_authority() {
 }
 
 #[test]
+fn the_external_key_proxy_demands_client_certificates_over_tls_1_3() {
+    let ekm = GOOD.replace("\"aws-kms\", \"aws-sts\"", "\"azure-ekm\"").replace("regions = [\"us-east-1\"]\n", "");
+    let with = |more: &str| ekm.replace("\"key.pem\"", &format!("\"key.pem\"{more}"));
+    assert!(parse(Path::new("strongroom.toml"), &with(", client_ca = \"ca.pem\"")).is_ok());
+    only(&problems(&ekm), 11, "`client_ca`");
+    only(&problems(&with(", client_ca = \"ca.pem\", client_optional = true")), 11, "`client_optional`");
+    only(&problems(&with(", client_ca = \"ca.pem\", minimum = \"1.2\"")), 11, "`minimum`");
+    let tls = "tls = { certificate_chain = \"chain.pem\", private_key = \"key.pem\" }\n";
+    let socket = ekm.replace("address = \"127.0.0.1:8443\"", "socket = \"/s\"").replace(tls, "");
+    only(&problems(&socket), 10, "`azure-ekm`");
+}
+
+#[test]
 fn rates_have_few_windows_none_longer_than_a_day_and_none_of_nothing() {
     let good = format!("{GOOD}[limits]\nrequests_in_work = 64\nkey = [{{ requests = 100, seconds = 1 }}]\n");
     let config = parse(Path::new("strongroom.toml"), &good).unwrap();
