@@ -164,6 +164,18 @@ pub(crate) struct KeyStoreConfig {
     pub(crate) queue: Option<usize>,
     /// Time until a use of a key is given up.
     pub(crate) deadline_milliseconds: Option<NonZeroU32>,
+    /// How AWS's clients find it, if they do.
+    pub(crate) aws_kms: Option<ClusterConfig>,
+}
+
+/// A key store as custom key stores of AWS's kind are made on it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterConfig {
+    /// The id that clients know it by.
+    pub(crate) cluster: String,
+    /// The accounts that may have a custom key store on it.
+    pub(crate) accounts: Vec<String>,
 }
 
 /// What a key store is.

@@ -88,6 +88,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         PARTITION,
         vec![Arc::from(options.region.as_str())],
         &IdentityConfig::default(),
+        Vec::new(),
         None,
     );
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;

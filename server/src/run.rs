@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use strongroom_admin::{Admin, AdminDialect, ConfiguredRoots};
 use strongroom_audit_log::FileLog;
-use strongroom_aws_kms::Kms;
+use strongroom_aws_kms::{Cluster, Kms};
 use strongroom_aws_sts::Sts;
 use strongroom_aws_tagging::{Keys, Tagging};
 use strongroom_aws_xks::Xks;
@@ -64,9 +64,10 @@ pub(crate) fn serving(
     partition: &str,
     regions: Vec<Arc<str>>,
     identity: &IdentityConfig,
+    clusters: Vec<Cluster>,
     roots: Option<Arc<dyn ConfiguredRoots>>,
 ) -> Serving {
-    let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions);
+    let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions).with_clusters(clusters);
     let dialect = strongroom_aws_xks::dialect(partition);
     let xks = Xks::new(Arc::clone(&engine), dialect);
     let ekm_dialect = strongroom_azure_ekm::dialect(partition);

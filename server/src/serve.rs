@@ -131,6 +131,8 @@ impl Opener {
         let regions: BTreeSet<&str> =
             self.config.listener.iter().flat_map(|listener| &listener.regions).map(String::as_str).collect();
         let regions = regions.into_iter().map(Arc::from).collect();
-        Ok(Some(run::serving(engine, log, &self.config.partition, regions, &self.config.identity, Some(keeper))))
+        let clusters = wiring::clusters(&self.config.key_store);
+        let (partition, identity) = (&self.config.partition, &self.config.identity);
+        Ok(Some(run::serving(engine, log, partition, regions, identity, clusters, Some(keeper))))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use strongroom_admin::AdminDialect;
 use strongroom_audit_log::{FileLog, Recovery};
+use strongroom_aws_kms::Cluster;
 use strongroom_crypto::SystemRandom;
 use strongroom_engine::{Engine, EngineError, InternalFault, Options, Parts, RootRow};
 use strongroom_model::clock::Clock;
@@ -22,7 +23,7 @@ use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, OpenError, Options as StoreOptions};
 
 use crate::clock::SystemClock;
-use crate::config::{AuditConfig, KeyStoreConfig, KeyStoreKind, RootConfig, SecretSource, TokenName};
+use crate::config::{AuditConfig, ClusterConfig, KeyStoreConfig, KeyStoreKind, RootConfig, SecretSource, TokenName};
 use crate::hardening;
 use crate::secrets::{self, Given, SecretError};
 
@@ -201,6 +202,12 @@ pub(crate) fn launcher() -> Launcher {
 /// Begins to keep the key stores of a configuration ready; their tokens need not be there yet.
 pub(crate) fn key_stores(configs: &[KeyStoreConfig]) -> Result<Vec<Arc<Pkcs11KeyStore>>, WiringError> {
     configs.iter().map(key_store).collect()
+}
+
+/// The key stores that AWS's clients find, and how.
+pub(crate) fn clusters(configs: &[KeyStoreConfig]) -> Vec<Cluster> {
+    let known = configs.iter().filter_map(|config| Some((KeyStoreName::new(&config.name)?, config.aws_kms.clone()?)));
+    known.map(|(store, ClusterConfig { cluster, accounts })| Cluster { id: cluster, store, accounts }).collect()
 }
 
 fn key_store(config: &KeyStoreConfig) -> Result<Arc<Pkcs11KeyStore>, WiringError> {

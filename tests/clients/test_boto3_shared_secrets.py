@@ -194,20 +194,7 @@ def test_what_aws_has_beyond_is_refused_as_unsupported(kms, keys, unchecked, ref
     with refused(NOT_OFFERED):
         kms.create_key(KeySpec="SM2", KeyUsage="KEY_AGREEMENT")
     with refused(NOT_OFFERED):
-        kms.create_key(CustomKeyStoreId="cks-1234567890abcdef0", Origin="AWS_CLOUDHSM")
-    with refused(NOT_OFFERED):
         kms.create_key(XksKeyId="key", Origin="EXTERNAL_KEY_STORE")
     recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": os.urandom(16)}
     with refused(NOT_OFFERED, "Recipient is not supported."):
         kms.derive_shared_secret(**uses(kms, keys)["derive_shared_secret"], Recipient=recipient)
-    store = {"CustomKeyStoreId": "cks-1234567890abcdef0"}
-    for call, arguments in (
-        (kms.create_custom_key_store, {"CustomKeyStoreName": "store"}),
-        (kms.describe_custom_key_stores, {}),
-        (kms.update_custom_key_store, store),
-        (kms.delete_custom_key_store, store),
-        (kms.connect_custom_key_store, store),
-        (kms.disconnect_custom_key_store, store),
-    ):
-        with refused(NOT_OFFERED, "Custom key stores are not supported."):
-            call(**arguments)

@@ -20,7 +20,8 @@ use crate::doubt::Doubts;
 use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::rows::{
-    self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, PrincipalRow, Serves, TenantRow, VersionRow,
+    self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, LinkState, PrincipalRow, Serves,
+    StoreLinksRow, TenantRow, VersionRow,
 };
 use crate::unknown::Unknown;
 use crate::workers::Ground;
@@ -172,6 +173,7 @@ pub(crate) struct Catalog {
     pub(crate) unknown: Unknown,
     tenants: Cache<TenantId, Arc<TenantRow>>,
     session_policies: Cache<Arc<str>, CompiledPolicy>,
+    store_links: Cache<Vec<u8>, Arc<StoreLinksRow>>,
     pub(crate) doubts: Doubts,
 }
 
@@ -188,6 +190,7 @@ impl Catalog {
             unknown: Unknown::default(),
             tenants: Cache::new(limits::CACHED_TENANTS),
             session_policies: Cache::new(limits::CACHED_SESSION_POLICIES),
+            store_links: Cache::new(limits::CACHED_TENANTS),
             doubts: Doubts::default(),
         }
     }
@@ -303,6 +306,18 @@ impl Catalog {
         cached(&self.tenants, &self.doubts, &id, ground, || self.load_tenant(id).map(|(row, _)| row))
     }
 
+    /// Whether a key's material can be reached: false while the link that it was made through is not connected.
+    pub(crate) fn is_connected(&self, key: &KeyRow, ground: Ground) -> Result<bool, Halt> {
+        let Some(link) = &key.link else { return Ok(true) };
+        let place = keys::store_links(key.tenant, &key.region);
+        let links = cached(&self.store_links, &self.doubts, &place, ground, || {
+            let read = self.snapshot()?.get(Table::StoreLink, &place)?;
+            let links = read.map(|row| rows::decode("store links", &row.value)).transpose()?;
+            Ok(Arc::new(links.unwrap_or_default()))
+        })?;
+        Ok(links.link(link).is_some_and(|link| link.state == LinkState::Connected))
+    }
+
     /// A tenant as it is now, with the row to replace.
     pub(crate) fn load_tenant(&self, id: TenantId) -> Result<(Arc<TenantRow>, Row), EngineError> {
         let row = self.snapshot()?.get(Table::Tenant, id.as_bytes())?;
@@ -383,6 +398,9 @@ impl Catalog {
                     let Ok(shown) = str::from_utf8(key) else { continue };
                     self.credentials.remove(shown);
                     self.unknown.written(shown);
+                }
+                Table::StoreLink => {
+                    self.store_links.remove(key);
                 }
                 Table::Tenant => self.forget_tenant(first.and_then(TenantId::from_slice)),
                 _ => {}

@@ -102,6 +102,7 @@ const fn table_name(table: Table) -> Option<&'static str> {
         Table::Tenant => "tenant",
         Table::TokenIssuer => "token-issuer",
         Table::LooseObject => "loose-object",
+        Table::StoreLink => "store-link",
         Table::TenantByAccount
         | Table::PrincipalByName
         | Table::VersionByMaterial
@@ -112,7 +113,8 @@ const fn table_name(table: Table) -> Option<&'static str> {
         | Table::Usage
         | Table::UseCounter
         | Table::CredentialByPrincipal
-        | Table::KeyByLineage => return None,
+        | Table::KeyByLineage
+        | Table::KeyByStoreLink => return None,
     })
 }
 

@@ -79,6 +79,7 @@ fn changes_use(batch: &Batch) -> bool {
         Table::Credential,
         Table::IdentityPolicy,
         Table::Grant,
+        Table::StoreLink,
     ];
     let is_new = |table: Table, place: &[u8]| {
         let absent = |condition: &Precondition| matches!(condition, Precondition::Absent(other, key) if *other == table && key == place);

@@ -17,6 +17,8 @@ use strongroom_model::store::StoreError;
 use strongroom_model::usage::{Usage, UsageProfile};
 use strongroom_policy::{Outcome, PolicyError};
 
+use crate::rows::LinkState;
+
 /// Why an operation was not done. Display is for the outside; causes that only operators may see are in the payloads
 /// of [`EngineError::Unavailable`] and [`EngineError::Internal`].
 #[derive(Clone, Debug, thiserror::Error)]
@@ -131,6 +133,9 @@ pub enum EngineError {
         /// The key, as the front end names it.
         resource: Arc<str>,
     },
+    /// A link to a key store does not allow it.
+    #[error("{0}")]
+    StoreLink(LinkFault),
     /// A page cursor that was not made here for this listing.
     #[error("the page cursor is not valid")]
     InvalidCursor,
@@ -196,6 +201,40 @@ pub enum Noun {
     /// A key version.
     #[error("version {0}")]
     Version(u32),
+}
+
+/// What is wrong with a link to a key store, or with what is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkFault {
+    /// There is none of that identity.
+    #[error("there is no link {id} to a key store")]
+    Missing {
+        /// As the request had it.
+        id: Box<str>,
+    },
+    /// Another link of the tenant in this region has the name.
+    #[error("another link to a key store has this name")]
+    NameTaken,
+    /// Another link of the tenant in this region leads to the key store.
+    #[error("another link leads to this key store")]
+    StoreTaken,
+    /// No such key store is configured, or not for this tenant.
+    #[error("there is no such key store")]
+    NoStore,
+    /// A link always leads to the key store that it was made for.
+    #[error("the link leads to another key store")]
+    OtherStore,
+    /// Keys were made through it.
+    #[error("the link to the key store has keys")]
+    HasKeys,
+    /// Its state forbids it.
+    #[error("the link {id} to a key store is {state:?}")]
+    State {
+        /// Which.
+        id: Box<str>,
+        /// Its state.
+        state: LinkState,
+    },
 }
 
 /// A refusal, with what the caller may be told.
@@ -365,6 +404,9 @@ pub enum Quota {
     /// Token issuers of a tenant.
     #[error("the tenant has as many token issuers as it may")]
     TokenIssuers,
+    /// Links to key stores of a tenant in a region.
+    #[error("the tenant has as many links to key stores in this region as it may")]
+    StoreLinks,
     /// Policies and tags of a session: what its token holds.
     #[error("the policies and tags are more than the token of a session holds")]
     SessionToken,

@@ -43,6 +43,20 @@ pub(crate) fn key_by_lineage(lineage: LineageId, key: KeyId) -> Vec<u8> {
     join(&[lineage.as_bytes(), key.as_bytes()])
 }
 
+/// Links to key stores of a tenant in a region.
+pub(crate) fn store_links(tenant: TenantId, region: &str) -> Vec<u8> {
+    join(&[tenant.as_bytes(), &region_part(region)])
+}
+
+/// Keys that were made through a link: the prefix of [`key_of_link`]. Identities of links are written as regions are.
+pub(crate) fn keys_of_link(tenant: TenantId, region: &str, link: &str) -> Vec<u8> {
+    join(&[&store_links(tenant, region), &region_part(link)])
+}
+
+pub(crate) fn key_of_link(tenant: TenantId, region: &str, link: &str, key: KeyId) -> Vec<u8> {
+    join(&[&keys_of_link(tenant, region, link), key.as_bytes()])
+}
+
 pub(crate) fn domain_key(tenant: TenantId, id: DomainKeyId) -> Vec<u8> {
     join(&[tenant.as_bytes(), id.as_bytes()])
 }

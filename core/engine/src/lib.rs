@@ -67,7 +67,7 @@ pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind, ServiceName
 pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{
-    Algorithm, Denial, EngineError, InputFault, InternalFault, Noun, Quota, SessionLimit, Unavailable,
+    Algorithm, Denial, EngineError, InputFault, InternalFault, LinkFault, Noun, Quota, SessionLimit, Unavailable,
 };
 pub use crate::identity::{Identified, SecretAccessKey, certificate_credential, certificate_name, is_certificate_name};
 pub use crate::noted::Noted;
@@ -80,8 +80,9 @@ pub use crate::rates::{Rate, RateLimits};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,
-    MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, Serves, ServiceRow, TenantRow,
-    TokenIssuerRow, UsageRow, VersionRow, role_reference, service_reference,
+    LinkFailure, LinkState, MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, Serves,
+    ServiceRow, StoreLinkRow, StoreLinksRow, TenantRow, TokenIssuerRow, UsageRow, VersionRow, role_reference,
+    service_reference,
 };
 pub use crate::scheduler::Ticked;
 pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};

@@ -102,6 +102,14 @@ pub const DESCRIPTION_CHARACTERS: usize = 8_192;
 pub const DESTRUCTION_DAYS: std::ops::RangeInclusive<u32> = 7..=30;
 /// Automatic rotation's period.
 pub const ROTATION_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
+/// Links to key stores that a tenant may have in a region.
+pub const STORE_LINKS: usize = 10;
+/// Longest identity of a link to a key store, in bytes.
+pub const LINK_ID_BYTES: usize = 64;
+/// Longest name of a link to a key store, in characters.
+pub const LINK_NAME_CHARACTERS: usize = 256;
+/// Longest certificate of a link to a key store, in bytes.
+pub const CERTIFICATE_BYTES: usize = 5_000;
 /// Keys of a lineage: an installation has no more regions.
 pub const KEYS_OF_LINEAGE: usize = 64;
 /// How long import parameters may be used.

@@ -17,7 +17,7 @@ use strongroom_audit::record::SealedRecord;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::TenantId;
-use strongroom_model::purpose::{Purpose, VersionState};
+use strongroom_model::purpose::{Forbidden, Purpose, VersionState};
 use strongroom_policy::Missing;
 
 use crate::Engine;
@@ -405,7 +405,11 @@ impl Engine {
         if !harmless && self.catalog.tenant(entry.row.tenant, ground)?.suspended {
             return Err(EngineError::TenantSuspended.into());
         }
-        let permitted = entry.row.state.permits(handle.purpose);
+        let mut permitted = entry.row.state.permits(handle.purpose);
+        let is_use = matches!(handle.purpose, Purpose::ApplyProtection | Purpose::ProcessProtected);
+        if permitted.is_ok() && is_use && !self.catalog.is_connected(&entry.row, ground)? {
+            permitted = Err(Forbidden::StoreDisconnected);
+        }
         let resource = || Arc::clone(&handle.resource);
         Ok(permitted.map_err(|forbidden| EngineError::StateForbids { resource: resource(), forbidden })?)
     }

@@ -194,6 +194,7 @@ impl EngineError {
             Self::RotationPending { .. } => 28,
             Self::NothingPending { .. } => 29,
             Self::NotPrimary { .. } => 30,
+            Self::StoreLink(_) => 31,
             Self::SessionExpired => 23,
         }
     }

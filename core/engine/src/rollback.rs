@@ -19,7 +19,9 @@ use crate::error::EngineError;
 use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
 use crate::outbox::unreadable;
-use crate::rows::{self, CredentialRow, Due, GrantRow, KeyRow, PrincipalRow, TenantRow, VersionRow};
+use crate::rows::{
+    self, CredentialRow, Due, GrantRow, KeyRow, LinkState, PrincipalRow, StoreLinksRow, TenantRow, VersionRow,
+};
 use crate::{Engine, limits};
 
 /// Changes that the log tells of and the store does not have. Kept of them is what took a use away and was not undone.
@@ -129,7 +131,8 @@ impl LostChanges {
             StateChange::Tenant(tenant, false) => {
                 self.tenants.remove(&tenant);
             }
-            StateChange::Row(table, key, true) => {
+            // What is told of links is not which of them were let go: all of them are, until they are connected again.
+            StateChange::Written(table @ Table::StoreLink, key) | StateChange::Row(table, key, true) => {
                 self.rows.insert((table, key), Fate::Suspended);
             }
             StateChange::Row(table, key, false) | StateChange::Written(table, key) => {
@@ -284,6 +287,11 @@ fn end_row(
         (Table::Credential, Fate::Suspended) => {
             let row: CredentialRow = rows::decode("credentials", &read.value)?;
             batch.replace(table, &read, rows::encode(&CredentialRow { suspended: true, ..row }));
+        }
+        (Table::StoreLink, Fate::Suspended) => {
+            let mut row: StoreLinksRow = rows::decode("store links", &read.value)?;
+            row.links.iter_mut().for_each(|link| link.state = LinkState::Disconnected);
+            batch.replace(table, &read, rows::encode(&row));
         }
         (Table::Principal, Fate::Removed) => {
             let row: PrincipalRow = rows::decode("principals", &read.value)?;

@@ -5,6 +5,7 @@
 
 mod books;
 mod identity;
+mod links;
 
 use minicbor::{Decode, Encode};
 use strongroom_model::clock::Timestamp;
@@ -29,6 +30,7 @@ pub use self::identity::{
     service_reference,
 };
 pub(crate) use self::identity::{ROLES, SERVICES};
+pub use self::links::{LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
 
 const VERSION: u8 = 1;
 
@@ -72,6 +74,7 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         Table::Grant => decode::<GrantRow>("grants", value).map(drop),
         Table::LooseObject => decode::<LooseObjectRow>("loose objects", value).map(drop),
         Table::UseCounter => decode::<UseCounterRow>("the use counters", value).map(drop),
+        Table::StoreLink => decode::<StoreLinksRow>("store links", value).map(drop),
         Table::TokenIssuer => decode::<TokenIssuerRow>("token issuers", value).map(drop),
         Table::Outbox => decode::<OutboxRow>("outbox", value).map(drop),
         Table::Usage if key.len() == 17 => decode::<CredentialUsageRow>("usage", value).map(drop),
@@ -85,7 +88,8 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         | Table::Schedule
         | Table::Guardrail
         | Table::CredentialByPrincipal
-        | Table::KeyByLineage => Ok(()),
+        | Table::KeyByLineage
+        | Table::KeyByStoreLink => Ok(()),
     }
 }
 
@@ -252,6 +256,9 @@ pub struct KeyRow {
     /// The key store that its material is in; absent for material that is kept here, wrapped.
     #[n(18)]
     pub store: Option<KeyStoreName>,
+    /// The link that it was made through, by its identity, in the key's region.
+    #[n(19)]
+    pub link: Option<String>,
 }
 
 /// A key's part in a multi-Region key.

@@ -115,6 +115,8 @@ pub enum Forbidden {
     VersionPending,
     /// The material of the key version in question was taken away.
     VersionAbsent,
+    /// The key was made through a link to a key store that is not connected.
+    StoreDisconnected,
 }
 
 impl KeyState {

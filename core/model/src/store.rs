@@ -59,6 +59,10 @@ coded! {
         LooseObject = 24,
         /// How often resident key versions may have encrypted, by material id.
         UseCounter = 25,
+        /// Links to key stores, by tenant and region.
+        StoreLink = 26,
+        /// Keys, by the link to a key store that they were made through.
+        KeyByStoreLink = 27,
     }
 }
 

@@ -215,6 +215,7 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::IncorrectMaterial => (StatusCode::BAD_REQUEST, "IncorrectMaterial"),
         EngineError::RotationPending { .. } => (StatusCode::CONFLICT, "RotationPending"),
         EngineError::NotPrimary { .. } => (StatusCode::CONFLICT, "NotPrimary"),
+        EngineError::StoreLink(_) => (StatusCode::CONFLICT, "StoreLink"),
         EngineError::NothingPending { .. } => (StatusCode::CONFLICT, "NothingPending"),
         EngineError::InvalidCursor => (StatusCode::BAD_REQUEST, "InvalidCursor"),
         EngineError::DryRun => (StatusCode::OK, "DryRun"),

@@ -49,6 +49,13 @@ impl Check {
         Some(value)
     }
 
+    /// A text that may be absent and that no refusal repeats.
+    pub(crate) fn sensitive(&mut self, path: &str, value: Option<&Text<'_>>, allowed: &RangeInclusive<usize>) {
+        if let Some(value) = value {
+            self.length(|| "Value".to_owned(), path, value.chars().count(), allowed);
+        }
+    }
+
     /// A text that must be there; empty where it is not.
     pub(crate) fn required<'v>(
         &mut self,

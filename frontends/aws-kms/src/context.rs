@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom_authentication::report;
 use strongroom_engine::{Call, Dialect as _, Engine, EngineError, Mode, Operation as EngineOperation};
 use strongroom_model::caller::{Caller, Source};
+use strongroom_model::key_store::KeyStoreName;
 
 use crate::attributes::Carried;
 use crate::check::Check;
@@ -12,6 +13,7 @@ use crate::dialect::KmsDialect;
 use crate::error::{Answer, Fault, answer};
 use crate::limits;
 use crate::operations::Operation;
+use crate::operations::key_stores::Cluster;
 use crate::wire::{self, Text};
 
 /// A request of a proved caller.
@@ -22,6 +24,8 @@ pub(crate) struct Context<'a> {
     pub(crate) region: Arc<str>,
     /// The regions of the whole installation.
     pub(crate) regions: &'a [Arc<str>],
+    /// The key stores that custom key stores may be on.
+    pub(crate) clusters: &'a [Cluster],
     pub(crate) source: Arc<Source>,
     pub(crate) request_id: &'a str,
     pub(crate) user_agent: &'a str,
@@ -57,6 +61,11 @@ impl Context<'_> {
     /// What the engine refused before there was an operation to record it with.
     pub(crate) fn unrecorded(&self, error: &EngineError) -> Fault {
         Fault::Own(self.worded(error))
+    }
+
+    /// The id of the cluster that a key store is to AWS's clients.
+    pub(crate) fn cluster_of(&self, store: &KeyStoreName) -> Option<&str> {
+        self.clusters.iter().find(|cluster| cluster.store == *store).map(|cluster| &*cluster.id)
     }
 
     /// Does an engine's operation in earnest or as a trial.

@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use strongroom_authentication::aws;
-use strongroom_engine::{Denial, EngineError, InputFault, Kind, Noun, PolicyError, Quota, Unavailable};
+use strongroom_engine::{Denial, EngineError, InputFault, Kind, LinkFault, Noun, PolicyError, Quota, Unavailable};
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 
@@ -137,6 +137,10 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
             let message = format!("No available key material pending rotation for the key: {resource}.");
             (400, "KMSInvalidStateException", Some(message))
         }
+        EngineError::StoreLink(fault) => {
+            let (code, message) = key_store(fault);
+            (400, code, Some(message))
+        }
         EngineError::InvalidCursor => (400, "InvalidMarkerException", Some(MARKER.to_owned())),
         EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
         EngineError::Unavailable(cause) => return unavailable(cause, operation),
@@ -209,6 +213,34 @@ pub(crate) fn hidden(principal: &str, operation: Operation) -> String {
     )
 }
 
+fn key_store(fault: &LinkFault) -> (&'static str, String) {
+    match fault {
+        LinkFault::Missing { id } => {
+            ("CustomKeyStoreNotFoundException", format!("The custom key store {id} does not exist."))
+        }
+        LinkFault::NameTaken => {
+            ("CustomKeyStoreNameInUseException", "Another custom key store of this account has this name.".to_owned())
+        }
+        LinkFault::StoreTaken => {
+            let message = "Another custom key store of this account is on this cluster.";
+            ("CloudHsmClusterInUseException", message.to_owned())
+        }
+        LinkFault::NoStore => {
+            let message = "There is no such cluster, or this account may not have custom key stores on it.";
+            ("CloudHsmClusterNotFoundException", message.to_owned())
+        }
+        LinkFault::OtherStore => {
+            let message = "The custom key store is on another cluster, and stays there.";
+            ("CloudHsmClusterNotRelatedException", message.to_owned())
+        }
+        LinkFault::HasKeys => ("CustomKeyStoreHasCMKsException", "The custom key store has KMS keys.".to_owned()),
+        LinkFault::State { id, state } => {
+            let state = words::connection_state(*state);
+            ("CustomKeyStoreInvalidStateException", format!("The custom key store {id} is {state}."))
+        }
+    }
+}
+
 fn state(resource: &str, forbidden: Forbidden) -> Answer {
     let (code, what) = match forbidden {
         Forbidden::Suspended => ("DisabledException", "is disabled."),
@@ -225,6 +257,7 @@ fn state(resource: &str, forbidden: Forbidden) -> Answer {
             ("KMSInvalidStateException", "has key material that is not current.")
         }
         Forbidden::VersionAbsent => ("KMSInvalidStateException", "is pending import."),
+        Forbidden::StoreDisconnected => ("KMSInvalidStateException", "is unavailable."),
     };
     Answer { status: StatusCode::BAD_REQUEST, code, message: Some(format!("{resource} {what}")) }
 }
@@ -297,7 +330,7 @@ fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
 mod tests {
     use std::sync::Arc;
 
-    use strongroom_engine::{Algorithm, DeniedBy, InternalFault, Missing, PolicyOutcome as Outcome};
+    use strongroom_engine::{Algorithm, DeniedBy, InternalFault, LinkState, Missing, PolicyOutcome as Outcome};
     use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
     use strongroom_model::spec::{KeySpec, Origin};
     use strongroom_model::store::StoreError;
@@ -372,6 +405,17 @@ mod tests {
             EngineError::Unavailable(Unavailable::ClockJumped),
             EngineError::Internal(InternalFault::Crypto("inside")),
         ];
+        let id = || "cks-1234567890abcdef0".into();
+        let links = [
+            LinkFault::Missing { id: id() },
+            LinkFault::NameTaken,
+            LinkFault::StoreTaken,
+            LinkFault::NoStore,
+            LinkFault::OtherStore,
+            LinkFault::HasKeys,
+            LinkFault::State { id: id(), state: LinkState::Failed },
+        ];
+        errors.extend(links.map(EngineError::StoreLink));
         for (spec, maximum) in [(KeySpec::Rsa2048, 214), (KeySpec::Rsa2048, 190), (KeySpec::Rsa4096, 470)] {
             errors.push(InputFault::PlaintextTooLong { spec, maximum }.into());
         }
@@ -396,6 +440,7 @@ mod tests {
             Forbidden::DestructionAwaitsReplicas,
             Forbidden::VersionPending,
             Forbidden::VersionAbsent,
+            Forbidden::StoreDisconnected,
         ];
         errors.extend(states.map(state));
         for outcome in [

@@ -4,7 +4,7 @@
 //! Facts of the protocol: docs/protocols/aws-kms.md. What is decided, recorded and encrypted, the engine decides, records and
 //! encrypts.
 //!
-//! Absent on purpose: key stores and attested recipients, which are refused as unsupported; session tokens.
+//! Absent on purpose: external key stores and attested recipients, which are refused as unsupported; session tokens.
 
 mod attributes;
 mod check;
@@ -30,6 +30,7 @@ use strongroom_http::{Peer, Request, Response};
 use strongroom_model::caller::Source;
 
 pub use crate::dialect::{ALIAS, KEY_ID, KmsDialect, dialect};
+pub use crate::operations::key_stores::{Cluster, is_cluster_id};
 
 use crate::attributes::Carried;
 use crate::context::Context;
@@ -53,6 +54,7 @@ pub struct Kms {
     dialect: &'static KmsDialect,
     origins: Origins,
     regions: Vec<Arc<str>>,
+    clusters: Vec<Cluster>,
 }
 
 impl Kms {
@@ -60,13 +62,21 @@ impl Kms {
     #[must_use]
     pub fn new(engine: Arc<Engine>, partition: &str) -> Self {
         let (dialect, origins) = (dialect(partition), Origins::default());
-        Self { authenticator: Authenticator::new(Arc::clone(&engine)), engine, dialect, origins, regions: Vec::new() }
+        let (regions, clusters) = (Vec::new(), Vec::new());
+        Self { authenticator: Authenticator::new(Arc::clone(&engine)), engine, dialect, origins, regions, clusters }
     }
 
     /// The regions that the installation's listeners serve together: those in which a key may have replicas.
     #[must_use]
     pub fn with_regions(mut self, regions: Vec<Arc<str>>) -> Self {
         self.regions = regions;
+        self
+    }
+
+    /// The key stores that custom key stores may be on.
+    #[must_use]
+    pub fn with_clusters(mut self, clusters: Vec<Cluster>) -> Self {
+        self.clusters = clusters;
         self
     }
 
@@ -127,8 +137,9 @@ impl Kms {
             Err(refused) => return Err(self.unproved(refused, source, request_id, user_agent, operation).await),
         };
         let (engine, dialect) = (&self.engine, self.dialect);
-        let regions = &self.regions;
-        let context = Context { engine, dialect, caller, region, regions, source, request_id, user_agent, operation };
+        let (regions, clusters) = (&self.regions, &self.clusters);
+        let context =
+            Context { engine, dialect, caller, region, regions, clusters, source, request_id, user_agent, operation };
         match operation.run(&context, &request.body).await {
             Ok(body) => Ok(body),
             Err(Fault::Engine(error)) => Err(worded(&context, &error)),

@@ -44,6 +44,16 @@ pub const DEFAULT_PAGE: i64 = 50;
 pub const DEFAULT_KEYS_PAGE: i64 = 100;
 /// Characters of a marker.
 pub const MARKER: RangeInclusive<usize> = 1..=1024;
+/// Characters of a custom key store's id.
+pub const STORE_ID: RangeInclusive<usize> = 1..=64;
+/// Characters of a custom key store's name.
+pub const STORE_NAME: RangeInclusive<usize> = 1..=256;
+/// Characters of a cluster's id.
+pub const CLUSTER_ID: RangeInclusive<usize> = 19..=24;
+/// Characters of a cluster's trust anchor.
+pub const TRUST_ANCHOR: RangeInclusive<usize> = 1..=5_000;
+/// Characters of a custom key store's password.
+pub const STORE_PASSWORD: RangeInclusive<usize> = 7..=32;
 /// Bytes of a data key, or of randomness.
 pub const RANDOM_BYTES: RangeInclusive<i64> = 1..=1024;
 /// Characters of a region.

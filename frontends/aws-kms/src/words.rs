@@ -2,7 +2,7 @@
 //! AWS knows and this front end does not offer (yet).
 
 use strongroom_engine::operations::import::ImportKind;
-use strongroom_engine::{Algorithm, KeyEntry};
+use strongroom_engine::{Algorithm, KeyEntry, LinkState};
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{
     AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
@@ -76,7 +76,7 @@ pub(crate) const KEY_USAGES: Words<KeyUsage> = &[
 pub(crate) const ORIGINS: Words<Origin> = &[
     ("AWS_KMS", Some(Origin::Generated)),
     ("EXTERNAL", Some(Origin::Imported)),
-    ("AWS_CLOUDHSM", None),
+    ("AWS_CLOUDHSM", Some(Origin::Resident)),
     ("EXTERNAL_KEY_STORE", None),
 ];
 
@@ -241,12 +241,21 @@ pub(crate) const fn key_state(state: KeyState) -> &'static str {
     }
 }
 
+/// The word for the state of a custom key store.
+pub(crate) const fn connection_state(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Disconnected => "DISCONNECTED",
+        LinkState::Connected => "CONNECTED",
+        LinkState::Failed => "FAILED",
+    }
+}
+
 /// The word for a key's origin.
 pub(crate) const fn origin(origin: Origin) -> &'static str {
     match origin {
         Origin::Generated => "AWS_KMS",
         Origin::Imported => "EXTERNAL",
-        Origin::Resident => "EXTERNAL_KEY_STORE",
+        Origin::Resident => "AWS_CLOUDHSM",
     }
 }
 

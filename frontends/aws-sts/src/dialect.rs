@@ -95,6 +95,7 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::IncorrectMaterial
         | EngineError::RotationPending { .. }
         | EngineError::NotPrimary { .. }
+        | EngineError::StoreLink(_)
         | EngineError::NothingPending { .. }
         | EngineError::InvalidCursor
         | EngineError::DryRun

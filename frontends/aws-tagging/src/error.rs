@@ -85,6 +85,7 @@ pub(crate) fn answer(error: &EngineError) -> Answer {
         | EngineError::IncorrectMaterial
         | EngineError::RotationPending { .. }
         | EngineError::NotPrimary { .. }
+        | EngineError::StoreLink(_)
         | EngineError::NothingPending { .. }
         | EngineError::DryRun
         | EngineError::Internal(_) => Answer::internal(StatusCode::INTERNAL_SERVER_ERROR),

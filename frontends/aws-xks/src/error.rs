@@ -146,6 +146,7 @@ const fn kind(error: &EngineError) -> Kind {
         | EngineError::RotationPending { .. }
         | EngineError::NothingPending { .. }
         | EngineError::NotPrimary { .. }
+        | EngineError::StoreLink(_)
         | EngineError::InvalidCursor
         | EngineError::DryRun => Kind::Internal,
     }

@@ -166,6 +166,25 @@ fn check_key_stores(config: &Config, found: &mut Found<'_>) {
         }
         check_secret(Some(&store.pin), &place("pin"), found);
     }
+    check_clusters(config, found);
+}
+
+fn check_clusters(config: &Config, found: &mut Found<'_>) {
+    let mut ids = HashSet::new();
+    for (index, store) in config.key_store.iter().enumerate() {
+        let Some(known) = &store.aws_kms else { continue };
+        let place = |field| [Key("key_store"), Index(index), Key("aws_kms"), Key(field)];
+        if !strongroom_aws_kms::is_cluster_id(&known.cluster) {
+            let problem = "`cluster` must be \"cluster-\" and 11 to 16 letters or digits from 2 to 7";
+            found.problem(&place("cluster"), problem);
+        } else if !ids.insert(&known.cluster) {
+            found.problem(&place("cluster"), "another key store has this cluster id, too");
+        }
+        let is_account = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        if known.accounts.is_empty() || !known.accounts.iter().all(is_account) {
+            found.problem(&place("accounts"), "`accounts` names the accounts that may use it: 12 digits each");
+        }
+    }
 }
 
 fn check_secret(source: Option<&SecretSource>, place: &[Step<'_>], found: &mut Found<'_>) {

@@ -116,6 +116,7 @@ impl CreateKey {
             accepted_formats: accepted.bits(),
             multi_region: self.multi_region.then_some(MultiRegion::Primary),
             store: store.cloned(),
+            link: None,
         };
         check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
         Ok(row)
@@ -159,28 +160,42 @@ impl Operation for CreateResidentKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        let (engine, key) = (authorized.engine(), &self.key);
-        let [usage] = *key.usages else {
-            return Err(EngineError::Unsupported("a key of several usages in a key store").into());
-        };
-        if key.origin != Origin::Resident || key.multi_region {
-            return Err(EngineError::Unsupported("such a key in a key store").into());
-        }
-        let store = engine.key_stores.get(&self.store)?;
-        let row = key.row(authorized, Some(&self.store))?;
-        let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
-        let mut batch = Batch::default();
-        // A dry run makes nothing, and what it would commit is dropped.
-        if authorized.mode == Mode::Run {
-            let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
-            let planned = loose::plan(engine.catalog().store(), &self.store, object, authorized.now())?;
-            version.public = store.generate(object, key.spec, usage, limits::OBJECT_DEADLINE)?;
-            version.object = Some(object);
-            loose::adopt(&planned, &mut batch);
-        }
-        insert_version(&row, &version, &mut batch);
-        key.finish(authorized, row, vec![version], batch)
+        make_resident(authorized, &self.key, &self.store, None, Batch::default())
     }
+}
+
+/// Makes a key inside a key store, on a thread of that store's, through a link if there is one; `batch` has what else is
+/// to hold.
+pub(super) fn make_resident(
+    authorized: &Authorized<'_>,
+    key: &CreateKey,
+    name: &KeyStoreName,
+    link: Option<&str>,
+    mut batch: Batch,
+) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+    let engine = authorized.engine();
+    let [usage] = *key.usages else {
+        return Err(EngineError::Unsupported("a key of several usages in a key store").into());
+    };
+    if key.origin != Origin::Resident || key.multi_region {
+        return Err(EngineError::Unsupported("such a key in a key store").into());
+    }
+    let store = engine.key_stores.get(name)?;
+    let row = KeyRow { link: link.map(str::to_owned), ..key.row(authorized, Some(name))? };
+    let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
+    // A dry run makes nothing, and what it would commit is dropped.
+    if authorized.mode == Mode::Run {
+        let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
+        let planned = loose::plan(engine.catalog().store(), name, object, authorized.now())?;
+        version.public = store.generate(object, key.spec, usage, limits::OBJECT_DEADLINE)?;
+        version.object = Some(object);
+        loose::adopt(&planned, &mut batch);
+    }
+    if let Some(link) = link {
+        batch.put(Table::KeyByStoreLink, keys::key_of_link(row.tenant, &row.region, link, row.id), Vec::new());
+    }
+    insert_version(&row, &version, &mut batch);
+    key.finish(authorized, row, vec![version], batch)
 }
 
 /// Adds a fresh version to a batch, with the same material for all `keys` of one lineage, whose versions so far are

@@ -22,7 +22,7 @@ use crate::rows::{self, Due, KeyRow, MultiRegion, RotationRow, VersionRow};
 use crate::workers::Ground;
 use crate::{keys, limits};
 
-/// Reads a key and the others of its lineage.
+/// Reads a key, the others of its lineage, and whether it can be reached.
 pub struct InspectLineage {
     /// Which key.
     pub key: KeyReference,
@@ -31,8 +31,9 @@ pub struct InspectLineage {
 }
 
 impl Operation for InspectLineage {
-    /// The key, and the others; none for a key of one region.
-    type Output = (Arc<KeyEntry>, Vec<KeyEntry>);
+    /// The key; the others, none for a key of one region; and whether it was made through a link to a key store that is not
+    /// connected.
+    type Output = (Arc<KeyEntry>, Vec<KeyEntry>, bool);
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let target = Target::Key(self.key.clone());
@@ -47,7 +48,9 @@ impl Operation for InspectLineage {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
         let entry = authorized.key(0)?.entry();
         check_rotates(self.action, entry)?;
-        Ok(Outcome::Answer((Arc::clone(entry), others(authorized.engine().catalog(), &entry.row)?)))
+        let catalog = authorized.engine().catalog();
+        let reachable = catalog.is_connected(&entry.row, authorized.ground)?;
+        Ok(Outcome::Answer((Arc::clone(entry), others(catalog, &entry.row)?, !reachable)))
     }
 }
 
@@ -225,12 +228,15 @@ pub(crate) fn share_rotation(others: &[KeyEntry], rotation: Option<RotationRow>,
     }
 }
 
-/// What the destruction of a key means for the others of its lineage: with the last replica, the primary's wait begins.
+/// What the destruction of a key means for the link that it was made through, and for the others of its lineage: with the last replica, the primary's wait begins.
 pub(crate) fn follow_destruction(
     authorized: &Authorized<'_>,
     key: &KeyRow,
     batch: &mut Batch,
 ) -> Result<(), EngineError> {
+    if let Some(link) = &key.link {
+        batch.delete(Table::KeyByStoreLink, keys::key_of_link(key.tenant, &key.region, link, key.id));
+    }
     if key.multi_region.is_none() {
         return Ok(());
     }

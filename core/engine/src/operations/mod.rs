@@ -26,6 +26,7 @@ pub mod root;
 pub mod rotation;
 pub mod service;
 pub mod sign;
+pub mod store_link;
 pub mod suspend;
 pub mod tenant;
 pub mod usage;

@@ -37,6 +37,8 @@ macro_rules! golden {
             "key-version-resident",
             &VersionRow { wrapped: Vec::new(), object: Some(ObjectId::from_bytes([20; 16])), ..version() },
         );
+        $visit("key-linked", &KeyRow { link: Some("link-1".to_owned()), ..resident() });
+        $visit("store-links", &store_links());
         $visit("loose-object", &LooseObjectRow { store: store(), since: Some(Timestamp(21)) });
         $visit("use-counter", &UseCounterRow { reserved: 65_536 });
         $visit("key-multi-region", &KeyRow { multi_region: Some(MultiRegion::Replica), ..key() });
@@ -178,6 +180,7 @@ pub(crate) fn key() -> KeyRow {
         accepted_formats: 2,
         multi_region: None,
         store: None,
+        link: None,
     }
 }
 
@@ -187,6 +190,21 @@ fn store() -> KeyStoreName {
 
 fn resident() -> KeyRow {
     KeyRow { origin: Origin::Resident, store: Some(store()), accepted_formats: 4, ..key() }
+}
+
+fn store_links() -> StoreLinksRow {
+    let link = StoreLinkRow {
+        id: "link-1".to_owned(),
+        name: "payroll".to_owned(),
+        store: store(),
+        state: LinkState::Failed,
+        failure: Some(LinkFailure::Unreachable),
+        created: Timestamp(22),
+        certificate: "certificate".to_owned(),
+    };
+    let connected =
+        StoreLinkRow { id: "link-2".to_owned(), state: LinkState::Connected, failure: None, ..link.clone() };
+    StoreLinksRow { links: vec![link, connected] }
 }
 
 fn scheduled() -> KeyRow {

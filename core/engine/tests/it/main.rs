@@ -23,6 +23,7 @@ mod resident;
 mod roots;
 mod sessions;
 mod sharing;
+mod store_links;
 mod strangers;
 mod tools;
 mod using;

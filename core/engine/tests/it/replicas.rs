@@ -116,7 +116,7 @@ fn what_one_region_encrypts_another_decrypts() {
     assert_eq!(opened_elsewhere(&test, &here).unwrap(), b"here");
     let there = elsewhere(&test, encrypt(named(&replica), "there", &[])).unwrap().ciphertext;
     assert_eq!(opened(&test, &there).unwrap(), "there");
-    let (_, others) =
+    let (_, others, _) =
         test.run(&test.root(), InspectLineage { key: named(&primary), action: Action::DescribeKey }).unwrap();
     assert_eq!(others.iter().map(|other| other.row.id).collect::<Vec<_>>(), [replica.row.id]);
 }

@@ -42,19 +42,19 @@ fn runs_as_the_child_when_told_to() {
 }
 
 /// A token of its own, the store over it, and an engine that has it.
-struct Rig {
-    test: TestEngine,
-    store: Arc<Pkcs11KeyStore>,
-    faults: Faults,
+pub(crate) struct Rig {
+    pub(crate) test: TestEngine,
+    pub(crate) store: Arc<Pkcs11KeyStore>,
+    pub(crate) faults: Faults,
     _directory: TempDir,
 }
 
-fn name() -> KeyStoreName {
+pub(crate) fn name() -> KeyStoreName {
     KeyStoreName::new("hsm").unwrap()
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::within(LONG)
     }
 
@@ -76,7 +76,7 @@ impl Rig {
         Self { test, store, faults, _directory: directory }
     }
 
-    fn request(&self, spec: KeySpec, usages: &[Usage]) -> CreateResidentKey {
+    pub(crate) fn request(&self, spec: KeySpec, usages: &[Usage]) -> CreateResidentKey {
         let key = CreateKey {
             tenant: self.test.tenant.id,
             name: self.test.key_name(),
@@ -106,7 +106,7 @@ impl Rig {
         self.test.run(&self.test.root(), seal)
     }
 
-    fn loose(&self) -> Vec<Row> {
+    pub(crate) fn loose(&self) -> Vec<Row> {
         self.test.store.snapshot().unwrap().scan(Table::LooseObject, &[], None, 100).unwrap()
     }
 }
@@ -123,13 +123,13 @@ fn open(key: &KeyEntry, sealed: &SealedDetached) -> OpenDetached {
     }
 }
 
-fn object(key: &KeyEntry) -> ObjectId {
+pub(crate) fn object(key: &KeyEntry) -> ObjectId {
     key.current().unwrap().object.unwrap()
 }
 
 /// Tries until it holds; fails after half a minute.
 #[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < until, "never: {what}");

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use strongroom_engine::operations::data_key::{GenerateDataKey, GenerateDataKeyPair, GenerateRandom};
+use strongroom_engine::operations::store_link::GenerateLinkedRandom;
 
 use super::encrypt::write_material;
-use super::requests;
+use super::{key_stores, requests};
 use crate::attributes::{Carried, Carries};
 use crate::check::Check;
 use crate::context::{Context, check_grant_tokens};
@@ -128,17 +129,24 @@ pub(super) async fn random(context: &Context<'_>, request: RandomRequest<'_>) ->
     let mut check = Check::default();
     check.present("numberOfBytes", request.number_of_bytes);
     let bytes = check.range("numberOfBytes", request.number_of_bytes, &limits::RANDOM_BYTES);
-    if request.custom_key_store_id.is_some() {
-        check.not_offered("A custom key store");
-    }
+    let store = check.optional("customKeyStoreId", request.custom_key_store_id.as_ref(), &limits::STORE_ID);
     if request.recipient.is_some() {
         check.not_offered("Recipient");
     }
     check.done()?;
     let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    let operation = GenerateRandom { tenant: context.caller.tenant, bytes };
-    let detail = vec![("numberOfBytes", bytes.to_string())];
-    let drawn = context.perform(Carried::default(), detail, operation, None).await?;
+    let mut detail = vec![("numberOfBytes", bytes.to_string())];
+    let drawn = match store {
+        Some(store) => {
+            detail.push(("customKeyStoreId", store.to_owned()));
+            let operation = GenerateLinkedRandom { place: key_stores::place(context), link: store.to_owned(), bytes };
+            context.perform(Carried::default(), detail, operation, None).await?
+        }
+        None => {
+            let operation = GenerateRandom { tenant: context.caller.tenant, bytes };
+            context.perform(Carried::default(), detail, operation, None).await?
+        }
+    };
     let mut json = Json::with_room(encoded_length(bytes) + 64);
     json.blob("Plaintext", drawn.expose());
     Ok(json.finish_secret())

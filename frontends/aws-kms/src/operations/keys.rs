@@ -4,6 +4,7 @@ use bytes::Bytes;
 use strongroom_engine::operations::inspect::{InspectKey, ListNames, Page};
 use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
 use strongroom_engine::operations::lineage::InspectLineage;
+use strongroom_engine::operations::store_link::CreateLinkedKey;
 use strongroom_engine::operations::usage::ReadLastUse;
 use strongroom_engine::{KeyEntry, KeyRow, MultiRegion};
 use strongroom_model::action::Action;
@@ -63,8 +64,9 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         check.choice("customerMasterKeySpec", request.customer_master_key_spec.as_ref(), words::FORMER_KEY_SPECS);
     let spec = check.choice("keySpec", request.key_spec.as_ref(), words::KEY_SPECS);
     let origin = check.choice("origin", request.origin.as_ref(), words::ORIGINS).unwrap_or(Origin::Generated);
-    if request.custom_key_store_id.is_some() || request.xks_key_id.is_some() {
-        check.not_offered("A custom key store");
+    let store = check.optional("customKeyStoreId", request.custom_key_store_id.as_ref(), &limits::STORE_ID);
+    if request.xks_key_id.is_some() {
+        check.not_offered("An external key store");
     }
     let tags = tags::check(&mut check, request.tags.as_deref());
     check.done()?;
@@ -76,6 +78,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let (usage_word, usage) = usage_for(usage, spec)?;
     let bypass_lockout = request.bypass_policy_lockout_safety_check.unwrap_or(false);
     let multi_region = request.multi_region.unwrap_or(false);
+    check_store(store, origin, spec, multi_region)?;
     let carried = Carried::default()
         .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
         .with("kms:customermasterkeyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
@@ -91,7 +94,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     };
     let id = strongroom_authentication::random_id(context.engine).map_err(|error| context.unrecorded(&error))?;
     let id = if multi_region { format!("mrk-{}", id.replace('-', "")) } else { id };
-    let detail = vec![
+    let mut detail = vec![
         ("keySpec", word(words::KEY_SPECS, &spec).to_owned()),
         ("keyUsage", usage_word.to_owned()),
         ("origin", words::origin(origin).to_owned()),
@@ -110,8 +113,33 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         bypass_lockout,
         tags,
     };
-    let entry = context.perform(carried, detail, operation, None).await?;
-    Ok(described(context, &entry, &[]))
+    let entry = match store {
+        Some(store) => {
+            detail.push(("customKeyStoreId", store.to_owned()));
+            let operation = CreateLinkedKey { key: operation, link: store.to_owned() };
+            context.perform(carried, detail, operation, None).await?
+        }
+        None => context.perform(carried, detail, operation, None).await?,
+    };
+    Ok(described(context, &entry, &[], false))
+}
+
+/// That a key is one that its custom key store can have, and is to be in one if its origin says so.
+fn check_store(store: Option<&str>, origin: Origin, spec: KeySpec, multi_region: bool) -> Result<(), Fault> {
+    match (store, origin) {
+        (None, Origin::Generated | Origin::Imported) => return Ok(()),
+        (Some(_), Origin::Resident) => {}
+        (None, Origin::Resident) => {
+            return Err(Fault::validation("Origin AWS_CLOUDHSM needs a CustomKeyStoreId."));
+        }
+        (Some(_), Origin::Generated | Origin::Imported) => {
+            return Err(Fault::validation("A key in a custom key store needs the Origin AWS_CLOUDHSM."));
+        }
+    }
+    match spec == KeySpec::Aes256 && !multi_region {
+        true => Ok(()),
+        false => Err(Fault::unsupported("Custom key stores have symmetric encryption keys of one Region only.")),
+    }
 }
 
 /// The usage that a key is made for: AWS leaves it out for symmetric encryption keys only.
@@ -131,9 +159,9 @@ fn usage_for(asked: Option<KeyUsage>, spec: KeySpec) -> Result<(&'static str, Us
     Ok((usage_word, words::usage_of(usage, spec).ok_or_else(unfit)?))
 }
 
-fn described(context: &Context<'_>, entry: &KeyEntry, others: &[KeyEntry]) -> Bytes {
+fn described(context: &Context<'_>, entry: &KeyEntry, others: &[KeyEntry], unreachable: bool) -> Bytes {
     let mut json = Json::with_room(1024);
-    json.object("KeyMetadata", |json| metadata::write(json, context, entry, &entry.row, others));
+    json.object("KeyMetadata", |json| metadata::write(json, context, entry, &entry.row, others, unreachable));
     json.finish()
 }
 
@@ -146,8 +174,8 @@ pub(super) async fn describe(context: &Context<'_>, request: DescribeKeyRequest<
     let detail = vec![("keyId", key.to_owned())];
     let operation =
         InspectLineage { key: context.key(key, Accepts::AliasesOrArns).await?, action: Action::DescribeKey };
-    let (entry, others) = context.perform(Carried::default(), detail, operation, None).await?;
-    Ok(described(context, &entry, &others))
+    let (entry, others, unreachable) = context.perform(Carried::default(), detail, operation, None).await?;
+    Ok(described(context, &entry, &others, unreachable))
 }
 
 /// Reads a key as the operation wants it.

@@ -12,8 +12,19 @@ use crate::dialect::KEY_ID;
 use crate::wire::Json;
 use crate::words::{self, word};
 
-/// `KeyMetadata`: `row` is the key as it is now, `entry` all that does not change with it, `others` its lineage's.
-pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, row: &KeyRow, others: &[KeyEntry]) {
+/// `KeyMetadata`: `row` is the key as it is now, `entry` all that does not change with it, `others` its
+/// lineage's. `unreachable` tells that its custom key store is not connected.
+pub(super) fn write(
+    json: &mut Json,
+    context: &Context<'_>,
+    entry: &KeyEntry,
+    row: &KeyRow,
+    others: &[KeyEntry],
+    unreachable: bool,
+) {
+    // One that is to be deleted stays so.
+    let unavailable = unreachable && matches!(row.state, KeyState::Active | KeyState::Suspended);
+    let state = if unavailable { "Unavailable" } else { words::key_state(row.state) };
     // A new replica is not of the request's region.
     let region = match *row.region == *context.region || row.multi_region.is_none() {
         true => Arc::clone(&context.region),
@@ -23,10 +34,10 @@ pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, ro
         .text("KeyId", entry.name(KEY_ID, &region).unwrap_or_default())
         .text("Arn", &entry.resource(context.dialect, &region))
         .time("CreationDate", row.created)
-        .flag("Enabled", row.state == KeyState::Active)
+        .flag("Enabled", row.state == KeyState::Active && !unavailable)
         .text("Description", &row.description)
         .text("KeyUsage", words::key_usage_word(entry.profile))
-        .text("KeyState", words::key_state(row.state));
+        .text("KeyState", state);
     if let KeyState::DestructionScheduled { at } = row.state {
         json.time("DeletionDate", at);
     }
@@ -34,6 +45,10 @@ pub(super) fn write(json: &mut Json, context: &Context<'_>, entry: &KeyEntry, ro
         json.number("PendingDeletionWindowInDays", days.into());
     }
     json.text("Origin", words::origin(row.origin)).text("KeyManager", "CUSTOMER");
+    if let Some(link) = &row.link {
+        let cluster = row.store.as_ref().and_then(|store| context.cluster_of(store));
+        json.text("CustomKeyStoreId", link).text_if("CloudHsmClusterId", cluster);
+    }
     write_spec(json, row.spec);
     write_algorithms(json, entry);
     replicas::write_configuration(json, context, entry, others);

@@ -6,7 +6,7 @@ mod data_keys;
 mod encrypt;
 mod grants;
 mod imports;
-mod key_stores;
+pub(crate) mod key_stores;
 mod keys;
 mod macs;
 mod metadata;
@@ -75,22 +75,22 @@ macro_rules! operations {
 
 operations! {
     CancelKeyDeletion, CancelKeyDestruction => keys::cancel_deletion;
-    ConnectCustomKeyStore, ConnectKeyStore => key_stores::refuse;
+    ConnectCustomKeyStore, ConnectKeyStore => key_stores::connect;
     CreateAlias, CreateAlias => aliases::create;
-    CreateCustomKeyStore, CreateKeyStore => key_stores::refuse;
+    CreateCustomKeyStore, CreateKeyStore => key_stores::create;
     CreateGrant, CreateGrant => grants::create;
     CreateKey, CreateKey => keys::create;
     Decapsulate, Decapsulate => agreements::decapsulate;
     Decrypt, Decrypt => encrypt::decrypt;
     DeleteAlias, DeleteAlias => aliases::delete;
-    DeleteCustomKeyStore, DeleteKeyStore => key_stores::refuse;
+    DeleteCustomKeyStore, DeleteKeyStore => key_stores::delete;
     DeleteImportedKeyMaterial, DeleteImportedKeyMaterial => imports::delete;
     DeriveSharedSecret, DeriveSharedSecret => agreements::derive;
-    DescribeCustomKeyStores, DescribeKeyStores => key_stores::refuse;
+    DescribeCustomKeyStores, DescribeKeyStores => key_stores::describe;
     DescribeKey, DescribeKey => keys::describe;
     DisableKey, DisableKey => keys::disable;
     DisableKeyRotation, DisableKeyRotation => rotation::disable;
-    DisconnectCustomKeyStore, DisconnectKeyStore => key_stores::refuse;
+    DisconnectCustomKeyStore, DisconnectKeyStore => key_stores::disconnect;
     EnableKey, EnableKey => keys::enable;
     EnableKeyRotation, EnableKeyRotation => rotation::enable;
     Encapsulate, Encapsulate => agreements::encapsulate;
@@ -125,7 +125,7 @@ operations! {
     TagResource, TagKey => tags::tag;
     UntagResource, UntagKey => tags::untag;
     UpdateAlias, UpdateAlias => aliases::update;
-    UpdateCustomKeyStore, UpdateKeyStore => key_stores::refuse;
+    UpdateCustomKeyStore, UpdateKeyStore => key_stores::update;
     UpdateKeyDescription, UpdateKeyDescription => keys::update_description;
     UpdatePrimaryRegion, UpdatePrimaryRegion => replicas::update_primary;
     Verify, Verify => sign::verify;

@@ -62,7 +62,7 @@ pub(super) async fn replicate(context: &Context<'_>, request: ReplicateRequest<'
     };
     let (replica, lineage) = context.perform(carried, detail, operation, None).await?;
     let mut json = Json::with_room(2048 + answered_policy.len());
-    json.object("ReplicaKeyMetadata", |json| metadata::write(json, context, &replica, &replica.row, &lineage))
+    json.object("ReplicaKeyMetadata", |json| metadata::write(json, context, &replica, &replica.row, &lineage, false))
         .text("ReplicaPolicy", &answered_policy);
     json.list("ReplicaTags", &answered_tags, |list, (key, value)| {
         list.item(|item| {

@@ -72,7 +72,7 @@ pub(super) async fn list(context: &Context<'_>, request: ListKeyRotationsRequest
     let page = listing.open(context, &[key, if all { "all" } else { "rotations" }])?;
     let operation = InspectLineage { key: context.key(key, Accepts::Keys).await?, action: context.operation.action() };
     let detail = vec![("keyId", key.to_owned())];
-    let (entry, others) = context.perform(Carried::default(), detail, operation, None).await?;
+    let (entry, others, _) = context.perform(Carried::default(), detail, operation, None).await?;
     let listed = |version: &&VersionRow| version.ordinal > page.after_number() && (all || rotated(version).is_some());
     let mut versions: Vec<&VersionRow> = entry.versions.iter().filter(listed).collect();
     let more = versions.len() > page.limit;

@@ -197,15 +197,9 @@ fn what_is_not_offered_is_refused_as_unsupported() {
     let [(_, derive, mut request), ..] = requests(&service);
     request["Recipient"] = json!({"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": "AA=="});
     assert_eq!(service.refused(derive, request), (unsupported.to_owned(), "Recipient is not supported.".to_owned()));
-    for operation in ["Connect", "Create", "Delete", "Disconnect", "Update"].map(|verb| format!("{verb}CustomKeyStore"))
-    {
-        let refusal = service.refused(&operation, json!({"CustomKeyStoreId": "cks-1234567890abcdef0"}));
-        assert_eq!(refusal, (unsupported.to_owned(), "Custom key stores are not supported.".to_owned()));
-    }
-    assert_eq!(service.refused("DescribeCustomKeyStores", json!({})).0, unsupported);
-    for member in ["CustomKeyStoreId", "XksKeyId"] {
-        assert_eq!(service.refused("CreateKey", json!({member: "x"})).0, unsupported);
-    }
+    assert_eq!(service.refused("CreateKey", json!({"XksKeyId": "x"})).0, unsupported);
+    let external = json!({"CustomKeyStoreName": "one", "CustomKeyStoreType": "EXTERNAL_KEY_STORE"});
+    assert_eq!(service.refused("CreateCustomKeyStore", external).0, unsupported);
 }
 
 #[test]

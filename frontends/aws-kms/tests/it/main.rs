@@ -13,6 +13,7 @@ mod authentication;
 mod encryption;
 mod grants;
 mod imports;
+mod key_stores;
 mod keys;
 mod names;
 mod refusals;

@@ -56,10 +56,9 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
     let key = service.key();
     let id = &key["KeyId"];
     for (operation, request) in [
-        ("CreateKey", json!({"Origin": "AWS_CLOUDHSM"})),
-        ("CreateKey", json!({"CustomKeyStoreId": "cks-1"})),
+        ("CreateKey", json!({"Origin": "EXTERNAL_KEY_STORE"})),
+        ("CreateKey", json!({"XksKeyId": "key"})),
         ("CreateKey", json!({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"})),
-        ("GenerateRandom", json!({"NumberOfBytes": 1, "CustomKeyStoreId": "cks-1"})),
         ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256", "Recipient": {"AttestationDocument": "AA=="}})),
         ("EnableKeyRotation", json!({"KeyId": service.key_of("HMAC_256", "GENERATE_VERIFY_MAC")["KeyId"]})),
     ] {

@@ -284,3 +284,16 @@ fn a_key_store_is_taken_and_each_mistake_in_one_is_named_with_its_line() {
     only(&with_store("pin =", "deadline_milliseconds = 120001\npin ="), 19, "120000");
     only(&problems(&format!("{GOOD}{STORE}{STORE}")), 22, "another key store");
 }
+
+#[test]
+fn a_key_store_is_a_cluster_to_the_accounts_that_are_named() {
+    const CLUSTER: &str = "pin = { credential = \"pin\" }\naws_kms = { cluster = \"cluster-abcdefghijk\", accounts = [\"111122223333\"] }";
+    let with = |from: &str, to: &str| with_store("pin = { credential = \"pin\" }", &CLUSTER.replace(from, to));
+    assert_eq!(with("", ""), Vec::<String>::new());
+    only(&with("abcdefghijk", "hsm"), 20, "11 to 16");
+    only(&with("\"111122223333\"", "\"1111\""), 20, "12 digits");
+    only(&with("\"111122223333\"", ""), 20, "12 digits");
+    let other = STORE.replace("\"hsm\"", "\"two\"").replace("pin = { credential = \"pin\" }", CLUSTER);
+    let two = format!("{GOOD}{}{other}", STORE.replace("pin = { credential = \"pin\" }", CLUSTER));
+    only(&problems(&two), 28, "another key store");
+}

@@ -1,0 +1,353 @@
+//! Links to key stores: a tenant's own name for a key store of the installation, in one region, with keys of its own in
+//! it. Made, changed, connected, disconnected and removed; keys made through one.
+//!
+//! While a link is not connected, no key that was made through it can be used and none can be made. Absent on purpose:
+//! which key stores a tenant may link to, which is the front end's to know, and any change of a key store itself.
+
+use std::sync::Arc;
+
+use strongroom_model::action::Action;
+use strongroom_model::id::TenantId;
+use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName};
+use strongroom_model::store::{Batch, Row, Table};
+use strongroom_secret::SecretBytes;
+
+use super::key::{CreateKey, make_resident};
+use super::principal::demands;
+use crate::catalog::KeyEntry;
+use crate::error::{EngineError, InputFault, LinkFault, Quota};
+use crate::operation::{Authorized, Demand, Halt, Operation, Outcome};
+use crate::rows::{self, LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
+use crate::workers::Ground;
+use crate::{keys, limits};
+
+/// A tenant's place for links.
+#[derive(Clone, Debug)]
+pub struct LinkPlace {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where.
+    pub region: Box<str>,
+}
+
+impl LinkPlace {
+    /// The links as they are now, with the row to replace if there is one.
+    fn read(&self, authorized: &Authorized<'_>) -> Result<(StoreLinksRow, Option<Row>), EngineError> {
+        let place = keys::store_links(self.tenant, &self.region);
+        let read = authorized.engine().catalog().snapshot()?.get(Table::StoreLink, &place)?;
+        let links = read.as_ref().map(|row| rows::decode("store links", &row.value)).transpose()?;
+        Ok((links.unwrap_or_default(), read))
+    }
+
+    /// One link as it is now, and all of them with the row to replace.
+    fn find(&self, authorized: &Authorized<'_>, id: &str) -> Result<(StoreLinkRow, StoreLinksRow, Row), EngineError> {
+        let (links, read) = self.read(authorized)?;
+        let found = links.link(id).cloned();
+        let missing = || EngineError::StoreLink(LinkFault::Missing { id: id.into() });
+        let (found, read) = found.zip(read).ok_or_else(missing)?;
+        Ok((found, links, read))
+    }
+}
+
+/// Makes a link, disconnected.
+pub struct CreateStoreLink {
+    /// Where.
+    pub place: LinkPlace,
+    /// Its identity, which the front end draws: 1 to 64 bytes.
+    pub id: String,
+    /// Its name, the tenant's only one in this region: 1 to 256 characters.
+    pub name: String,
+    /// The key store, which no other link of this place leads to; absent if the request named none that the tenant may have.
+    pub store: Option<KeyStoreName>,
+    /// What the request says that the store's certificates are checked by, kept to be shown.
+    pub certificate: String,
+}
+
+impl Operation for CreateStoreLink {
+    type Output = StoreLinkRow;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::CreateKeyStore, self.place.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<StoreLinkRow>, Halt> {
+        let (mut links, read) = self.place.read(authorized)?;
+        check_name(&self.name)?;
+        if !(1..=limits::LINK_ID_BYTES).contains(&self.id.len()) || self.certificate.len() > limits::CERTIFICATE_BYTES {
+            let problem = "must have an identity of 1 to 64 bytes and a certificate of 5000 at most";
+            return Err(EngineError::from(InputFault::Form { what: "the link", problem }).into());
+        }
+        let store = self.store.clone().ok_or(EngineError::StoreLink(LinkFault::NoStore))?;
+        authorized.engine().key_stores.get(&store).map_err(|_| EngineError::StoreLink(LinkFault::NoStore))?;
+        if links.links.iter().any(|link| link.name == self.name) {
+            return Err(EngineError::StoreLink(LinkFault::NameTaken).into());
+        }
+        if links.links.iter().any(|link| link.store == store) {
+            return Err(EngineError::StoreLink(LinkFault::StoreTaken).into());
+        }
+        if links.links.len() >= limits::STORE_LINKS {
+            return Err(EngineError::LimitExceeded(Quota::StoreLinks).into());
+        }
+        let link = StoreLinkRow {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            store,
+            state: LinkState::Disconnected,
+            failure: None,
+            created: authorized.now(),
+            certificate: self.certificate.clone(),
+        };
+        links.links.push(link.clone());
+        let mut batch = Batch::default();
+        let value = rows::encode(&links);
+        match &read {
+            Some(read) => batch.replace(Table::StoreLink, read, value),
+            None => batch.insert(Table::StoreLink, keys::store_links(self.place.tenant, &self.place.region), value),
+        }
+        Ok(Outcome::Change(batch, link))
+    }
+}
+
+/// Lists the links of a place, in the order in which they were made.
+pub struct ListStoreLinks {
+    /// Where.
+    pub place: LinkPlace,
+}
+
+impl Operation for ListStoreLinks {
+    type Output = Vec<StoreLinkRow>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::DescribeKeyStores, self.place.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Vec<StoreLinkRow>>, Halt> {
+        Ok(Outcome::Answer(self.place.read(authorized)?.0.links))
+    }
+}
+
+/// One change to a link.
+pub enum LinkEdit {
+    /// What a request to update says. Of a link that is connected only the name changes.
+    Update {
+        /// A new name, if it changes.
+        name: Option<String>,
+        /// Besides the name, something that needs the link to be disconnected.
+        more: bool,
+        /// The key store that the request names, if it names one, and if the tenant may have it; it must be the same.
+        store: Option<Option<KeyStoreName>>,
+    },
+    /// Lets go of it; nothing that was made through it can be used meanwhile.
+    Disconnect,
+    /// Removes it. It must be disconnected, and no key may have been made through it that is not destroyed.
+    Delete,
+}
+
+/// Changes a link.
+pub struct EditStoreLink {
+    /// Where.
+    pub place: LinkPlace,
+    /// Its identity.
+    pub id: String,
+    /// How.
+    pub edit: LinkEdit,
+}
+
+impl Operation for EditStoreLink {
+    type Output = ();
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let action = match self.edit {
+            LinkEdit::Update { .. } => Action::UpdateKeyStore,
+            LinkEdit::Disconnect => Action::DisconnectKeyStore,
+            LinkEdit::Delete => Action::DeleteKeyStore,
+        };
+        Ok(demands(action, self.place.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
+        let (link, mut links, read) = self.place.find(authorized, &self.id)?;
+        let forbidden = || EngineError::StoreLink(LinkFault::State { id: link.id.as_str().into(), state: link.state });
+        match (&self.edit, link.state) {
+            (LinkEdit::Update { .. }, LinkState::Failed)
+            | (LinkEdit::Update { more: true, .. }, LinkState::Connected)
+            | (LinkEdit::Disconnect, LinkState::Disconnected)
+            | (LinkEdit::Delete, LinkState::Connected | LinkState::Failed) => return Err(forbidden().into()),
+            (LinkEdit::Update { name, store, .. }, _) => {
+                match store {
+                    Some(None) => return Err(EngineError::StoreLink(LinkFault::NoStore).into()),
+                    Some(Some(other)) if *other != link.store => {
+                        return Err(EngineError::StoreLink(LinkFault::OtherStore).into());
+                    }
+                    _ => {}
+                }
+                let name = name.clone().unwrap_or_else(|| link.name.clone());
+                check_name(&name)?;
+                if links.links.iter().any(|other| other.name == name && other.id != link.id) {
+                    return Err(EngineError::StoreLink(LinkFault::NameTaken).into());
+                }
+                links.change(&self.id, |link| link.name = name);
+            }
+            (LinkEdit::Disconnect, _) => links.change(&self.id, |link| {
+                link.state = LinkState::Disconnected;
+                link.failure = None;
+            }),
+            (LinkEdit::Delete, LinkState::Disconnected) => {
+                let place = keys::keys_of_link(self.place.tenant, &self.place.region, &self.id);
+                // Whoever makes a key through it writes the links, too.
+                if !authorized.engine().catalog().snapshot()?.scan(Table::KeyByStoreLink, &place, None, 1)?.is_empty() {
+                    return Err(EngineError::StoreLink(LinkFault::HasKeys).into());
+                }
+                links.links.retain(|other| other.id != self.id);
+            }
+        }
+        let mut batch = Batch::default();
+        batch.replace(Table::StoreLink, &read, rows::encode(&links));
+        Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Connects a link: tries the key store with a passing key. One that can't serve leaves the link failed, which says why.
+pub struct ConnectStoreLink {
+    /// Where.
+    pub place: LinkPlace,
+    /// Its identity.
+    pub id: String,
+}
+
+impl Operation for ConnectStoreLink {
+    type Output = LinkState;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ConnectKeyStore, self.place.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<LinkState>, Halt> {
+        let (link, mut links, read) = self.place.find(authorized, &self.id)?;
+        match link.state {
+            LinkState::Connected => return Ok(Outcome::Answer(LinkState::Connected)),
+            LinkState::Failed => {
+                let id = link.id.as_str().into();
+                return Err(EngineError::StoreLink(LinkFault::State { id, state: link.state }).into());
+            }
+            LinkState::Disconnected => {}
+        }
+        let failure = match authorized.engine().key_stores.get(&link.store) {
+            Err(_) => Some(LinkFailure::NoStore),
+            Ok(store) => {
+                move_to(authorized, &link.store)?;
+                match store.probe(limits::OBJECT_DEADLINE) {
+                    Ok(()) => None,
+                    Err(KeyStoreError::Busy) => return Err(EngineError::from(KeyStoreError::Busy).into()),
+                    Err(error) => {
+                        tracing::warn!(store = %link.store, %error, "a key store could not be connected");
+                        Some(failure_of(&error))
+                    }
+                }
+            }
+        };
+        let state = if failure.is_some() { LinkState::Failed } else { LinkState::Connected };
+        links.change(&self.id, |link| (link.state, link.failure) = (state, failure));
+        let mut batch = Batch::default();
+        batch.replace(Table::StoreLink, &read, rows::encode(&links));
+        Ok(Outcome::Change(batch, state))
+    }
+}
+
+const fn failure_of(error: &KeyStoreError) -> LinkFailure {
+    match error {
+        KeyStoreError::WrongCredential => LinkFailure::Credential,
+        KeyStoreError::Unavailable { .. } | KeyStoreError::Timeout(_) | KeyStoreError::Busy => LinkFailure::Unreachable,
+        KeyStoreError::Refused
+        | KeyStoreError::NoObject(_)
+        | KeyStoreError::Unsupported { .. }
+        | KeyStoreError::TooLong { .. } => LinkFailure::Unfit,
+    }
+}
+
+/// Makes a key through a link that is connected.
+pub struct CreateLinkedKey {
+    /// The key, as for [`super::key::CreateResidentKey`].
+    pub key: CreateKey,
+    /// The link's identity, in the region of the key's name.
+    pub link: String,
+}
+
+impl CreateLinkedKey {
+    fn place(&self) -> LinkPlace {
+        LinkPlace { tenant: self.key.tenant, region: self.key.name.region.clone() }
+    }
+}
+
+impl Operation for CreateLinkedKey {
+    type Output = Arc<KeyEntry>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        self.key.demands()
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        let (link, _, read) = self.place().find(authorized, &self.link)?;
+        require_connected(&link)?;
+        move_to(authorized, &link.store)?;
+        // Written as it was: of a removal or disconnection at the same time, one sees the other.
+        let mut batch = Batch::default();
+        batch.replace(Table::StoreLink, &read, read.value.clone());
+        make_resident(authorized, &self.key, &link.store, Some(&self.link), batch)
+    }
+}
+
+/// Gives out random bytes of the key store that a link leads to.
+pub struct GenerateLinkedRandom {
+    /// Where.
+    pub place: LinkPlace,
+    /// The link's identity.
+    pub link: String,
+    /// 1 to [`limits::RANDOM_BYTES`].
+    pub bytes: usize,
+}
+
+impl Operation for GenerateLinkedRandom {
+    type Output = SecretBytes;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::GenerateRandom, self.place.tenant))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<SecretBytes>, Halt> {
+        let (link, _, _) = self.place.find(authorized, &self.link)?;
+        require_connected(&link)?;
+        if !(1..=limits::RANDOM_BYTES).contains(&self.bytes) {
+            let problem = "must lie between 1 and 1024";
+            return Err(EngineError::from(InputFault::Form { what: "the number of bytes", problem }).into());
+        }
+        let store = move_to(authorized, &link.store)?;
+        let mut drawn = vec![0; self.bytes];
+        store.random(&mut drawn, limits::OBJECT_DEADLINE)?;
+        Ok(Outcome::Answer(SecretBytes::take(drawn)))
+    }
+}
+
+fn require_connected(link: &StoreLinkRow) -> Result<(), EngineError> {
+    match link.state {
+        LinkState::Connected => Ok(()),
+        state => Err(EngineError::StoreLink(LinkFault::State { id: link.id.as_str().into(), state })),
+    }
+}
+
+/// The store, on one of its own threads.
+fn move_to<'a>(authorized: &Authorized<'a>, name: &KeyStoreName) -> Result<&'a dyn KeyStore, Halt> {
+    let stores = &authorized.engine().key_stores;
+    let store = stores.get(name)?;
+    match stores.ground(name) {
+        Some(wanted) if wanted > authorized.ground && authorized.ground < Ground::Heavy => Err(Halt::Move(wanted)),
+        _ => Ok(&**store),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), EngineError> {
+    match (1..=limits::LINK_NAME_CHARACTERS).contains(&name.chars().count()) {
+        true => Ok(()),
+        false => Err(InputFault::Form { what: "the link's name", problem: "must have 1 to 256 characters" }.into()),
+    }
+}
