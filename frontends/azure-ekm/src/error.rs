@@ -147,6 +147,7 @@ fn kind(error: &EngineError) -> Kind {
         | EngineError::RotationPending { .. }
         | EngineError::NothingPending { .. }
         | EngineError::NotPrimary { .. }
+        | EngineError::StoreLink(_)
         | EngineError::InvalidCursor
         | EngineError::DryRun => Kind::InternalError,
     }

@@ -5,7 +5,7 @@ import fnmatch
 from fidelity.requests import REQUESTS
 
 NO_STATE = "no state of a key forbids it (developer guide, key states)"
-STORES = "key stores are not there yet"
+STORES = "shown by test_boto3_custom_key_stores.py over a token; external key stores are not there yet"
 
 REASONS = [
     ("DependencyTimeoutException", ["GenerateRandom"], "it reads neither the store nor a root"),
