@@ -96,27 +96,43 @@ impl Client {
     ///
     /// # Errors
     /// When the connection breaks before the answer is there.
-    #[expect(clippy::disallowed_methods, reason = "signatures carry the time of the request")]
     pub fn kms(&mut self, operation: &str, body: &str) -> std::io::Result<Answer> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?.as_secs();
         let action = format!("TrentService.{operation}");
-        let headers = [("content-type", b"application/x-amz-json-1.1".as_slice()), ("x-amz-target", action.as_bytes())];
-        let request =
-            Request { method: "POST", path: "/", query: "", authority: &self.host, headers: headers.into_iter() };
+        self.post("kms", "/", "application/x-amz-json-1.1", Some(&action), body)
+    }
+
+    /// One call of the XKS proxy API, at its path.
+    ///
+    /// # Errors
+    /// When the connection breaks before the answer is there.
+    pub fn xks(&mut self, path: &str, body: &str) -> std::io::Result<Answer> {
+        self.post("kms-xks-proxy", path, "application/json", None, body)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "signatures carry the time of the request")]
+    fn post(
+        &mut self,
+        service: &str,
+        path: &str,
+        content: &str,
+        target: Option<&str>,
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?.as_secs();
+        let target = target.map(|target| ("x-amz-target", target));
+        let headers = || [("content-type", content)].into_iter().chain(target);
+        let signed = headers().map(|(name, value)| (name, value.as_bytes()));
+        let request = Request { method: "POST", path, query: "", authority: &self.host, headers: signed };
         let credentials = Credentials {
             access_key_id: &self.endpoint.access_key_id,
             secret_access_key: &self.secret,
             session_token: None,
         };
         let time = SigningTime::from_unix_seconds(i64::try_from(now).map_err(std::io::Error::other)?);
-        let signed = sign(&request, body.as_bytes(), &credentials, &self.endpoint.region, "kms", time);
+        let signed = sign(&request, body.as_bytes(), &credentials, &self.endpoint.region, service, time);
         let signed = signed.map_err(std::io::Error::other)?;
-        let mut text = format!(
-            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-target: {action}\r\ncontent-length: {}\r\n",
-            self.host,
-            body.len()
-        );
-        for (name, value) in signed.iter() {
+        let mut text = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", self.host, body.len());
+        for (name, value) in headers().chain(signed.iter()) {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");

@@ -27,7 +27,17 @@ pub(crate) fn xks(client: &Client<'_>, output: &mut Output<'_>, command: XksComm
 
 fn store(client: &Client<'_>, output: &mut Output<'_>, command: XksStoreCommand) -> Result<(), CliError> {
     let store: XksStore = match command {
-        XksStoreCommand::Create { of, name, region, aws_regions, prefix, policy, dry_run, reads_sample_proxy } => {
+        XksStoreCommand::Create {
+            of,
+            name,
+            region,
+            aws_regions,
+            prefix,
+            policy,
+            dry_run,
+            reads_sample_proxy,
+            key_store,
+        } => {
             let policy = policy.as_deref().map(policies::read).transpose()?;
             let make = CreateXksStore {
                 name,
@@ -37,6 +47,7 @@ fn store(client: &Client<'_>, output: &mut Output<'_>, command: XksStoreCommand)
                 policy,
                 dry_run,
                 reads_sample_proxy,
+                key_store,
             };
             client.tell(Endpoint::CreateXksStore, &[&of.tenant], &make)?
         }
@@ -149,8 +160,8 @@ fn aws_command(store: &XksStore, made: &NewAccessKey<'_>, host: &str, id: Option
 
 fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> Result<(), CliError> {
     let key: XksKey = match command {
-        XksKeyCommand::Create { of: XksStoreOf { of, store }, id } => {
-            let bind = BindXksKey { external_key_id: id, key: None, only: None };
+        XksKeyCommand::Create { of: XksStoreOf { of, store }, id, key_store } => {
+            let bind = BindXksKey { external_key_id: id, key: None, only: None, key_store };
             client.tell(Endpoint::BindXksKey, &[&of.tenant, &store], &bind)?
         }
         XksKeyCommand::Bind { of: XksStoreOf { of, store }, id, key, only } => {
@@ -159,14 +170,15 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> 
                 Only::Decrypt => "decrypt".to_owned(),
                 Only::Nothing => "nothing".to_owned(),
             });
-            let bind = BindXksKey { external_key_id: id, key: Some(key), only };
+            let bind = BindXksKey { external_key_id: id, key: Some(key), only, key_store: None };
             client.tell(Endpoint::BindXksKey, &[&of.tenant, &store], &bind)?
         }
         XksKeyCommand::List(XksStoreOf { of, store }) => {
             let keys: Vec<XksKey> = client.all(Endpoint::ListXksKeys, &[&of.tenant, &store])?;
-            return output.list(&keys, &["EXTERNAL KEY ID", "STATE", "ONLY", "KEY", "BOUND"], |key| {
-                let XksKey { external_key_id, key, state, only, created } = key.clone();
-                vec![external_key_id, state, only.unwrap_or_default(), key, created.to_string()]
+            return output.list(&keys, &["EXTERNAL KEY ID", "STATE", "ONLY", "KEY", "KEY STORE", "BOUND"], |key| {
+                let XksKey { external_key_id, key, state, only, key_store, created } = key.clone();
+                let (only, key_store) = (only.unwrap_or_default(), key_store.unwrap_or_default());
+                vec![external_key_id, state, only, key, key_store, created.to_string()]
             });
         }
         XksKeyCommand::Block { of: XksStoreOf { of, store }, id } => {
@@ -185,6 +197,7 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> 
         ("Key", key.key.clone()),
         ("State", key.state.clone()),
         ("Only", key.only.clone().unwrap_or_default()),
+        ("Key store", key.key_store.clone().unwrap_or_default()),
         ("Bound", key.created.to_string()),
     ];
     output.one(&key, &fields)

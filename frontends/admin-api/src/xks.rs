@@ -27,6 +27,9 @@ pub struct CreateXksStore {
     /// Whether it decrypts what AWS's sample proxy encrypted with keys imported from its token.
     #[serde(default)]
     pub reads_sample_proxy: bool,
+    /// The key store of the server's configuration that the key is made in by which its health is found out; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
 }
 
 /// Changes a key store; what is absent stays.
@@ -94,6 +97,9 @@ pub struct BindXksKey {
     /// What alone the key may be used for: `encrypt`, `decrypt` or `nothing`; both directions if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The key store of the server's configuration that a new key is made in, which it never leaves; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
 }
 
 /// A key in a key store.
@@ -108,6 +114,9 @@ pub struct XksKey {
     /// What alone it may be used for here, where that is not both directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The key store of the server's configuration that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
     /// When it was bound.
     pub created: Time,
 }

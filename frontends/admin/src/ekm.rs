@@ -72,6 +72,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         service,
         policy: (policy.to_owned(), asked.policy.unwrap_or_else(|| first.to_owned())),
         test_key,
+        store: None,
     };
     let row = context.perform_telling(create, detail).await?;
     Reply::created(&shown(context, &row)?)
@@ -187,7 +188,8 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         None => {
             let description = format!("{external_key_id} of key store {store}");
             let key = new_key_of(context, owner, name, description, kind)?;
-            let entry = context.perform_telling(CreateServiceKey { service: store, key, owner }, detail).await?;
+            let entry =
+                context.perform_telling(CreateServiceKey { service: store, key, store: None, owner }, detail).await?;
             let missing = || EngineError::from(Noun::Name(external_key_id.as_str().into()));
             (entry.names.first().cloned().ok_or_else(missing)?, entry)
         }

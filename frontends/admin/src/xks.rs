@@ -19,6 +19,7 @@ use strongroom_engine::{
     ServiceRow, service_reference,
 };
 use strongroom_model::id::{KeyId, TenantId};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::limits;
 use strongroom_model::name::Name;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -58,9 +59,11 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let test_key_name = names.test_key(&asked.name, engine.identifier()?);
     let mut detail = vec![("store", asked.name.clone()), ("region", asked.region.clone())];
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
+    let store = asked.key_store.as_deref().map(key_store).transpose()?;
+    detail.extend(asked.key_store.map(|store| ("key_store", store)));
     let description = format!("finds out the health of key store {}", asked.name);
     let key_name = bounded(tenant, asked.region.clone(), names.kind(), test_key_name)?;
-    let test_key = new_key(context, owner, key_name, description)?;
+    let test_key = new_key(context, owner, key_name, description, store.as_ref())?;
     let (policy, first) = names.first_policy();
     let service = ServiceRow {
         prefix: asked.prefix.unwrap_or_else(|| format!("{account}/{}", asked.name)),
@@ -83,19 +86,28 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         service,
         policy: (policy.to_owned(), asked.policy.unwrap_or_else(|| first.to_owned())),
         test_key,
+        store,
     };
     let row = context.perform_telling(create, detail).await?;
     Reply::created(&shown(context, names, &row)?)
 }
 
-/// An AES-256 key for derived authenticated encryption.
+/// A key store of the server's configuration.
+fn key_store(name: &str) -> Result<KeyStoreName, AdminError> {
+    let problem = "must be 1 to 64 of a-z, 0-9 and -";
+    KeyStoreName::new(name).ok_or(AdminError::Value { field: "key_store", problem })
+}
+
+/// An AES-256 key for authenticated encryption, to be made inside a key store if one is named.
 fn new_key(
     context: &Context<'_>,
     owner: &'static dyn Dialect,
     name: Name,
     description: String,
+    store: Option<&KeyStoreName>,
 ) -> Result<CreateKey, AdminError> {
-    new_key_of(context, owner, name, description, (KeySpec::Aes256, Usage::DerivedAead))
+    let key = new_key_of(context, owner, name, description, (KeySpec::Aes256, Usage::DerivedAead))?;
+    Ok(CreateKey { origin: if store.is_some() { Origin::Resident } else { key.origin }, ..key })
 }
 
 /// A key of this kind, for this use alone.
@@ -218,14 +230,19 @@ pub(crate) async fn delete_shown(
 }
 
 pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let BindXksKey { external_key_id, key, only } = context.body()?;
+    let BindXksKey { external_key_id, key, only, key_store: place } = context.body()?;
     let (owner, names) = language(context)?;
     let serves = only.as_deref().map(serves).transpose()?;
     let (tenant, row) = find(context, names).await?;
-    let detail = vec![("external_key_id", external_key_id.clone())];
+    let mut detail = vec![("external_key_id", external_key_id.clone())];
+    detail.extend(place.iter().map(|place| ("key_store", place.clone())));
+    let place = place.as_deref().map(key_store).transpose()?;
     let store = row.name.clone();
     let name = name(names, tenant, &row, &external_key_id)?;
     let (binding, entry) = match key {
+        Some(_) if place.is_some() => {
+            return Err(AdminError::Value { field: "key_store", problem: "is for a new key: leave key out" });
+        }
         Some(key) => {
             let bind = BindToService { service: store, name, key: key_id(&key)?, serves, owner };
             context.perform_telling(bind, detail).await?
@@ -235,8 +252,9 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         }
         None => {
             let description = format!("{external_key_id} of key store {store}");
-            let key = new_key(context, owner, name, description)?;
-            let entry = context.perform_telling(CreateServiceKey { service: store, key, owner }, detail).await?;
+            let key = new_key(context, owner, name, description, place.as_ref())?;
+            let create = CreateServiceKey { service: store, key, store: place, owner };
+            let entry = context.perform_telling(create, detail).await?;
             let missing = || EngineError::from(Noun::Name(external_key_id.as_str().into()));
             (entry.names.first().cloned().ok_or_else(missing)?, entry)
         }
@@ -362,6 +380,7 @@ fn key_shown(store: &str, binding: &BindingRow, entry: &KeyEntry) -> XksKey {
         key: binding.key.to_string(),
         state: state(entry.row.state).to_owned(),
         only: only.map(str::to_owned),
+        key_store: entry.row.store.as_ref().map(KeyStoreName::to_string),
         created: binding.created.into(),
     }
 }

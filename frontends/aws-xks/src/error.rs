@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use strongroom_engine::{EngineError, InputFault, Noun, Unavailable};
+use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 
@@ -128,9 +129,12 @@ const fn kind(error: &EngineError) -> Kind {
         EngineError::LimitExceeded(_)
         | EngineError::Unavailable(Unavailable::Busy | Unavailable::Root(RootError::Busy)) => Kind::Throttling,
         EngineError::Unsupported(_) => Kind::UnsupportedOperation,
-        EngineError::Unavailable(Unavailable::Deadline(_) | Unavailable::Root(RootError::Timeout(_))) => {
-            Kind::DependencyTimeout
-        }
+        // A token that is not asked because it did not answer before is one that does not answer.
+        EngineError::Unavailable(
+            Unavailable::Deadline(_)
+            | Unavailable::Root(RootError::Timeout(_))
+            | Unavailable::KeyStore(KeyStoreError::Unavailable { .. }),
+        ) => Kind::DependencyTimeout,
         EngineError::Unavailable(_)
         | EngineError::Internal(_)
         | EngineError::AlreadyExists(_)

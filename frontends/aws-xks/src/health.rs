@@ -1,8 +1,9 @@
 //! Health, found out by doing: a dedicated test key of the key store encrypts and decrypts on the way that every request
 //! goes, and every root of trust opens a domain key. The product asks for itself, so no policy of the key store has a say.
 //!
-//! What was found is told again for half a minute. A root that fails while the test key serves leaves keys that are in use
-//! usable for a while, and others not: that is degraded.
+//! What was found is told again for half a minute, unless a token's state changes. A root that fails while the test key
+//! serves leaves keys that are in use usable for a while, and others not: that is degraded. Where the test key is inside
+//! a token, it says how the tokens are, and nothing of the roots.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use strongroom_engine::operations::detached::{OpenDetached, SealDetached};
 use strongroom_engine::operations::service::{RootTried, TryRoots};
 use strongroom_engine::{Call, Engine, EngineError, InternalFault, KeyReference, Mode, SecretBytes};
 use strongroom_model::id::{KeyId, PrincipalId, TenantId};
+use strongroom_model::key_store::{KeyStoreName, MemberHealth, MemberState};
 use tokio::time::{Instant, timeout_at};
 
 use crate::dialect::XksDialect;
@@ -49,6 +51,19 @@ pub(crate) struct Health(Mutex<HashMap<PrincipalId, Kept>>);
 struct Kept {
     until: Instant,
     told: Bytes,
+    /// The key store that the test key is inside, and how its tokens were.
+    inside: Option<(KeyStoreName, Vec<MemberState>)>,
+}
+
+/// What was found out now.
+#[derive(Default)]
+struct Found {
+    /// Empty where that could not be found out.
+    roots: Vec<RootTried>,
+    /// How long the test key took; nothing where it did not serve.
+    tested: Option<Duration>,
+    /// The key store that the test key is inside, and its tokens.
+    inside: Option<(KeyStoreName, Vec<MemberHealth>)>,
 }
 
 impl Health {
@@ -62,45 +77,69 @@ impl Health {
         deadline: Instant,
     ) -> Bytes {
         let now = Instant::now();
-        if let Some(kept) = self.0.lock().get(&store).filter(|kept| kept.until > now) {
+        let holds = |kept: &&Kept| {
+            let inside = kept.inside.as_ref();
+            kept.until > now
+                && inside.is_none_or(|(name, states)| member_states(&members(&xks.engine, name)) == *states)
+        };
+        if let Some(kept) = self.0.lock().get(&store).filter(holds) {
             return kept.told.clone();
         }
         // What is left of the time goes to the answer and its record.
         let until = now + deadline.saturating_duration_since(now) / 4 * 3;
-        let (roots, tested) = find_out(&xks.engine, xks.dialect, tenant, test_key, until).await;
-        let told = answer(&statuses(&roots, tested));
-        let keep = if tested.is_some() { limits::HEALTH_KEPT } else { limits::HEALTH_UNKNOWN_KEPT };
+        let found = find_out(&xks.engine, xks.dialect, tenant, test_key, until).await;
+        let told = answer(&statuses(&found));
+        let keep = if found.tested.is_some() { limits::HEALTH_KEPT } else { limits::HEALTH_UNKNOWN_KEPT };
+        let inside = found.inside.map(|(name, members)| (name, member_states(&members)));
         let mut kept = self.0.lock();
         if kept.len() >= limits::HEALTH_STORES {
             kept.retain(|_, kept| kept.until > now);
         }
         if kept.len() < limits::HEALTH_STORES {
-            kept.insert(store, Kept { until: Instant::now() + keep, told: told.clone() });
+            kept.insert(store, Kept { until: Instant::now() + keep, told: told.clone(), inside });
         }
         told
     }
 }
 
-/// How the roots are, and how long the test key took; nothing where either could not be found out.
+/// The tokens of a key store, none where it is not configured.
+fn members(engine: &Engine, name: &KeyStoreName) -> Vec<MemberHealth> {
+    let store = engine.key_stores().iter().find(|store| store.describe().name == *name);
+    store.map(|store| store.health()).unwrap_or_default()
+}
+
+fn member_states(members: &[MemberHealth]) -> Vec<MemberState> {
+    members.iter().map(|member| member.state).collect()
+}
+
+/// Tries the roots and the test key, neither of which waits for the other.
 async fn find_out(
     engine: &Arc<Engine>,
     dialect: &'static XksDialect,
     tenant: TenantId,
     test_key: KeyId,
     until: Instant,
-) -> (Vec<RootTried>, Option<Duration>) {
+) -> Found {
     let began = Instant::now();
-    let tested = match timeout_at(until, try_key(engine, dialect, test_key)).await {
-        Ok(Ok(())) => Some(began.elapsed()),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the test key of a key store does not serve");
-            None
+    let testing = async {
+        match timeout_at(until, try_key(engine, dialect, test_key)).await {
+            Ok(Ok(())) => Some(began.elapsed()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the test key of a key store does not serve");
+                None
+            }
+            Err(_) => None,
         }
-        Err(_) => None,
     };
     let call = Call::internal("health", Operation::Health.name(), dialect);
-    let roots = timeout_at(until, engine.perform(call, TryRoots { tenant }, Mode::Run)).await;
-    (roots.ok().and_then(Result::ok).unwrap_or_default(), tested)
+    let trying = timeout_at(until, engine.perform(call, TryRoots { tenant, key: test_key }, Mode::Run));
+    let (tested, tried) = tokio::join!(testing, trying);
+    let (roots, name) = tried.ok().and_then(Result::ok).unwrap_or_default();
+    let inside = name.map(|name| {
+        let members = members(engine, &name);
+        (name, members)
+    });
+    Found { roots, tested, inside }
 }
 
 /// Encrypts and decrypts, as the key store would.
@@ -127,19 +166,41 @@ async fn try_key(engine: &Arc<Engine>, dialect: &'static XksDialect, test_key: K
     }
 }
 
-/// Each root with how it is.
-fn statuses(roots: &[RootTried], tested: Option<Duration>) -> Vec<(String, String, Status)> {
-    let status = |serves: bool| match tested {
+/// Each root and token with how it is: id, model, status.
+fn statuses(found: &Found) -> Vec<(String, String, Status)> {
+    // How the test key fared, as far as something serves at all.
+    let test = |serves: bool| match found.tested {
         None => Status::Unavailable,
         Some(took) if !serves || took > limits::HEALTH_SLOW => Status::Degraded,
         Some(_) => Status::Active,
     };
-    if roots.is_empty() {
+    if found.roots.is_empty() {
         // Not even the roots could be asked for.
-        return vec![(PRODUCT.to_owned(), MODEL.to_owned(), status(false))];
+        return vec![(PRODUCT.to_owned(), MODEL.to_owned(), test(false))];
     }
-    let node = |root: &RootTried| (root.id.to_string(), root.kind.clone(), status(root.serves));
-    roots.iter().take(limits::HEALTH_NODES).map(node).collect()
+    let root = |root: &RootTried| {
+        let status = match (&found.inside, root.serves) {
+            (None, serves) => test(serves),
+            (Some(_), true) => Status::Active,
+            (Some(_), false) => Status::Degraded,
+        };
+        (root.id.to_string(), root.kind.clone(), status)
+    };
+    let tokens = found.inside.iter().flat_map(|(name, members)| {
+        let token = move |(index, member): (usize, &MemberHealth)| {
+            let status = match member.state {
+                MemberState::Up => test(true),
+                MemberState::Degraded => test(false),
+                MemberState::Down => Status::Unavailable,
+            };
+            (format!("{name}-{index}"), "pkcs11".to_owned(), status)
+        };
+        members.iter().enumerate().map(token)
+    });
+    let lost = found.inside.iter().filter(|(_, members)| members.is_empty());
+    let lost = lost.map(|(name, _)| (name.to_string(), "not configured".to_owned(), Status::Unavailable));
+    // What the test key is inside of first, since there is room for so many alone.
+    tokens.chain(lost).chain(found.roots.iter().map(root)).take(limits::HEALTH_NODES).collect()
 }
 
 fn answer(nodes: &[(String, String, Status)]) -> Bytes {
@@ -161,7 +222,7 @@ mod tests {
     fn degraded_and_unavailable_are_told_apart() {
         let root = |serves| RootTried { id: RootId::from_bytes([1; 16]), kind: "pkcs11".to_owned(), serves };
         let told = |roots: &[RootTried], tested| {
-            let statuses = statuses(roots, tested);
+            let statuses = statuses(&Found { roots: roots.to_vec(), tested, inside: None });
             statuses.iter().map(|(_, _, status)| status.word()).collect::<Vec<_>>()
         };
         let fast = Some(Duration::from_millis(1));
@@ -171,5 +232,42 @@ mod tests {
         assert_eq!(told(&[root(true), root(false)], None), ["UNAVAILABLE", "UNAVAILABLE"]);
         assert_eq!(told(&[], fast), ["DEGRADED"]);
         assert_eq!(told(&[], None), ["UNAVAILABLE"]);
+    }
+
+    #[test]
+    fn tokens_are_as_they_are_and_as_the_test_key_inside_them_fared_and_roots_stand_for_themselves() {
+        let roots = [true, false].map(|serves| RootTried {
+            id: RootId::from_bytes([1; 16]),
+            kind: "software".to_owned(),
+            serves,
+        });
+        let told = |states: &[MemberState], tested| {
+            let member = |state: &MemberState| MemberHealth {
+                location: String::new(),
+                state: *state,
+                lasting: Duration::ZERO,
+                last_error: None,
+            };
+            let inside = Some((KeyStoreName::new("hsm").unwrap(), states.iter().map(member).collect()));
+            let statuses = statuses(&Found { roots: roots.to_vec(), tested, inside });
+            statuses.iter().map(|(id, _, status)| (id[..5].to_owned(), status.word())).collect::<Vec<_>>()
+        };
+        let expected = |tokens: &[(&str, &'static str)]| {
+            let roots = [("01010", "ACTIVE"), ("01010", "DEGRADED")];
+            tokens.iter().chain(&roots).map(|(id, word)| ((*id).to_owned(), *word)).collect::<Vec<_>>()
+        };
+        let fast = Some(Duration::from_millis(1));
+        let states = [MemberState::Up, MemberState::Degraded, MemberState::Down];
+        let served = [("hsm-0", "ACTIVE"), ("hsm-1", "DEGRADED"), ("hsm-2", "UNAVAILABLE")];
+        assert_eq!(told(&states, fast), expected(&served));
+        let slow = told(&states[..1], Some(Duration::from_millis(101)));
+        assert_eq!(slow, expected(&[("hsm-0", "DEGRADED")]));
+        assert_eq!(told(&states[..2], None), expected(&[("hsm-0", "UNAVAILABLE"), ("hsm-1", "UNAVAILABLE")]));
+        let gone = statuses(&Found {
+            roots: roots.to_vec(),
+            tested: None,
+            inside: Some((KeyStoreName::new("hsm").unwrap(), Vec::new())),
+        });
+        assert_eq!((gone[0].0.as_str(), gone[0].2), ("hsm", Status::Unavailable));
     }
 }

@@ -13,3 +13,4 @@ mod serving;
 mod setting_up;
 mod xks;
 mod xks_client;
+mod xks_resident;

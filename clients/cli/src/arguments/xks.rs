@@ -96,6 +96,9 @@ pub enum XksStoreCommand {
         /// Decrypt what AWS's sample proxy encrypted with keys imported from its token.
         #[arg(long)]
         reads_sample_proxy: bool,
+        /// A key store of the server's configuration, such as an HSM: its health is found out with a key inside it.
+        #[arg(long, value_name = "NAME")]
+        key_store: Option<String>,
     },
     /// List a tenant's key stores.
     List(TenantOf),
@@ -203,6 +206,9 @@ pub enum XksKeyCommand {
         /// What AWS is to call it: 1 to 128 letters, digits and ._-
         #[arg(value_name = "EXTERNAL_KEY_ID")]
         id: String,
+        /// A key store of the server's configuration, such as an HSM: the key is made there and never leaves it.
+        #[arg(long, value_name = "NAME")]
+        key_store: Option<String>,
     },
     /// Give a key that there is to a key store.
     Bind {

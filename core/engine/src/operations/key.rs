@@ -164,6 +164,20 @@ impl Operation for CreateResidentKey {
     }
 }
 
+impl CreateKey {
+    /// Makes it, inside a key store if one is named.
+    pub(crate) fn run_in(
+        &self,
+        authorized: &Authorized<'_>,
+        store: Option<&KeyStoreName>,
+    ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        match store {
+            Some(store) => make_resident(authorized, self, store, None, Batch::default()),
+            None => self.run(authorized),
+        }
+    }
+}
+
 /// Makes a key inside a key store, on a thread of that store's, through a link if there is one; `batch` has what else is
 /// to hold.
 pub(super) fn make_resident(

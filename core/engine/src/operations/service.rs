@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::id::{KeyId, RootId, TenantId};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Row, Table};
+use strongroom_model::usage::UsageProfile;
 use strongroom_policy::{Document, Kind as DocumentKind};
 
 use super::key::{CreateKey, bind_serving};
@@ -42,6 +44,8 @@ pub struct CreateService {
     pub policy: (String, String),
     /// The key that its health is found out with.
     pub test_key: CreateKey,
+    /// Inside which key store that key is made, if in any.
+    pub store: Option<KeyStoreName>,
 }
 
 impl Operation for CreateService {
@@ -51,6 +55,10 @@ impl Operation for CreateService {
         let mut all = demands(Action::ManagePrincipals, self.tenant);
         all.extend(self.test_key.demands()?);
         Ok(all)
+    }
+
+    fn store(&self) -> Option<&KeyStoreName> {
+        self.store.as_ref()
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
@@ -65,7 +73,7 @@ impl Operation for CreateService {
             let taken = Noun::Name(format!("/{}", self.service.prefix).into());
             return Err(EngineError::AlreadyExists(taken).into());
         }
-        let Outcome::Change(mut batch, key) = self.test_key.run(authorized)? else {
+        let Outcome::Change(mut batch, key) = self.test_key.run_in(authorized, self.store.as_ref())? else {
             return Err(EngineError::Unsupported("a test key that is not made").into());
         };
         let kind = Kind::Service(ServiceRow { test_key: key.row.id, ..self.service.clone() });
@@ -201,6 +209,8 @@ pub struct CreateServiceKey {
     pub service: String,
     /// The key, by the name that binds it, as for [`BindToService`].
     pub key: CreateKey,
+    /// Inside which key store it is made, if in any.
+    pub store: Option<KeyStoreName>,
     /// The front end that serves it.
     pub owner: &'static dyn Dialect,
 }
@@ -215,17 +225,26 @@ impl Operation for CreateServiceKey {
         Ok(all)
     }
 
+    fn store(&self) -> Option<&KeyStoreName> {
+        self.store.as_ref()
+    }
+
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let name = &self.key.name;
         if find_name(authorized, name)?.is_some() {
             return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());
         }
-        let (mut batch, made) = match self.key.run(authorized)? {
+        // All that can be refused is, before anything is made in a key store.
+        let mut of_service = Batch::default();
+        for_service(authorized, &self.service, name, &mut of_service)?;
+        let profile = UsageProfile::new(&self.key.usages, self.key.spec).map_err(InputFault::Profile)?;
+        check_form(self.owner, profile, name)?;
+        let (mut batch, made) = match self.key.run_in(authorized, self.store.as_ref())? {
             Outcome::Change(batch, made) => (batch, made),
             answered @ Outcome::Answer(_) => return Ok(answered),
         };
-        check_form(self.owner, made.profile, name)?;
-        for_service(authorized, &self.service, name, &mut batch)?;
+        batch.preconditions.extend(of_service.preconditions);
+        batch.changes.extend(of_service.changes);
         Ok(Outcome::Change(batch, made))
     }
 }
@@ -269,10 +288,12 @@ impl Operation for ListServiceKeys {
     }
 }
 
-/// Finds out which roots of trust open a tenant's domain key now.
+/// Finds out which roots of trust open a tenant's domain key now, and which key store a key is in.
 pub struct TryRoots {
     /// Which tenant.
     pub tenant: TenantId,
+    /// Which key.
+    pub key: KeyId,
 }
 
 /// How a root of trust met [`TryRoots`].
@@ -287,14 +308,16 @@ pub struct RootTried {
 }
 
 impl Operation for TryRoots {
-    type Output = Vec<RootTried>;
+    /// Each root, and the key store that the key is in, if in any.
+    type Output = (Vec<RootTried>, Option<KeyStoreName>);
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         Ok(vec![Demand { action: Action::ReadRoots, target: Target::Installation, purpose: Purpose::Inspect }])
     }
 
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Vec<RootTried>>, Halt> {
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
         let engine = authorized.engine();
+        let store = engine.catalog().load_key(self.key)?.row.store;
         let (tenant, _) = engine.catalog().load_tenant(self.tenant)?;
         let place = keys::domain_key(self.tenant, tenant.domain_key);
         let row = engine.catalog().snapshot()?.get(Table::DomainKey, &place)?;
@@ -306,7 +329,7 @@ impl Operation for TryRoots {
             };
             RootTried { id: known.id, kind: known.kind, serves: root.is_some_and(|root| opens(&*root)) }
         });
-        Ok(Outcome::Answer(tried.collect()))
+        Ok(Outcome::Answer((tried.collect(), store)))
     }
 }
 

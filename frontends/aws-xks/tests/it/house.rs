@@ -231,6 +231,7 @@ pub(crate) fn store(test: &TestEngine, name: &str, prefix: &str) -> Result<Princ
         service,
         policy: ("policy".to_owned(), DIALECT.first_policy().1.to_owned()),
         test_key: key_of(test, &DIALECT.test_key(name, [7; 16])),
+        store: None,
     };
     test.run(&test.root(), create)
 }
@@ -248,7 +249,7 @@ pub(crate) fn credential(test: &TestEngine, store: &str, shown: &str, secret: &s
 
 pub(crate) fn new_key(test: &TestEngine, store: &str, id: &str) -> Arc<KeyEntry> {
     let key = key_of(test, &external_key_name(store, id));
-    test.run(&test.root(), CreateServiceKey { service: store.to_owned(), key, owner: *DIALECT }).unwrap()
+    test.run(&test.root(), CreateServiceKey { service: store.to_owned(), key, store: None, owner: *DIALECT }).unwrap()
 }
 
 pub(crate) fn bind(

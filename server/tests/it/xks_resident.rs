@@ -1,0 +1,231 @@
+//! An external key store whose keys are inside a token: made by the command line, asked over TLS, and what is told and
+//! answered while the token is slow or hangs.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use strongroom_pkcs11_shim::Faults;
+use strongroom_testkit::client::{Answer, Client};
+use strongroom_testkit::server::Served;
+use strongroom_testkit::softhsm::Token;
+
+use crate::house::{ACCOUNT, House, Key};
+
+/// When AWS KMS gives up.
+const GIVES_UP: Duration = Duration::from_millis(250);
+/// Longest wait for a token to be well again.
+const PATIENCE: Duration = Duration::from_secs(60);
+const CALLERS: usize = 64;
+const DATA: &[u8] = b"project=nile";
+
+/// An installation with a key store over a token that fails as it is told.
+struct Rig {
+    house: House,
+    faults: Faults,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut house = House::new();
+        let tokens = house.path("softhsm");
+        std::fs::create_dir(&tokens).unwrap();
+        let token = Token::new(&tokens, "resident");
+        let faults = Faults::new(&tokens);
+        house.environment = vec![token.environment(), ("PIN".into(), Token::PIN.into())];
+        house.environment.extend(faults.environment(&Token::module()));
+        let store = format!(
+            "[[key_store]]\nname = \"hsm\"\nkind = \"pkcs11\"\nmodule = \"{}\"\ntokens = [{{ label = \"resident\" }}]\n\
+             pin = {{ environment = \"PIN\" }}\n",
+            strongroom_pkcs11_shim::library().unwrap().display()
+        );
+        house.configure(&format!("{}{store}", house.software_root("root")));
+        house.init();
+        Self { house, faults }
+    }
+
+    fn xks(&self, line: &str) -> Value {
+        self.house.done(&format!("xks {line} --tenant {ACCOUNT}"))
+    }
+
+    /// A running server, and a credential of a key store with the key `resident` in the token and the key `wrapped`.
+    fn serve(&self) -> (Served, Key) {
+        let served = self.house.serve();
+        self.xks("store create prod --region us-east-1 --key-store hsm");
+        let made = self.xks("key create --store prod resident --key-store hsm");
+        assert_eq!(made["key_store"], "hsm");
+        assert_eq!(self.xks("key create --store prod wrapped")["key_store"], Value::Null);
+        let made = self.xks("credential create --store prod --host xks.example.com");
+        let told = |name: &str| made[name].as_str().unwrap().to_owned();
+        (served, Key { id: told("access_key_id"), secret: told("secret_access_key") })
+    }
+}
+
+/// A connection of AWS KMS.
+struct Caller(Client);
+
+impl Caller {
+    fn new(rig: &Rig, served: &Served, key: &Key) -> Self {
+        Self(rig.house.client(served, key))
+    }
+
+    fn ask(&mut self, call: &str, mut body: Value) -> Answer {
+        body["requestMetadata"] = json!({
+            "awsPrincipalArn": "arn:aws:iam::123456789012:user/Alice", "kmsOperation": "Encrypt",
+            "kmsRequestId": "4112f4d6-db54-4af4-ae30-c55a22a8dfae",
+            "kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        });
+        self.0.xks(&format!("/{ACCOUNT}/prod/kms/xks/v1/{call}"), &body.to_string()).unwrap()
+    }
+
+    /// Encrypts with an integrity value.
+    fn encrypt(&mut self, key: &str) -> Answer {
+        let body = json!({
+            "plaintext": STANDARD.encode("Hello World!"), "encryptionAlgorithm": "AES_GCM",
+            "additionalAuthenticatedData": STANDARD.encode(DATA), "ciphertextDataIntegrityValueAlgorithm": "SHA_256",
+        });
+        self.ask(&format!("keys/{key}/encrypt"), body)
+    }
+
+    fn decrypt(&mut self, key: &str, encrypted: &Answer, data: &[u8]) -> Answer {
+        let mut body = json!({"encryptionAlgorithm": "AES_GCM", "additionalAuthenticatedData": STANDARD.encode(data)});
+        for member in ["ciphertext", "initializationVector", "authenticationTag", "ciphertextMetadata"] {
+            body[member] = encrypted.text(member).into();
+        }
+        self.ask(&format!("keys/{key}/decrypt"), body)
+    }
+
+    fn metadata(&mut self, key: &str) -> Answer {
+        self.ask(&format!("keys/{key}/metadata"), json!({}))
+    }
+
+    /// Each node's model and state.
+    fn health(&mut self) -> Vec<(String, String)> {
+        let told = self.ask("health", json!({}));
+        assert_eq!(told.status, 200, "{}", told.body);
+        let word = |node: &Value, name: &str| node[name].as_str().unwrap().to_owned();
+        let nodes = told.json()["ekmFleetDetails"].as_array().unwrap().clone();
+        nodes.iter().map(|node| (word(node, "model"), word(node, "healthStatus"))).collect()
+    }
+}
+
+fn error(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.json()["errorName"].as_str().unwrap_or_default().to_owned())
+}
+
+fn serves(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Asks until it holds.
+#[expect(clippy::disallowed_methods, reason = "how a token is doing can only be asked, again and again")]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_key_in_a_token_encrypts_with_an_integrity_value_decrypts_and_is_disabled_like_any_other() {
+    let rig = Rig::new();
+    let (served, key) = rig.serve();
+    let mut caller = Caller::new(&rig, &served, &key);
+    let told = caller.metadata("resident").json();
+    assert_eq!(told, json!({"keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED"}));
+    let encrypted = caller.encrypt("resident");
+    serves(&encrypted);
+    let part = |name| STANDARD.decode(encrypted.text(name)).unwrap();
+    // It names the material, and nothing else (docs/formats/detached.md).
+    assert_eq!((part("ciphertextMetadata").len(), part("ciphertextMetadata")[0]), (5, 2));
+    assert_eq!((part("initializationVector").len(), part("authenticationTag").len()), (12, 16));
+    assert_eq!(part("ciphertextDataIntegrityValue").len(), 32);
+    assert_eq!(caller.decrypt("resident", &encrypted, DATA).text("plaintext"), STANDARD.encode("Hello World!"));
+    let invalid = (400, "InvalidCiphertextException".to_owned());
+    assert_eq!(error(&caller.decrypt("resident", &encrypted, b"project=rhine")), invalid);
+    assert_eq!(error(&caller.decrypt("wrapped", &encrypted, DATA)), invalid);
+
+    // The kill switch of the key, as everywhere else.
+    assert_eq!(rig.xks("key list --store prod")["items"][0]["key_store"], "hsm");
+    rig.xks("key block --store prod resident");
+    let disabled = (400, "InvalidStateException".to_owned());
+    assert_eq!(error(&caller.encrypt("resident")), disabled);
+    assert_eq!(error(&caller.decrypt("resident", &encrypted, DATA)), disabled);
+    assert_eq!(caller.metadata("resident").text("keyStatus"), "DISABLED");
+    rig.xks("key unblock --store prod resident");
+    serves(&caller.decrypt("resident", &encrypted, DATA));
+
+    // No key store of that name; and a key that there is stays where it is.
+    let refused = |line: &str| rig.house.refused(&format!("xks {line} --tenant {ACCOUNT}"));
+    let unknown = refused("key create --store prod elsewhere --key-store vault");
+    assert!(unknown.contains("key store"), "{unknown}");
+    served.stop();
+}
+
+#[test]
+fn while_a_token_hangs_its_keys_time_out_others_serve_health_tells_it_and_all_heals_by_itself() {
+    let rig = Rig::new();
+    let (served, key) = rig.serve();
+    let mut caller = Caller::new(&rig, &served, &key);
+    serves(&caller.encrypt("resident"));
+    let [token, root] = <[_; 2]>::try_from(caller.health()).unwrap();
+    assert_eq!((token.0.as_str(), root), ("pkcs11", ("software".into(), "ACTIVE".into())));
+    // Degraded where the machine was busy for a tenth of a second.
+    assert!(["ACTIVE", "DEGRADED"].contains(&token.1.as_str()), "{token:?}");
+
+    rig.faults.set("* * hang").unwrap();
+    let timed = |caller: &mut Caller, key: &str| {
+        let begun = Instant::now();
+        (caller.encrypt(key), begun.elapsed())
+    };
+    for _ in 0..12 {
+        let (answer, took) = timed(&mut caller, "resident");
+        assert_eq!(error(&answer), (503, "DependencyTimeoutException".to_owned()), "{}", answer.body);
+        assert!(took < GIVES_UP, "{took:?}");
+        serves(&timed(&mut caller, "wrapped").0);
+        serves(&caller.metadata("resident"));
+    }
+    let down = [("pkcs11", "UNAVAILABLE"), ("software", "ACTIVE")].map(|(model, word)| (model.into(), word.into()));
+    assert_eq!(caller.health(), down);
+
+    rig.faults.set("").unwrap();
+    eventually("the key serves again", || caller.encrypt("resident").status == 200);
+    eventually("health tells it", || caller.health().iter().all(|(_, status)| status == "ACTIVE"));
+    served.stop();
+}
+
+#[test]
+fn a_token_of_five_milliseconds_a_call_keeps_no_one_of_many_callers_waiting_longer_than_the_cloud_does() {
+    let rig = Rig::new();
+    let (served, key) = rig.serve();
+    rig.faults.set("C_Encrypt * delay 5\nC_Decrypt * delay 5").unwrap();
+    let all = std::sync::Barrier::new(CALLERS);
+    let took: Vec<(u16, Duration)> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let mut caller = Caller::new(&rig, &served, &key);
+                let all = &all;
+                scope.spawn(move || {
+                    // The connections of a key store are there already.
+                    serves(&caller.metadata("resident"));
+                    all.wait();
+                    let call = |_| {
+                        let begun = Instant::now();
+                        (caller.encrypt("resident").status, begun.elapsed())
+                    };
+                    (0..10).map(call).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    });
+    let served_calls = took.iter().filter(|(status, _)| *status == 200).count();
+    let longest = took.iter().map(|(_, took)| *took).max().unwrap();
+    assert!(longest < GIVES_UP, "{longest:?}, {served_calls} of {} served", took.len());
+    // What is refused is refused in time, and is not all of it.
+    assert!(took.iter().all(|(status, _)| matches!(status, 200 | 429 | 503)), "{took:?}");
+    assert!(served_calls * 10 > took.len(), "{served_calls} of {}", took.len());
+    served.stop();
+}
