@@ -224,7 +224,9 @@ impl House {
 
     pub(crate) fn key(&self, id: &str, spec: KeySpec) -> Arc<KeyEntry> {
         let key = key_of(&self.test, &external_key_name("one", id), spec);
-        self.test.run(&self.test.root(), CreateServiceKey { service: "one".to_owned(), key, owner: *DIALECT }).unwrap()
+        self.test
+            .run(&self.test.root(), CreateServiceKey { service: "one".to_owned(), key, store: None, owner: *DIALECT })
+            .unwrap()
     }
 
     pub(crate) fn bind(&self, id: &str, key: KeyId, serves: Option<Serves>) -> Result<(), EngineError> {
@@ -300,6 +302,7 @@ pub(crate) fn store_of(test: &TestEngine, name: &str, prefix: &str, kind: Option
         service,
         policy: ("policy".to_owned(), DIALECT.first_policy().1.to_owned()),
         test_key: key_of(test, &DIALECT.test_key(name, [7; 16]), KeySpec::Aes256),
+        store: None,
     };
     test.run(&test.root(), create).map(drop)
 }
