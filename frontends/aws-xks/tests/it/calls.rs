@@ -1,13 +1,23 @@
 //! The four calls, when all is well.
 
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use strongroom_audit::hash::Hash;
+use strongroom_engine::operations::import::{GetImportParameters, ImportMaterial};
 use strongroom_engine::operations::key::{Edit, EditKey};
 use strongroom_engine::operations::rotation::RotateKey;
-use strongroom_engine::{KeyReference, RotationCause, Serves};
+use strongroom_engine::operations::service::UpdateService;
+use strongroom_engine::{KeyEntry, KeyReference, RotationCause, Serves};
+use strongroom_model::algorithm::ImportWrapping;
+use strongroom_model::spec::KeySpec;
+use strongroom_model::usage::Usage;
+use strongroom_testkit::engine::{TestEngine, by_name, wrapped_for_import};
 
-use crate::house::{House, KEY, PREFIX, Signing, bind, credential, metadata, new_key, store};
+use crate::house::{House, KEY, PREFIX, Signing, bind, credential, encrypt_body, merged, metadata, new_key, store};
 
 const AAD: &str = "cHJvamVjdD1uaWxlLGRlcGFydG1lbnQ9bWFya2V0aW5n";
 
@@ -152,4 +162,87 @@ fn unknown_operations_members_and_callers_of_awss_own_are_no_fault() {
         let answer = house.encrypt(json!({ "requestMetadata": metadata, "attestation": [1, 2, 3] }));
         assert_eq!(answer.status, 200, "{answer:?}");
     }
+}
+
+#[test]
+fn what_the_sample_proxy_encrypted_is_decrypted_where_the_key_store_says_so_and_with_its_own_key_only() {
+    let house = House::new();
+    let material = [0x11; 32];
+    let key = imported(&house.test, &material);
+    bind(&house.test, "one", "moved", key.row.id, None).unwrap();
+    let cases: [Option<&[u8]>; 3] = [Some(b"project=nile"), None, Some(b"")];
+    let bodies = cases.map(|data| sample_proxy_body(&material, data));
+    let decrypt = |key: &str, body: &Value| house.ask(&format!("keys/{key}/decrypt"), body);
+    let refused = (400, "InvalidKeyUsageException");
+    for body in &bodies {
+        assert_eq!(decrypt("moved", body).error(), refused, "the switch is off");
+    }
+    let switch = |on| {
+        let (tenant, name) = (house.test.tenant.id, "one".to_owned());
+        let update =
+            UpdateService { tenant, name, regions: None, policies_tried_out: None, opens_digested_data: Some(on) };
+        house.test.run(&house.test.root(), update).unwrap();
+    };
+    switch(true);
+    for body in &bodies {
+        let opened = decrypt("moved", body);
+        assert_eq!((opened.status.as_u16(), opened.bytes("plaintext")), (200, b"salary".to_vec()), "{opened:?}");
+    }
+    // Nothing of it can be changed, left out or put beside it.
+    let invalid = (400, "InvalidCiphertextException");
+    let changed = [
+        json!({"additionalAuthenticatedData": STANDARD.encode("project=rhine")}),
+        json!({"additionalAuthenticatedData": null}),
+        json!({"authenticationTag": STANDARD.encode([0; 16])}),
+        json!({"ciphertextMetadata": STANDARD.encode("v1")}),
+    ];
+    for more in changed {
+        assert_eq!(decrypt("moved", &merged(bodies[0].clone(), more.clone())).error(), invalid, "{more}");
+    }
+    // For decrypting only; and other keys read their own ciphertexts as before, and none of these.
+    assert_eq!(house.ask("keys/moved/encrypt", &encrypt_body()).error(), refused);
+    let told = house.ask("keys/moved/metadata", &json!({ "requestMetadata": metadata() }));
+    assert_eq!(told.body["keyUsage"], json!(["DECRYPT"]));
+    let encrypted = house.encrypt(json!({}));
+    assert_eq!(house.decrypt(&encrypted, json!({})).status, 200);
+    assert_eq!(decrypt(KEY, &bodies[0]).error(), invalid);
+    switch(false);
+    assert_eq!(decrypt("moved", &bodies[0]).error(), refused);
+}
+
+/// A key for bare AES-GCM with this material, as it came from elsewhere.
+fn imported(test: &TestEngine, material: &[u8]) -> Arc<KeyEntry> {
+    let key = test.create_for_import(KeySpec::Aes256, Usage::RawGcm);
+    let (wrapping, wrapping_spec) = (ImportWrapping::RsaOaepSha256, KeySpec::Rsa2048);
+    let parameters = GetImportParameters { key: by_name(&key), wrapping, wrapping_spec };
+    let parameters = test.run(&test.root(), parameters).unwrap();
+    let import = ImportMaterial {
+        key: by_name(&key),
+        wrapped: wrapped_for_import(&parameters.public, material),
+        token: parameters.token,
+        kind: None,
+        material: None,
+        expires: None,
+        description: None,
+    };
+    test.run(&test.root(), import).unwrap();
+    key
+}
+
+/// What a request has to decrypt of what AWS's sample proxy makes under this material (docs/formats/detached.md).
+fn sample_proxy_body(material: &[u8; 32], data: Option<&[u8]>) -> Value {
+    let hash = data.map(|data| [&[0, 32], Hash::of([data]).as_bytes().as_slice()].concat());
+    let additional = [hash.unwrap_or_else(|| vec![0, 0]).as_slice(), &[0]].concat();
+    let mut text = b"salary".to_vec();
+    let tag = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, material).unwrap())
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key([5; 12]), Aad::from(additional), &mut text)
+        .unwrap();
+    let mut body = json!({
+        "requestMetadata": metadata(), "encryptionAlgorithm": "AES_GCM", "ciphertext": STANDARD.encode(text),
+        "initializationVector": STANDARD.encode([5; 12]), "authenticationTag": STANDARD.encode(tag.as_ref()),
+    });
+    if let Some(data) = data {
+        body["additionalAuthenticatedData"] = STANDARD.encode(data).into();
+    }
+    body
 }
