@@ -243,11 +243,7 @@ fn a_tenants_administrator_applies_a_file_of_its_own_tenant_over_https() {
     house.done("tenant create --account 444455556666 --name other");
     house.done("principal create --tenant 123456789012 --name admin --role tenant-administrator");
     let key = json(
-        house
-            .done("access-key create --tenant 123456789012 --principal admin --output json")
-            .lines()
-            .next()
-            .unwrap(),
+        house.done("access-key create --tenant 123456789012 --principal admin --output json").lines().next().unwrap(),
     );
     let bundle = house.authority.display().to_string();
     let variables = [
