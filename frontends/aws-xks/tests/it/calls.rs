@@ -51,7 +51,7 @@ fn the_integrity_value_is_over_everything_in_the_specifications_order() {
         let aad = associated.as_str().map(|text| STANDARD.decode(text).unwrap()).unwrap_or_default();
         let members = ["ciphertextMetadata", "initializationVector", "ciphertext", "authenticationTag"];
         let parts = members.map(|member| encrypted.bytes(member)).concat();
-        let expected = *strongroom_audit::hash::Hash::of([aad.as_slice(), &parts]).as_bytes();
+        let expected = *Hash::of([aad.as_slice(), &parts]).as_bytes();
         assert_eq!(encrypted.bytes("ciphertextDataIntegrityValue"), expected);
     }
 }
@@ -86,7 +86,7 @@ fn a_key_may_be_bound_for_one_direction_only() {
     let encrypted = house.encrypt(json!({}));
     let unfit = (400, "InvalidKeyUsageException");
     for (id, encrypts, decrypts) in [("e", true, false), ("d", false, true), ("n", false, false)] {
-        let answer = house.ask(&format!("keys/{id}/encrypt"), &crate::house::encrypt_body());
+        let answer = house.ask(&format!("keys/{id}/encrypt"), &encrypt_body());
         assert_eq!(answer.status == 200, encrypts, "{id} {answer:?}");
         assert!(encrypts || answer.error() == unfit, "{answer:?}");
         let answer = house.ask(&format!("keys/{id}/decrypt"), &crate::house::decrypt_body(&encrypted));
@@ -94,8 +94,7 @@ fn a_key_may_be_bound_for_one_direction_only() {
         assert!(decrypts || answer.error() == unfit, "{answer:?}");
     }
     // To check the ciphertext is to decrypt.
-    let checked =
-        crate::house::merged(crate::house::encrypt_body(), json!({"ciphertextDataIntegrityValueAlgorithm": "SHA_256"}));
+    let checked = merged(encrypt_body(), json!({"ciphertextDataIntegrityValueAlgorithm": "SHA_256"}));
     assert_eq!(house.ask("keys/e/encrypt", &checked).error(), unfit);
 }
 
