@@ -249,12 +249,16 @@ test("refusals are errors of their own classes", async () => {
 });
 
 const KEY_STORES = ["ConnectCustomKeyStore", "DeleteCustomKeyStore", "DisconnectCustomKeyStore", "UpdateCustomKeyStore"];
-for (const operation of [...KEY_STORES, "CreateCustomKeyStore", "DescribeCustomKeyStores"]) {
-  test(`${operation} is refused as unsupported`, async () => {
-    const named = operation === "CreateCustomKeyStore" ? { CustomKeyStoreName: "n" } : { CustomKeyStoreId: "cks-1234" };
-    await assert.rejects(ask(operation, named), { name: "UnsupportedOperationException" });
+for (const operation of [...KEY_STORES, "DescribeCustomKeyStores"]) {
+  test(`${operation} knows no key store that was not made`, async () => {
+    await refused("CustomKeyStoreNotFoundException", ask(operation, { CustomKeyStoreId: "cks-1234" }));
   });
 }
+
+test("a custom key store outside is refused as unsupported", async () => {
+  const outside = { CustomKeyStoreName: "n", CustomKeyStoreType: "EXTERNAL_KEY_STORE" };
+  await refused("UnsupportedOperationException", ask("CreateCustomKeyStore", outside));
+});
 
 test("every operation of the SDK was asked for", () => {
   assert.ok(ALL.length >= 56);
