@@ -205,9 +205,9 @@ fn statuses(found: &Found) -> Vec<(String, String, Status)> {
 
 fn answer(nodes: &[(String, String, Status)]) -> Bytes {
     let mut json = Json::with_room(512);
-    json.one("xksProxyFleetSize").text("xksProxyVendor", PRODUCT).text("xksProxyModel", MODEL);
-    json.text("ekmVendor", PRODUCT).objects("ekmFleetDetails", nodes, |json, (id, model, status)| {
-        json.text("id", id).text("model", model).text("healthStatus", status.word());
+    json.number("xksProxyFleetSize", 1).text("xksProxyVendor", PRODUCT).text("xksProxyModel", MODEL);
+    json.text("ekmVendor", PRODUCT).list("ekmFleetDetails", nodes, |list, (id, model, status)| {
+        list.item(|node| _ = node.text("id", id).text("model", model).text("healthStatus", status.word()));
     });
     json.finish()
 }

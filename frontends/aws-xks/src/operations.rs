@@ -153,7 +153,7 @@ impl Context<'_> {
             return Err(Fault::new(Kind::KeyNotFound, "the key is destroyed").into());
         }
         let mut json = Json::with_room(128);
-        json.text("keySpec", spec).texts("keyUsage", &usages(&entry, &name)).text("keyStatus", status(&entry));
+        json.text("keySpec", spec).texts("keyUsage", usages(&entry, &name)).text("keyStatus", status(&entry));
         Ok(json.finish())
     }
 

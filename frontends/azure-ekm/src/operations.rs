@@ -198,7 +198,7 @@ impl Context<'_> {
             KeySpec::Rsa4096 => json.text("key_type", "RSA").number("key_size", 4096),
             _ => return Err(Fault::new(Kind::OperationNotAllowed, "the key is neither AES-256 nor RSA").into()),
         };
-        json.texts("key_ops", &uses(&entry, &name));
+        json.texts("key_ops", uses(&entry, &name));
         if entry.row.spec.is_rsa() {
             write_public(&mut json, &entry)?;
         }
@@ -217,7 +217,7 @@ impl Context<'_> {
             }
         };
         let mut json = Json::with_room(encoded_length(wrapped.len()) + 32);
-        json.blob("value", &wrapped);
+        json.blob_for_urls("value", &wrapped);
         Ok(json.finish())
     }
 
@@ -234,7 +234,7 @@ impl Context<'_> {
             }
         };
         let mut json = Json::with_room(encoded_length(plaintext.len()) + 32);
-        json.blob("value", plaintext.expose());
+        json.blob_for_urls("value", plaintext.expose());
         Ok(json.finish_secret())
     }
 }
@@ -293,6 +293,6 @@ fn write_public(json: &mut Json, entry: &KeyEntry) -> Result<(), Failure> {
     let (_, info) = SubjectPublicKeyInfo::from_der(public).map_err(|_| unread())?;
     let Ok(PublicKey::RSA(rsa)) = info.parsed() else { return Err(unread().into()) };
     let bare = |number: &[u8]| number.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
-    json.blob("n", &bare(rsa.modulus)).blob("e", &bare(rsa.exponent));
+    json.blob_for_urls("n", &bare(rsa.modulus)).blob_for_urls("e", &bare(rsa.exponent));
     Ok(())
 }

@@ -32,7 +32,13 @@ const ROOMS: &[Room] = &[
     Room {
         package: "strongroom-aws-kms",
         folder: "frontends/aws-kms",
-        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+        imports: Only(&[
+            "strongroom-engine",
+            "strongroom-model",
+            "strongroom-http",
+            "strongroom-json",
+            "strongroom-authentication",
+        ]),
     },
     Room {
         package: "strongroom-aws-sts",
@@ -53,12 +59,24 @@ const ROOMS: &[Room] = &[
     Room {
         package: "strongroom-aws-xks",
         folder: "frontends/aws-xks",
-        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+        imports: Only(&[
+            "strongroom-engine",
+            "strongroom-model",
+            "strongroom-http",
+            "strongroom-json",
+            "strongroom-authentication",
+        ]),
     },
     Room {
         package: "strongroom-azure-ekm",
         folder: "frontends/azure-ekm",
-        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-authentication"]),
+        imports: Only(&[
+            "strongroom-engine",
+            "strongroom-model",
+            "strongroom-http",
+            "strongroom-json",
+            "strongroom-authentication",
+        ]),
     },
     Room {
         package: "strongroom-authentication",
@@ -127,6 +145,11 @@ const ROOMS: &[Room] = &[
     },
     Room { package: "strongroom-render", folder: "clients/render", imports: Only(&["strongroom-audit"]) },
     Room { package: "strongroom-admin-api", folder: "frontends/admin-api", imports: Only(&["strongroom-model"]) },
+    Room {
+        package: "strongroom-json",
+        folder: "frontends/json",
+        imports: Only(&["strongroom-model", "strongroom-secret"]),
+    },
     Room { package: "strongroom-http", folder: "frontends/http", imports: Only(&["strongroom-model"]) },
     // floor 2
     Room { package: "strongroom-model", folder: "core/model", imports: Only(&["strongroom-secret"]) },
