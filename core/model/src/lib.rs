@@ -7,6 +7,7 @@ pub mod action;
 pub mod algorithm;
 pub mod caller;
 pub mod clock;
+pub mod external;
 pub mod id;
 pub mod key_store;
 pub mod limits;

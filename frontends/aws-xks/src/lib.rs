@@ -166,11 +166,13 @@ impl Xks {
             Err(refused) => return Err(self.unproved(refused, &arrival, target.operation).await),
         };
         let context = Context { xks: self, proved, store, target, arrival, deadline };
-        match timeout_at(deadline, context.run(&request.body)).await {
-            Ok(answered) => answered,
-            // Work that was begun goes on and is recorded with what becomes of it.
-            Err(_) => Err(Fault::new(Kind::DependencyTimeout, "no answer in time")),
+        let out_of_time = || Fault::new(Kind::DependencyTimeout, "no answer in time");
+        // Nobody waits for the answer any more: nothing is begun.
+        if Instant::now() >= deadline {
+            return Err(out_of_time());
         }
+        // Work that was begun goes on and is recorded with what becomes of it.
+        timeout_at(deadline, context.run(&request.body)).await.unwrap_or_else(|_| Err(out_of_time()))
     }
 
     /// Who signed the request: a key store, for a region that is one of its own.
