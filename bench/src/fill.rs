@@ -107,6 +107,7 @@ fn start(data: &Path) -> Result<Arc<Engine>> {
         random: Arc::new(SystemRandom),
         arena: None,
         key_stores: Vec::new(),
+        external: None,
     };
     let options = Options { operator_policy: OPERATOR_POLICY.to_owned(), rsa_pairs: 0 };
     Ok(Engine::start(parts, &options).map_err(|error| error.to_string())?)

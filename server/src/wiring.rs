@@ -255,6 +255,7 @@ pub(crate) fn parts(store: Arc<EmbeddedStore>, log: Arc<FileLog>, roots: Vec<Arc
         random: Arc::new(SystemRandom),
         arena: hardening::arena(),
         key_stores: Vec::new(),
+        external: None,
     }
 }
 

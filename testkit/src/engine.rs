@@ -26,6 +26,7 @@ use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::caller::{Caller, Principal, Source};
 use strongroom_model::clock::{Clock, Timestamp};
+use strongroom_model::external::ExternalManagers;
 use strongroom_model::id::TenantId;
 use strongroom_model::key_store::KeyStore;
 use strongroom_model::name::{Name, NameKind};
@@ -283,6 +284,18 @@ impl TestEngine {
         self
     }
 
+    /// Starts the engine again where external key managers may be asked.
+    ///
+    /// # Panics
+    /// When something still holds it, or it does not start.
+    #[must_use]
+    pub fn with_external(mut self, managers: Arc<dyn ExternalManagers>) -> Self {
+        let parts = Parts { external: Some(managers), ..self.parts() };
+        released(self.engine, "engine");
+        self.engine = Engine::start(parts, &options()).unwrap();
+        self
+    }
+
     /// What a second engine over the same store, log and roots would be built from.
     #[must_use]
     pub fn parts(&self) -> Parts {
@@ -474,6 +487,7 @@ fn parts(
         random: Arc::new(SystemRandom),
         arena: None,
         key_stores: Vec::new(),
+        external: None,
     }
 }
 

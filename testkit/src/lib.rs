@@ -4,6 +4,7 @@
 pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;
+pub mod external;
 pub mod late_store;
 pub mod root_suite;
 #[cfg(feature = "program")]

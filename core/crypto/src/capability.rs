@@ -53,7 +53,7 @@ pub fn capabilities() -> impl Iterator<Item = Capability> {
     let imports = ImportWrapping::ALL.iter().copied().map(Capability::Import);
     let used =
         specs.chain(signing).chain(encryption).chain(macs).chain(agreement).chain(kems).chain(wraps).chain(imports);
-    used.chain([Capability::Ciphertext(Format::V1), Capability::Ciphertext(Format::V2)])
+    used.chain([Format::V1, Format::V2, Format::V3].map(Capability::Ciphertext))
         .filter(|capability| capability.is_present())
 }
 

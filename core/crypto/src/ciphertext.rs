@@ -1,4 +1,4 @@
-//! Ciphertexts that leave with the caller: format versions 1 and 2, for ever (docs/formats/ciphertext.md).
+//! Ciphertexts that leave with the caller: format versions 1 to 3, for ever (docs/formats/ciphertext.md).
 //!
 //! The header names lineage and material, never tenant, region or ordinal, so a ciphertext opens wherever its key
 //! lives. Absent on purpose: finding the key, and telling one fault of a ciphertext from another.
@@ -10,7 +10,7 @@ use strongroom_secret::SecretBytes;
 use crate::context::EncryptionContext;
 use crate::derive::Label;
 use crate::error::CryptoError;
-use crate::limits::PLAINTEXT_BYTES;
+use crate::limits::{EXTERNAL_IV_BYTES, EXTERNAL_METADATA_BYTES, PLAINTEXT_BYTES};
 use crate::material::KeyMaterial;
 use crate::random::Random;
 use crate::sealed::{self, Bound as _, IV_BYTES, TAG_BYTES};
@@ -18,6 +18,7 @@ use crate::sealed::{self, Bound as _, IV_BYTES, TAG_BYTES};
 const MAGIC: [u8; 3] = *b"SRC";
 const AES_256_GCM_COMMITTED: u8 = 1;
 const AES_256_GCM_RESIDENT: u8 = 2;
+const AES_256_GCM_DOUBLED: u8 = 3;
 /// Magic, version, algorithm, purpose, lineage, material.
 const HEADER_BYTES: usize = 3 + 1 + 1 + 1 + 16 + 16;
 
@@ -32,6 +33,8 @@ pub enum Format {
     V1 = 1,
     /// AES-256-GCM directly under material inside a key store.
     V2 = 2,
+    /// A ciphertext of version 1, encrypted once more by an external key manager.
+    V3 = 3,
 }
 
 impl Format {
@@ -39,14 +42,19 @@ impl Format {
         match self {
             Self::V1 => AES_256_GCM_COMMITTED,
             Self::V2 => AES_256_GCM_RESIDENT,
+            Self::V3 => AES_256_GCM_DOUBLED,
         }
     }
 
-    /// Bytes that a ciphertext has more than its plaintext.
-    const fn overhead(self) -> usize {
+    /// Bytes that a ciphertext has more than its plaintext, least and most.
+    const fn overhead(self) -> (usize, usize) {
+        const RESIDENT: usize = HEADER_BYTES + IV_BYTES + TAG_BYTES;
+        /// The two bytes tell the lengths of IV and metadata.
+        const DOUBLED: usize = HEADER_BYTES + 2 + TAG_BYTES + OVERHEAD_BYTES;
         match self {
-            Self::V1 => OVERHEAD_BYTES,
-            Self::V2 => HEADER_BYTES + IV_BYTES + TAG_BYTES,
+            Self::V1 => (OVERHEAD_BYTES, OVERHEAD_BYTES),
+            Self::V2 => (RESIDENT, RESIDENT),
+            Self::V3 => (DOUBLED + IV_BYTES, DOUBLED + EXTERNAL_IV_BYTES + EXTERNAL_METADATA_BYTES),
         }
     }
 
@@ -54,6 +62,7 @@ impl Format {
         match version {
             1 => Some(Self::V1),
             2 => Some(Self::V2),
+            3 => Some(Self::V3),
             _ => None,
         }
     }
@@ -69,6 +78,9 @@ impl AcceptedFormats {
 
     /// What a key inside a key store accepts.
     pub const RESIDENT: Self = Self::of(&[Format::V2]);
+
+    /// What a key accepts that an external key manager doubles: nothing that only one of the two has encrypted.
+    pub const DOUBLED: Self = Self::of(&[Format::V3]);
 
     /// A set of formats.
     #[must_use]
@@ -164,7 +176,8 @@ impl Header {
         let (material, _) = rest.split_first_chunk::<16>()?;
         let format = Format::from_version(version)?;
         let purpose = Purpose::from_code(purpose)?;
-        let bounds = format.overhead()..=format.overhead() + PLAINTEXT_BYTES;
+        let (least, most) = format.overhead();
+        let bounds = least..=most + PLAINTEXT_BYTES;
         let known = *magic == MAGIC && algorithm == format.algorithm() && bounds.contains(&ciphertext.len());
         let subject =
             Subject { purpose, lineage: LineageId::from_bytes(*lineage), material: MaterialId::from_bytes(*material) };
@@ -249,6 +262,66 @@ pub fn resident_parts(ciphertext: &[u8]) -> Result<ResidentParts<'_>, CryptoErro
     let (iv, rest) = ciphertext.get(HEADER_BYTES..).and_then(<[u8]>::split_first_chunk).ok_or(INVALID)?;
     let (text, tag) = rest.split_last_chunk().ok_or(INVALID)?;
     Ok(ResidentParts { iv, text, tag })
+}
+
+/// What an external key manager made of a ciphertext of version 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoubledParts<'a> {
+    /// 12 to 16 bytes.
+    pub iv: &'a [u8],
+    /// The tag.
+    pub tag: &'a [u8; TAG_BYTES],
+    /// At most 20 bytes of the manager's own.
+    pub metadata: &'a [u8],
+    /// As long as the ciphertext of version 1 that it holds.
+    pub text: &'a [u8],
+}
+
+/// What an external key manager binds as associated data: the header of format 3 and a digest of the encryption context,
+/// so that it learns nothing of the context. 70 bytes.
+#[must_use]
+pub fn doubled_additional(subject: &Subject, context: &EncryptionContext<'_>) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(context.encoded_bytes());
+    context.append_to(&mut encoded);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &encoded);
+    [header(Format::V3, subject).as_slice(), digest.as_ref()].concat()
+}
+
+/// A ciphertext of format 3.
+///
+/// # Errors
+/// [`CryptoError::InvalidCiphertext`] for parts of lengths that the format does not have.
+pub fn doubled_whole(subject: &Subject, parts: &DoubledParts<'_>) -> Result<Vec<u8>, CryptoError> {
+    let length = |part: &[u8]| u8::try_from(part.len()).map_err(|_| CryptoError::InvalidCiphertext);
+    let (iv, metadata) = (length(parts.iv)?, length(parts.metadata)?);
+    let header = header(Format::V3, subject);
+    let whole = [&header, [iv].as_slice(), parts.iv, parts.tag, &[metadata], parts.metadata, parts.text].concat();
+    doubled_parts(&whole)?;
+    Ok(whole)
+}
+
+/// Takes a ciphertext of format 3 apart. What is in it opens with [`open`] as one of version 1 of the same subject.
+///
+/// # Errors
+/// [`CryptoError::InvalidCiphertext`] for anything else.
+pub fn doubled_parts(ciphertext: &[u8]) -> Result<DoubledParts<'_>, CryptoError> {
+    fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (length, rest) = bytes.split_first()?;
+        rest.split_at_checked(usize::from(*length))
+    }
+    let parts = || {
+        let (iv, rest) = counted(ciphertext.get(HEADER_BYTES..)?)?;
+        let (tag, rest) = rest.split_first_chunk()?;
+        let (metadata, text) = counted(rest)?;
+        let sound = (IV_BYTES..=EXTERNAL_IV_BYTES).contains(&iv.len())
+            && metadata.len() <= EXTERNAL_METADATA_BYTES
+            && (OVERHEAD_BYTES..=OVERHEAD_BYTES + PLAINTEXT_BYTES).contains(&text.len());
+        sound.then_some(DoubledParts { iv, tag, metadata, text })
+    };
+    match Header::parse(ciphertext)?.format {
+        Format::V3 => parts().ok_or(CryptoError::InvalidCiphertext),
+        Format::V1 | Format::V2 => Err(CryptoError::InvalidCiphertext),
+    }
 }
 
 fn header(format: Format, subject: &Subject) -> [u8; HEADER_BYTES] {

@@ -2,6 +2,10 @@
 
 /// Longest plaintext that one ciphertext holds, in bytes. Front ends set lower bounds of their own.
 pub const PLAINTEXT_BYTES: usize = 64 * 1024;
+/// Longest IV of an external key manager, in bytes.
+pub const EXTERNAL_IV_BYTES: usize = 16;
+/// Longest metadata that an external key manager adds to a ciphertext, in bytes.
+pub const EXTERNAL_METADATA_BYTES: usize = 20;
 /// Longest associated data of a detached ciphertext, in bytes: what a length of two bytes can say.
 pub const ASSOCIATED_BYTES: usize = 65_535;
 /// Longest key that is wrapped by AES key wrap, in bytes: ample for the PKCS#8 encoding of RSA-4096.

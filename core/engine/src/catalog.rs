@@ -21,7 +21,7 @@ use crate::error::{EngineError, InternalFault, Noun};
 use crate::operation::Halt;
 use crate::rows::{
     self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, LinkState, PrincipalRow, Serves,
-    StoreLinksRow, TenantRow, VersionRow,
+    StoreLinkRow, StoreLinksRow, TenantRow, VersionRow,
 };
 use crate::unknown::Unknown;
 use crate::workers::Ground;
@@ -308,14 +308,20 @@ impl Catalog {
 
     /// Whether a key's material can be reached: false while the link that it was made through is not connected.
     pub(crate) fn is_connected(&self, key: &KeyRow, ground: Ground) -> Result<bool, Halt> {
-        let Some(link) = &key.link else { return Ok(true) };
+        let connected = |link: StoreLinkRow| link.state == LinkState::Connected;
+        Ok(key.link.is_none() || self.link_of(key, ground)?.is_some_and(connected))
+    }
+
+    /// The link that a key was made through, if it was made through one that there is.
+    pub(crate) fn link_of(&self, key: &KeyRow, ground: Ground) -> Result<Option<StoreLinkRow>, Halt> {
+        let Some(link) = &key.link else { return Ok(None) };
         let place = keys::store_links(key.tenant, &key.region);
         let links = cached(&self.store_links, &self.doubts, &place, ground, || {
             let read = self.snapshot()?.get(Table::StoreLink, &place)?;
             let links = read.map(|row| rows::decode("store links", &row.value)).transpose()?;
             Ok(Arc::new(links.unwrap_or_default()))
         })?;
-        Ok(links.link(link).is_some_and(|link| link.state == LinkState::Connected))
+        Ok(links.link(link).cloned())
     }
 
     /// A tenant as it is now, with the row to replace.

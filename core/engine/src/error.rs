@@ -9,6 +9,7 @@ use strongroom_model::algorithm::{
     AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
 };
 use strongroom_model::clock::Timestamp;
+use strongroom_model::external::ExternalError;
 use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
@@ -136,6 +137,9 @@ pub enum EngineError {
     /// A link to a key store does not allow it.
     #[error("{0}")]
     StoreLink(LinkFault),
+    /// The external key manager behind a link did not serve.
+    #[error("{0}")]
+    External(ExternalError),
     /// A page cursor that was not made here for this listing.
     #[error("the page cursor is not valid")]
     InvalidCursor,
@@ -221,6 +225,21 @@ pub enum LinkFault {
     /// No such key store is configured, or not for this tenant.
     #[error("there is no such key store")]
     NoStore,
+    /// Another link of the tenant in this region leads to this address of an external key manager.
+    #[error("another link leads to this address")]
+    AddressTaken,
+    /// Another link of the tenant in this region leads to this server in another way.
+    #[error("another link leads to this server in another way")]
+    EndpointTaken,
+    /// Another link of the tenant in this region goes through this private service.
+    #[error("another link goes through this private service")]
+    ServiceTaken,
+    /// Another key was made through the link with the same external key.
+    #[error("another key is doubled by this external key")]
+    KeyTaken,
+    /// It leads to the other kind of key store than what is asked of it.
+    #[error("the link leads to another kind of key store")]
+    OtherKind,
     /// A link always leads to the key store that it was made for.
     #[error("the link leads to another key store")]
     OtherStore,

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use strongroom_crypto::wrapped::{self, CredentialBinding, Kind};
 use strongroom_model::caller::{Caller, CredentialRef, Principal};
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{CredentialId, TenantId};
@@ -230,12 +229,7 @@ impl Engine {
     }
 
     fn open_secret(&self, row: &CredentialRow) -> Result<SecretAccessKey, Halt> {
-        let fault = |cause| EngineError::Internal(InternalFault::Material { key: row.shown.clone(), cause });
-        let id = wrapped::domain_key_id(Kind::Credential, &row.sealed).ok_or_else(|| fault("its format"))?;
-        let domain_key = self.vault.domain_key(row.tenant, id, Ground::Worker)?;
-        let bound = CredentialBinding { tenant: row.tenant, credential: row.id, shown: &row.shown }.encode();
-        let secret = domain_key.open(Kind::Credential, &bound, &row.sealed);
-        Ok(SecretAccessKey(secret.map_err(|_| fault("its sealing"))?))
+        Ok(SecretAccessKey(self.vault.open_credential(row.tenant, row.id, &row.shown, &row.sealed)?))
     }
 }
 

@@ -53,8 +53,14 @@ pub(crate) fn keys_of_link(tenant: TenantId, region: &str, link: &str) -> Vec<u8
     join(&[&store_links(tenant, region), &region_part(link)])
 }
 
+/// A key that was made through a link to a key store.
 pub(crate) fn key_of_link(tenant: TenantId, region: &str, link: &str, key: KeyId) -> Vec<u8> {
     join(&[&keys_of_link(tenant, region, link), key.as_bytes()])
+}
+
+/// The one key that was made through a link to an external key manager with this external key.
+pub(crate) fn external_key_of_link(tenant: TenantId, region: &str, link: &str, external: &str) -> Vec<u8> {
+    join(&[&keys_of_link(tenant, region, link), external.as_bytes()])
 }
 
 pub(crate) fn domain_key(tenant: TenantId, id: DomainKeyId) -> Vec<u8> {

@@ -15,6 +15,7 @@ mod commit;
 mod decide;
 mod doubt;
 mod error;
+mod external;
 mod identifiers;
 mod identity;
 mod keys;
@@ -79,9 +80,9 @@ pub use crate::quotas::Quotas;
 pub use crate::rates::{Rate, RateLimits};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
-    BindingRow, CredentialRow, DomainKeyRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow, KeyRow,
-    LinkFailure, LinkState, MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow, Serves,
-    ServiceRow, StoreLinkRow, StoreLinksRow, TenantRow, TokenIssuerRow, UsageRow, VersionRow, role_reference,
+    BindingRow, CredentialRow, DomainKeyRow, ExternalLinkRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow,
+    KeyRow, LinkFailure, LinkState, MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow,
+    Serves, ServiceRow, StoreLinkRow, StoreLinksRow, TenantRow, TokenIssuerRow, UsageRow, VersionRow, role_reference,
     service_reference,
 };
 pub use crate::scheduler::Ticked;
@@ -99,6 +100,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     workers: workers::Workers,
     key_stores: resident::KeyStores,
+    externals: external::Externals,
     uses: resident::Uses,
     pairs: pairs::Pairs,
     operator_policy: CompiledPolicy,

@@ -173,6 +173,14 @@ pub const SWEEP_STEPS: usize = 8;
 pub const STORE_WORKERS: usize = 128;
 /// Jobs that wait for a key store's threads at most.
 pub const STORE_QUEUE: usize = 4_096;
+/// Threads that wait for external key managers: one for each call under way, most of which is waiting.
+pub const EXTERNAL_WORKERS: usize = 128;
+/// Jobs that wait for those threads at most.
+pub const EXTERNAL_QUEUE: usize = 512;
+/// External key managers whose clients are kept, with their connections.
+pub const EXTERNAL_MANAGERS: usize = 256;
+/// Characters of what an external key manager calls a key.
+pub const EXTERNAL_KEY_BYTES: usize = 128;
 /// Key stores of a node.
 pub const KEY_STORES: usize = 64;
 /// How often one version of a key inside a key store encrypts at most: its IVs are random, and SP 800-38D (8.3) has 2^32.

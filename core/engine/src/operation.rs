@@ -19,6 +19,7 @@ use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError};
+use crate::external::Doubled;
 use crate::resident::{Resident, Usable};
 use crate::rows::{Serves, VersionRow};
 use crate::workers::Ground;
@@ -360,9 +361,11 @@ impl<'a> Authorized<'a> {
             .state
             .permits(handle.purpose)
             .map_err(|forbidden| EngineError::StateForbids { resource: Arc::clone(&handle.resource), forbidden })?;
-        let usable = match version.object {
-            Some(object) => Usable::Resident(Resident::new(self, handle, version, object)?),
-            None => Usable::Material(self.engine.vault.material(&handle.entry, version, self.ground)?),
+        let material = || self.engine.vault.material(&handle.entry, version, self.ground);
+        let usable = match (version.object, &handle.entry.row.external) {
+            (Some(object), _) => Usable::Resident(Resident::new(self, handle, version, object)?),
+            (None, Some(external)) => Usable::Doubled(Doubled::new(self, handle, material()?, external)?),
+            (None, None) => Usable::Material(material()?),
         };
         let used = UsedVersion { handle: index, material: version.material, ordinal: version.ordinal };
         self.used.lock().push(used);

@@ -195,6 +195,7 @@ impl EngineError {
             Self::NothingPending { .. } => 29,
             Self::NotPrimary { .. } => 30,
             Self::StoreLink(_) => 31,
+            Self::External(_) => 32,
             Self::SessionExpired => 23,
         }
     }

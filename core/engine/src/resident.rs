@@ -18,6 +18,7 @@ use strongroom_model::store::{Batch, Table};
 use strongroom_secret::SecretBytes;
 
 use crate::error::{EngineError, Quota, Unavailable};
+use crate::external::Doubled;
 use crate::operation::{Authorized, KeyHandle};
 use crate::rows::{self, UseCounterRow, VersionRow};
 use crate::workers::Ground;
@@ -60,9 +61,10 @@ impl Engine {
 
     /// Where an operation must run for the sake of the stores that its keys are in, or that it names.
     pub(crate) fn store_ground(&self, named: Option<&KeyStoreName>, keys: &[KeyHandle]) -> Option<Ground> {
-        let resident =
-            keys.iter().filter(|key| key.is_used_in_store()).filter_map(|key| key.entry().row.store.as_ref());
-        resident.chain(named).filter_map(|name| self.key_stores.ground(name)).max()
+        let used = || keys.iter().filter(|key| key.is_used_in_store()).map(|key| &key.entry().row);
+        let doubled = used().any(|key| key.external.is_some()).then_some(Ground::External);
+        let resident = used().filter_map(|key| key.store.as_ref());
+        resident.chain(named).filter_map(|name| self.key_stores.ground(name)).chain(doubled).max()
     }
 }
 
@@ -70,6 +72,7 @@ impl Engine {
 pub(crate) enum Usable<'a> {
     Material(Arc<KeyMaterial>),
     Resident(Resident<'a>),
+    Doubled(Doubled<'a>),
 }
 
 impl Usable<'_> {
@@ -78,8 +81,13 @@ impl Usable<'_> {
         match self {
             Self::Material(material) => Ok(material),
             Self::Resident(_) => Err(EngineError::Unsupported("this use of a key inside a key store")),
+            Self::Doubled(_) => Err(Self::DOUBLED_ONLY_WHOLE),
         }
     }
+
+    /// That a doubled key makes and opens whole ciphertexts, and nothing else.
+    pub(crate) const DOUBLED_ONLY_WHOLE: EngineError =
+        EngineError::Unsupported("this use of a key that an external key manager doubles");
 }
 
 /// A key version inside a store. Made for the holder of a witness only.

@@ -30,7 +30,7 @@ pub use self::identity::{
     service_reference,
 };
 pub(crate) use self::identity::{ROLES, SERVICES};
-pub use self::links::{LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
+pub use self::links::{ExternalLinkRow, LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
 
 const VERSION: u8 = 1;
 
@@ -259,6 +259,9 @@ pub struct KeyRow {
     /// The link that it was made through, by its identity, in the key's region.
     #[n(19)]
     pub link: Option<String>,
+    /// What the external key manager behind the link calls the key that doubles this one; absent for a key that none does.
+    #[n(20)]
+    pub external: Option<String>,
 }
 
 /// A key's part in a multi-Region key.

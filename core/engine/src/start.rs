@@ -9,6 +9,7 @@ use strongroom_audit::record::{List, Mode, Principal, Record, Text};
 use strongroom_crypto::{Random, random};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Clock;
+use strongroom_model::external::ExternalManagers;
 use strongroom_model::id::{InstallationId, RecordId, TenantId};
 use strongroom_model::key_store::KeyStore;
 use strongroom_model::root::{CheckpointAlgorithm, RootOfTrust};
@@ -20,6 +21,7 @@ use crate::authentication::Strangers;
 use crate::call::Dialect;
 use crate::catalog::Catalog;
 use crate::error::{self, EngineError, InternalFault, Noun};
+use crate::external::Externals;
 use crate::identifiers::Identifiers;
 use crate::operation::Halt;
 use crate::outbox::Outbox;
@@ -55,6 +57,8 @@ pub struct Parts {
     pub arena: Option<Arena>,
     /// The key stores, whose names are all different.
     pub key_stores: Vec<Arc<dyn KeyStore>>,
+    /// Where external key managers are asked from, if they may be.
+    pub external: Option<Arc<dyn ExternalManagers>>,
 }
 
 /// What an engine is told.
@@ -283,6 +287,7 @@ impl Engine {
             clock: parts.clock,
             workers,
             key_stores: KeyStores::new(parts.key_stores),
+            externals: Externals::new(parts.external),
             uses: Uses::default(),
             pairs,
             operator_policy,

@@ -22,7 +22,7 @@ use crate::operation::Operation;
 use crate::operations::domain_key::{DestroyDomainKeys, MarkIntroduced, ResealCredentials, RewrapKeys, WrapDomainKeys};
 use crate::operations::root::{RemoveRoot, root_rows};
 use crate::perform::log_error;
-use crate::rows::{self, CredentialRow, DomainKeyRow, KeyRow, RootRow, VersionRow};
+use crate::rows::{self, CredentialRow, DomainKeyRow, KeyRow, RootRow, StoreLinksRow, VersionRow};
 use crate::workers::Ground;
 use crate::{Engine, limits};
 
@@ -246,7 +246,7 @@ impl Engine {
                 let keys = places.iter().filter_map(|place| KeyId::from_slice(place)).collect();
                 self.act(dialect, "RewrapKeys", RewrapKeys { tenant, keys })?
             }
-            _ => self.act(dialect, "ResealCredentials", ResealCredentials { tenant, places })?,
+            _ => self.act(dialect, "ResealCredentials", ResealCredentials { tenant, table, places })?,
         };
         pass.found |= damaged < count;
         pass.damaged += damaged + unreadable;
@@ -255,6 +255,7 @@ impl Engine {
         let next = match (ended, pass.table, pass.found) {
             (false, ..) => Some(pass),
             (true, Table::Key, _) => Some(Rewrap { table: Table::Credential, after: None, ..pass }),
+            (true, Table::Credential, _) => Some(Rewrap { table: Table::StoreLink, after: None, ..pass }),
             (true, _, true) => Some(begin),
             (true, _, false) if pass.damaged > 0 => {
                 let Rewrap { damaged, .. } = pass;
@@ -301,10 +302,15 @@ impl Engine {
                 let key: KeyRow = rows::decode("keys", &row.value)?;
                 Ok(key.tenant == pass.tenant && self.any_version_before(&key, pass.current)?)
             }
-            _ => {
+            Table::Credential => {
                 let credential: CredentialRow = rows::decode("credentials", &row.value)?;
-                let by = wrapped::domain_key_id(Kind::Credential, &credential.sealed);
-                Ok(credential.tenant == pass.tenant && by.is_some_and(|by| by != pass.current))
+                Ok(credential.tenant == pass.tenant && is_sealed_before(&credential.sealed, pass.current))
+            }
+            _ => {
+                let links: StoreLinksRow = rows::decode("store links", &row.value)?;
+                let mut external = links.links.iter().filter_map(|link| link.external.as_ref());
+                let any = external.any(|external| is_sealed_before(&external.sealed, pass.current));
+                Ok(row.key.starts_with(pass.tenant.as_bytes()) && any)
             }
         }
     }
@@ -321,6 +327,10 @@ impl Engine {
         }
         Ok(false)
     }
+}
+
+fn is_sealed_before(sealed: &[u8], current: DomainKeyId) -> bool {
+    wrapped::domain_key_id(Kind::Credential, sealed).is_some_and(|by| by != current)
 }
 
 /// What there is on a page.

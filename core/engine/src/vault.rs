@@ -16,7 +16,7 @@ use strongroom_crypto::backup::{self, BackupPublicKey};
 use strongroom_crypto::wrapped::{self, Binding, CredentialBinding, Kind, WrappingKey};
 use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::clock::{Clock, Timestamp};
-use strongroom_model::id::{DomainKeyId, InstallationId, MaterialId, RootId, TenantId};
+use strongroom_model::id::{CredentialId, DomainKeyId, InstallationId, MaterialId, RootId, TenantId};
 use strongroom_model::root::{RootError, RootOfTrust};
 use strongroom_model::store::{Batch, Change, Store, StoreError, Table};
 use strongroom_secret::{Arena, Secret, SecretBytes};
@@ -24,7 +24,7 @@ use strongroom_secret::{Arena, Secret, SecretBytes};
 use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InternalFault};
 use crate::operation::Halt;
-use crate::rows::{self, CredentialRow, DomainKeyRow, InstallationRow, KeyRow, RootWrap, VersionRow};
+use crate::rows::{self, DomainKeyRow, InstallationRow, KeyRow, RootWrap, VersionRow};
 use crate::workers::Ground;
 use crate::{keys, limits};
 
@@ -346,17 +346,49 @@ impl Vault {
         Ok(Some(new.seal(Kind::Material, &bound, material.expose(), &*self.random).map_err(error::crypto)?))
     }
 
+    /// Opens the secret half of a credential, whichever of its tenant's domain keys sealed it. Blocks.
+    pub(crate) fn open_credential(
+        &self,
+        tenant: TenantId,
+        credential: CredentialId,
+        shown: &str,
+        sealed: &[u8],
+    ) -> Result<SecretBytes, Halt> {
+        let fault = |cause| EngineError::Internal(InternalFault::Material { key: shown.to_owned(), cause });
+        let id = wrapped::domain_key_id(Kind::Credential, sealed).ok_or_else(|| fault("its format"))?;
+        let domain_key = self.domain_key(tenant, id, Ground::Worker)?;
+        let bound = CredentialBinding { tenant, credential, shown }.encode();
+        Ok(domain_key.open(Kind::Credential, &bound, sealed).map_err(|_| fault("its sealing"))?)
+    }
+
+    /// Seals the secret half of a credential.
+    pub(crate) fn seal_credential(
+        &self,
+        domain_key: &WrappingKey,
+        tenant: TenantId,
+        credential: CredentialId,
+        shown: &str,
+        secret: &SecretBytes,
+    ) -> Result<Vec<u8>, EngineError> {
+        let bound = CredentialBinding { tenant, credential, shown }.encode();
+        domain_key.seal(Kind::Credential, &bound, secret.expose(), &*self.random).map_err(error::crypto)
+    }
+
     /// Seals a credential anew; `None` when `current` has sealed it already.
-    pub(crate) fn reseal_credential(&self, row: &CredentialRow, current: DomainKeyId) -> Result<Option<Vec<u8>>, Halt> {
-        let Some(old) = wrapped::domain_key_id(Kind::Credential, &row.sealed).filter(|id| *id != current) else {
+    pub(crate) fn reseal_credential(
+        &self,
+        tenant: TenantId,
+        credential: CredentialId,
+        shown: &str,
+        sealed: &[u8],
+        current: DomainKeyId,
+    ) -> Result<Option<Vec<u8>>, Halt> {
+        if wrapped::domain_key_id(Kind::Credential, sealed).is_none_or(|id| id == current) {
             return Ok(None);
-        };
-        let fault = |cause| EngineError::Internal(InternalFault::Material { key: row.shown.clone(), cause });
-        let (old, new) =
-            (self.domain_key(row.tenant, old, Ground::Worker)?, self.domain_key(row.tenant, current, Ground::Worker)?);
-        let bound = CredentialBinding { tenant: row.tenant, credential: row.id, shown: &row.shown }.encode();
-        let secret = old.open(Kind::Credential, &bound, &row.sealed).map_err(|_| fault("its sealing"))?;
-        Ok(Some(new.seal(Kind::Credential, &bound, secret.expose(), &*self.random).map_err(error::crypto)?))
+        }
+        let secret = self.open_credential(tenant, credential, shown, sealed)?;
+        let domain_key = self.domain_key(tenant, current, Ground::Worker)?;
+        Ok(Some(self.seal_credential(&domain_key, tenant, credential, shown, &secret)?))
     }
 
     /// Opens a domain key with whichever root can, in order.

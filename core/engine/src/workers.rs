@@ -26,6 +26,8 @@ pub enum Ground {
     Worker,
     /// A worker of the key store at this place: it may be waited for, too.
     Store(u8),
+    /// A worker of the external key managers: they may be waited for, too, and so may key stores.
+    External,
     /// A worker for long computations.
     Heavy,
 }
@@ -37,6 +39,8 @@ pub(crate) enum Pool {
     Heavy,
     /// Of the key store at this place.
     Store(u8),
+    /// Of the external key managers.
+    External,
     /// Lookups of credentials that a request shows.
     Lookup,
     /// Openings of the secrets of such credentials.
@@ -48,6 +52,7 @@ impl From<Ground> for Pool {
         match ground {
             Ground::Here | Ground::Worker => Self::Ordinary,
             Ground::Store(place) => Self::Store(place),
+            Ground::External => Self::External,
             Ground::Heavy => Self::Heavy,
         }
     }
@@ -59,6 +64,7 @@ pub(crate) struct Workers {
     heavy: Sender<Job>,
     lookup: Sender<Job>,
     opening: Sender<Job>,
+    external: Sender<Job>,
     stores: Vec<Sender<Job>>,
 }
 
@@ -77,6 +83,7 @@ impl Workers {
             heavy: pool("engine-heavy", limits::HEAVY_WORKERS, limits::HEAVY_QUEUE)?,
             lookup: pool("engine-lookup", limits::LOOKUP_WORKERS, limits::LOOKUP_QUEUE)?,
             opening: pool("engine-opening", limits::OPENING_WORKERS, limits::OPENING_QUEUE)?,
+            external: pool("engine-external", limits::EXTERNAL_WORKERS, limits::EXTERNAL_QUEUE)?,
         })
     }
 
@@ -88,6 +95,7 @@ impl Workers {
             Pool::Heavy => &self.heavy,
             Pool::Lookup => &self.lookup,
             Pool::Opening => &self.opening,
+            Pool::External => &self.external,
         };
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = queue.try_send(job) {
             job(false);

@@ -100,6 +100,8 @@ coded! {
         Imported = 2,
         /// Made inside a key store, which it never leaves.
         Resident = 3,
+        /// Made here, and doubled: whatever it encrypts, a key in an external key manager encrypts once more.
+        Doubled = 4,
     }
 }
 

@@ -216,6 +216,7 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::RotationPending { .. } => (StatusCode::CONFLICT, "RotationPending"),
         EngineError::NotPrimary { .. } => (StatusCode::CONFLICT, "NotPrimary"),
         EngineError::StoreLink(_) => (StatusCode::CONFLICT, "StoreLink"),
+        EngineError::External(_) => (StatusCode::BAD_GATEWAY, "External"),
         EngineError::NothingPending { .. } => (StatusCode::CONFLICT, "NothingPending"),
         EngineError::InvalidCursor => (StatusCode::BAD_REQUEST, "InvalidCursor"),
         EngineError::DryRun => (StatusCode::OK, "DryRun"),

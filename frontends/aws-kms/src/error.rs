@@ -141,6 +141,7 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
             let (code, message) = key_store(fault);
             (400, code, Some(message))
         }
+        EngineError::External(error) => (400, "KMSInvalidStateException", Some(error.to_string())),
         EngineError::InvalidCursor => (400, "InvalidMarkerException", Some(MARKER.to_owned())),
         EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
         EngineError::Unavailable(cause) => return unavailable(cause, operation),
@@ -233,6 +234,11 @@ fn key_store(fault: &LinkFault) -> (&'static str, String) {
             let message = "The custom key store is on another cluster, and stays there.";
             ("CloudHsmClusterNotRelatedException", message.to_owned())
         }
+        LinkFault::AddressTaken => ("XksProxyUriInUseException", fault.to_string()),
+        LinkFault::EndpointTaken => ("XksProxyUriEndpointInUseException", fault.to_string()),
+        LinkFault::ServiceTaken => ("XksProxyVpcEndpointServiceInUseException", fault.to_string()),
+        LinkFault::KeyTaken => ("XksKeyAlreadyInUseException", fault.to_string()),
+        LinkFault::OtherKind => ("UnsupportedOperationException", fault.to_string()),
         LinkFault::HasKeys => ("CustomKeyStoreHasCMKsException", "The custom key store has KMS keys.".to_owned()),
         LinkFault::State { id, state } => {
             let state = words::connection_state(*state);

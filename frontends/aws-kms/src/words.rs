@@ -256,6 +256,7 @@ pub(crate) const fn origin(origin: Origin) -> &'static str {
         Origin::Generated => "AWS_KMS",
         Origin::Imported => "EXTERNAL",
         Origin::Resident => "AWS_CLOUDHSM",
+        Origin::Doubled => "EXTERNAL_KEY_STORE",
     }
 }
 

@@ -96,6 +96,7 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::RotationPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::External(_)
         | EngineError::NothingPending { .. }
         | EngineError::InvalidCursor
         | EngineError::DryRun

@@ -86,6 +86,7 @@ pub(crate) fn answer(error: &EngineError) -> Answer {
         | EngineError::RotationPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::External(_)
         | EngineError::NothingPending { .. }
         | EngineError::DryRun
         | EngineError::Internal(_) => Answer::internal(StatusCode::INTERNAL_SERVER_ERROR),

@@ -151,6 +151,7 @@ const fn kind(error: &EngineError) -> Kind {
         | EngineError::NothingPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::External(_)
         | EngineError::InvalidCursor
         | EngineError::DryRun => Kind::Internal,
     }

@@ -148,6 +148,7 @@ fn kind(error: &EngineError) -> Kind {
         | EngineError::NothingPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::External(_)
         | EngineError::InvalidCursor
         | EngineError::DryRun => Kind::InternalError,
     }

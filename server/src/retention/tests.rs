@@ -105,7 +105,19 @@ fn parts(directory: &Path, clock: &Arc<MovableClock>, root: Arc<dyn RootOfTrust>
     let log = Arc::new(FileLog::open(&directory.join("audit"), options, handed, None).unwrap().0);
     let store = Arc::new(wiring::open_or_create(&directory.join("store")).unwrap());
     let (clock, random) = (clock.clone(), Arc::new(SystemRandom));
-    (Parts { store, log: log.clone(), roots: vec![root], clock, random, arena: None, key_stores: Vec::new() }, log)
+    (
+        Parts {
+            store,
+            log: log.clone(),
+            roots: vec![root],
+            clock,
+            random,
+            arena: None,
+            key_stores: Vec::new(),
+            external: None,
+        },
+        log,
+    )
 }
 
 #[test]

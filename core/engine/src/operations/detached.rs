@@ -71,6 +71,7 @@ impl Operation for SealDetached {
                     .map_err(|error| crypto_error(handle, error))?
             }
             Usable::Resident(resident) => resident.seal_detached(associated, &self.plaintext)?,
+            Usable::Doubled(_) => return Err(Usable::DOUBLED_ONLY_WHOLE.into()),
         };
         // The value is computed before the check, so that it is of the very bytes that were found to open.
         let integrity = self.integrity.then(|| detached::integrity_value(associated, &parts.parts()));
@@ -161,6 +162,7 @@ fn open(
         Usable::Material(material) => detached::open(material, &subject(handle, version), associated, parts)
             .map_err(|error| crypto_error(handle, error)),
         Usable::Resident(resident) => resident.open_detached(associated, parts),
+        Usable::Doubled(_) => Err(Usable::DOUBLED_ONLY_WHOLE),
     }
 }
 

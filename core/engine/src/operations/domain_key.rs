@@ -10,7 +10,7 @@ use crate::Engine;
 use crate::error::EngineError;
 use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
-use crate::rows::{self, CredentialRow, DomainKeyRow, KeyRow, TenantRow, VersionRow};
+use crate::rows::{self, CredentialRow, DomainKeyRow, ExternalLinkRow, KeyRow, StoreLinksRow, TenantRow, VersionRow};
 
 /// Gives a tenant a new domain key. Whatever the former one wraps is wrapped anew by the sweep, and then that is destroyed.
 pub struct RotateDomainKey {
@@ -148,9 +148,11 @@ fn rewrapped(engine: &Engine, key: &KeyRow, read: &Row, current: DomainKeyId) ->
     Ok(Some(version))
 }
 
-/// Seals credentials anew that former domain keys have sealed.
+/// Seals credentials anew that former domain keys have sealed: the tenant's own, and those that links have.
 pub(crate) struct ResealCredentials {
     pub(crate) tenant: TenantId,
+    /// [`Table::Credential`] or [`Table::StoreLink`].
+    pub(crate) table: Table,
     pub(crate) places: Vec<Vec<u8>>,
 }
 
@@ -169,22 +171,47 @@ impl Operation for ResealCredentials {
         let (mut batch, mut damaged) = (Batch::default(), 0);
         batch.preconditions.push(unchanged(Table::Tenant, &read));
         for place in &self.places {
-            let Some(read) = snapshot.get(Table::Credential, place)? else { continue };
-            let row: CredentialRow = rows::decode("credentials", &read.value)?;
-            match engine.vault.reseal_credential(&row, tenant.domain_key) {
-                Ok(Some(sealed)) => {
-                    batch.replace(Table::Credential, &read, rows::encode(&CredentialRow { sealed, ..row }));
-                }
+            let Some(read) = snapshot.get(self.table, place)? else { continue };
+            let resealed = match self.table {
+                Table::Credential => resealed_credential(engine, &read, tenant.domain_key),
+                _ => resealed_links(engine, self.tenant, &read, tenant.domain_key),
+            };
+            match resealed {
+                Ok(Some(value)) => batch.replace(self.table, &read, value),
                 Ok(None) => {}
                 Err(Halt::Fail(error)) if error.is_damage() => {
                     damaged += 1;
-                    tracing::error!(credential = row.shown, %error, cause = ?error, "a credential can't be sealed anew; the former domain keys of its tenant are kept");
+                    tracing::error!(%error, cause = ?error, "a credential can't be sealed anew; the former domain keys of its tenant are kept");
                 }
                 Err(other) => return Err(other),
             }
         }
         Ok(changed(batch, damaged))
     }
+}
+
+fn resealed_credential(engine: &Engine, read: &Row, current: DomainKeyId) -> Result<Option<Vec<u8>>, Halt> {
+    let row: CredentialRow = rows::decode("credentials", &read.value)?;
+    let sealed = engine.vault.reseal_credential(row.tenant, row.id, &row.shown, &row.sealed, current)?;
+    Ok(sealed.map(|sealed| rows::encode(&CredentialRow { sealed, ..row })))
+}
+
+fn resealed_links(
+    engine: &Engine,
+    tenant: TenantId,
+    read: &Row,
+    current: DomainKeyId,
+) -> Result<Option<Vec<u8>>, Halt> {
+    let mut row: StoreLinksRow = rows::decode("store links", &read.value)?;
+    let mut touched = false;
+    for external in row.links.iter_mut().filter_map(|link| link.external.as_mut()) {
+        let ExternalLinkRow { credential, shown, sealed, .. } = &*external;
+        if let Some(sealed) = engine.vault.reseal_credential(tenant, *credential, shown, sealed, current)? {
+            external.sealed = sealed;
+            touched = true;
+        }
+    }
+    Ok(touched.then(|| rows::encode(&row)))
 }
 
 /// Destroys a tenant's former domain keys, of which nothing is left.

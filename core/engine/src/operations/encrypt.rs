@@ -209,6 +209,9 @@ pub(super) fn seal(
         (EncryptionAlgorithm::DerivedAes256Gcm, Usable::Resident(resident)) => {
             return Ok(resident.seal_whole(&subject(handle, version), &context(pairs)?, plaintext)?);
         }
+        (EncryptionAlgorithm::DerivedAes256Gcm, Usable::Doubled(doubled)) => {
+            return Ok(doubled.seal_whole(&subject(handle, version), &context(pairs)?, plaintext)?);
+        }
         (EncryptionAlgorithm::RsaOaepSha1 | EncryptionAlgorithm::RsaOaepSha256, key) => {
             no_context(pairs)?;
             with_public(handle, version, key, |public| public.encrypt(algorithm, plaintext))
@@ -239,6 +242,7 @@ fn open(
             let opened = match &key {
                 Usable::Material(material) => ciphertext::open(material, &subject, accepted, &context(pairs)?, sealed),
                 Usable::Resident(resident) => Ok(resident.open_whole(&subject, &context(pairs)?, sealed)?),
+                Usable::Doubled(doubled) => Ok(doubled.open_whole(&subject, &context(pairs)?, sealed)?),
             };
             (opened, version.material)
         }
@@ -248,6 +252,7 @@ fn open(
             let opened = match &key {
                 Usable::Material(material) => material.decrypt(algorithm, sealed),
                 Usable::Resident(resident) => Ok(resident.decrypt(algorithm, sealed)?),
+                Usable::Doubled(_) => return Err(Usable::DOUBLED_ONLY_WHOLE.into()),
             };
             (opened, version.material)
         }
@@ -264,7 +269,7 @@ pub(super) fn with_public<T>(
 ) -> Result<T, CryptoError> {
     match key {
         Usable::Material(material) => work(material.public_key()?),
-        Usable::Resident(_) => work(&PublicKey::parse(handle.entry().row.spec, &version.public)?),
+        Usable::Resident(_) | Usable::Doubled(_) => work(&PublicKey::parse(handle.entry().row.spec, &version.public)?),
     }
 }
 

@@ -69,14 +69,16 @@ impl Operation for CreateKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        if self.origin == Origin::Resident {
-            return Err(EngineError::Unsupported("material inside no key store").into());
-        }
-        let row = self.row(authorized, None)?;
         let mut batch = Batch::default();
-        let versions = match self.origin {
-            Origin::Generated => vec![new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?],
-            Origin::Imported | Origin::Resident => Vec::new(),
+        let (row, versions) = match self.origin {
+            Origin::Generated => {
+                let row = self.row(authorized, None)?;
+                let version = new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?;
+                (row, vec![version])
+            }
+            Origin::Imported => (self.row(authorized, None)?, Vec::new()),
+            Origin::Resident => return Err(EngineError::Unsupported("material inside no key store").into()),
+            Origin::Doubled => return Err(EngineError::Unsupported("a key doubled by no external key").into()),
         };
         self.finish(authorized, row, versions, batch)
     }
@@ -84,18 +86,22 @@ impl Operation for CreateKey {
 
 impl CreateKey {
     /// The key's row, once it is sure that it may be made.
-    fn row(&self, authorized: &Authorized<'_>, store: Option<&KeyStoreName>) -> Result<KeyRow, Halt> {
+    pub(super) fn row(&self, authorized: &Authorized<'_>, store: Option<&KeyStoreName>) -> Result<KeyRow, Halt> {
         let engine = authorized.engine();
         let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
         check_description(&self.description)?;
         check_tags(&self.tags)?;
         let (state, current) = match self.origin {
-            Origin::Generated | Origin::Resident => (KeyState::Active, 1),
+            Origin::Generated | Origin::Resident | Origin::Doubled => (KeyState::Active, 1),
             Origin::Imported => (KeyState::PreActivation, 0),
         };
         engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
         let draw = || random::bytes::<16>(engine.random()).map_err(error::crypto);
-        let accepted = if store.is_some() { AcceptedFormats::RESIDENT } else { AcceptedFormats::NEWEST };
+        let accepted = match self.origin {
+            Origin::Generated | Origin::Imported => AcceptedFormats::NEWEST,
+            Origin::Resident => AcceptedFormats::RESIDENT,
+            Origin::Doubled => AcceptedFormats::DOUBLED,
+        };
         let row = KeyRow {
             id: KeyId::from_bytes(draw()?),
             tenant: self.tenant,
@@ -117,12 +123,14 @@ impl CreateKey {
             multi_region: self.multi_region.then_some(MultiRegion::Primary),
             store: store.cloned(),
             link: None,
+            external: None,
         };
         check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
         Ok(row)
     }
 
-    fn finish(
+    /// Adds the key with its versions to a batch, under its name.
+    pub(super) fn finish(
         &self,
         authorized: &Authorized<'_>,
         row: KeyRow,

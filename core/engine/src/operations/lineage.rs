@@ -121,7 +121,7 @@ impl Operation for ReplicateKey {
                     let digest = engine.vault.digest(&primary.row, version, authorized.ground)?;
                     awaited(&engine.vault, &domain_key, &row, version, digest.as_ref())?
                 }
-                Origin::Generated | Origin::Resident => {
+                Origin::Generated | Origin::Resident | Origin::Doubled => {
                     let material = engine.vault.material(primary, version, authorized.ground)?;
                     let wrapped = engine.vault.wrap(&domain_key, &row, version.material, &material)?;
                     VersionRow { key: row.id, wrapped, ..version.clone() }
@@ -235,7 +235,11 @@ pub(crate) fn follow_destruction(
     batch: &mut Batch,
 ) -> Result<(), EngineError> {
     if let Some(link) = &key.link {
-        batch.delete(Table::KeyByStoreLink, keys::key_of_link(key.tenant, &key.region, link, key.id));
+        let place = match &key.external {
+            Some(external) => keys::external_key_of_link(key.tenant, &key.region, link, external),
+            None => keys::key_of_link(key.tenant, &key.region, link, key.id),
+        };
+        batch.delete(Table::KeyByStoreLink, place);
     }
     if key.multi_region.is_none() {
         return Ok(());

@@ -8,6 +8,7 @@ pub mod detached;
 pub mod domain_key;
 pub mod encrypt;
 pub mod explain;
+pub mod external_link;
 pub mod govern;
 pub mod grant;
 pub mod import;

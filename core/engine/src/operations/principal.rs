@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use strongroom_crypto::random;
-use strongroom_crypto::wrapped::{CredentialBinding, Kind as SealedKind};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{CredentialId, PrincipalId, TenantId};
@@ -373,14 +372,13 @@ impl Operation for CreateCredential {
         }
         let domain_key = engine.vault.domain_key(self.tenant, tenant.domain_key, authorized.ground)?;
         let id = CredentialId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
-        let bound = CredentialBinding { tenant: self.tenant, credential: id, shown: &self.shown }.encode();
-        let sealed = domain_key.seal(SealedKind::Credential, &bound, self.secret.expose(), engine.random());
+        let sealed = engine.vault.seal_credential(&domain_key, self.tenant, id, &self.shown, &self.secret)?;
         let row = CredentialRow {
             id,
             tenant: self.tenant,
             principal,
             shown: self.shown.clone(),
-            sealed: sealed.map_err(error::crypto)?,
+            sealed,
             created: authorized.now(),
             expires: self.expires,
             suspended: false,

@@ -98,7 +98,7 @@ fn rotate(authorized: &Authorized<'_>, handle: &KeyHandle, cause: RotationCause)
     let others = others(authorized.engine().catalog(), &row)?;
     match row.origin {
         Origin::Imported => begin_pending(authorized, handle, &others, &mut batch)?,
-        Origin::Generated | Origin::Resident => {
+        Origin::Generated | Origin::Resident | Origin::Doubled => {
             let lineage: Vec<&KeyRow> = [&row].into_iter().chain(others.iter().map(|other| &other.row)).collect();
             new_version(authorized, &lineage, &entry.versions, row.current, cause, &mut batch)?;
         }

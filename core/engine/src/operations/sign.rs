@@ -60,6 +60,7 @@ impl Operation for Sign {
                 material.sign(self.algorithm, self.kind, &self.message).map_err(|error| crypto_error(handle, error))?
             }
             Usable::Resident(resident) => resident.sign(self.algorithm, self.kind, &self.message)?,
+            Usable::Doubled(_) => return Err(Usable::DOUBLED_ONLY_WHOLE.into()),
         };
         Ok(Outcome::Answer(Signed { signature, key: Arc::clone(handle.entry()) }))
     }

@@ -1,5 +1,6 @@
 //! Links to key stores: a tenant's own name for a key store of the installation, in one region, with keys of its own in
-//! it. Made, changed, connected, disconnected and removed; keys made through one.
+//! it. Made, changed, connected, disconnected and removed; keys made through one. A link may lead to an external key
+//! manager instead ([`super::external_link`]); it is listed, connected, disconnected and removed in the same way.
 //!
 //! While a link is not connected, no key that was made through it can be used and none can be made. Absent on purpose:
 //! which key stores a tenant may link to, which is the front end's to know, and any change of a key store itself.
@@ -12,6 +13,7 @@ use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName};
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_secret::SecretBytes;
 
+use super::external_link::failure_of_manager;
 use super::key::{CreateKey, make_resident};
 use super::principal::demands;
 use crate::catalog::KeyEntry;
@@ -32,7 +34,7 @@ pub struct LinkPlace {
 
 impl LinkPlace {
     /// The links as they are now, with the row to replace if there is one.
-    fn read(&self, authorized: &Authorized<'_>) -> Result<(StoreLinksRow, Option<Row>), EngineError> {
+    pub(super) fn read(&self, authorized: &Authorized<'_>) -> Result<(StoreLinksRow, Option<Row>), EngineError> {
         let place = keys::store_links(self.tenant, &self.region);
         let read = authorized.engine().catalog().snapshot()?.get(Table::StoreLink, &place)?;
         let links = read.as_ref().map(|row| rows::decode("store links", &row.value)).transpose()?;
@@ -40,7 +42,11 @@ impl LinkPlace {
     }
 
     /// One link as it is now, and all of them with the row to replace.
-    fn find(&self, authorized: &Authorized<'_>, id: &str) -> Result<(StoreLinkRow, StoreLinksRow, Row), EngineError> {
+    pub(super) fn find(
+        &self,
+        authorized: &Authorized<'_>,
+        id: &str,
+    ) -> Result<(StoreLinkRow, StoreLinksRow, Row), EngineError> {
         let (links, read) = self.read(authorized)?;
         let found = links.link(id).cloned();
         let missing = || EngineError::StoreLink(LinkFault::Missing { id: id.into() });
@@ -72,39 +78,68 @@ impl Operation for CreateStoreLink {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<StoreLinkRow>, Halt> {
         let (mut links, read) = self.place.read(authorized)?;
-        check_name(&self.name)?;
-        if !(1..=limits::LINK_ID_BYTES).contains(&self.id.len()) || self.certificate.len() > limits::CERTIFICATE_BYTES {
-            let problem = "must have an identity of 1 to 64 bytes and a certificate of 5000 at most";
+        if self.certificate.len() > limits::CERTIFICATE_BYTES {
+            let problem = "must have a certificate of 5000 bytes at most";
             return Err(EngineError::from(InputFault::Form { what: "the link", problem }).into());
         }
         let store = self.store.clone().ok_or(EngineError::StoreLink(LinkFault::NoStore))?;
         authorized.engine().key_stores.get(&store).map_err(|_| EngineError::StoreLink(LinkFault::NoStore))?;
-        if links.links.iter().any(|link| link.name == self.name) {
-            return Err(EngineError::StoreLink(LinkFault::NameTaken).into());
-        }
-        if links.links.iter().any(|link| link.store == store) {
-            return Err(EngineError::StoreLink(LinkFault::StoreTaken).into());
-        }
-        if links.links.len() >= limits::STORE_LINKS {
-            return Err(EngineError::LimitExceeded(Quota::StoreLinks).into());
-        }
         let link = StoreLinkRow {
             id: self.id.clone(),
             name: self.name.clone(),
-            store,
+            store: Some(store.clone()),
             state: LinkState::Disconnected,
             failure: None,
             created: authorized.now(),
             certificate: self.certificate.clone(),
+            external: None,
         };
-        links.links.push(link.clone());
-        let mut batch = Batch::default();
-        let value = rows::encode(&links);
-        match &read {
-            Some(read) => batch.replace(Table::StoreLink, read, value),
-            None => batch.insert(Table::StoreLink, keys::store_links(self.place.tenant, &self.place.region), value),
+        check_new(&links, &link)?;
+        if links.links.iter().any(|link| link.store.as_ref() == Some(&store)) {
+            return Err(EngineError::StoreLink(LinkFault::StoreTaken).into());
         }
-        Ok(Outcome::Change(batch, link))
+        Ok(self.place.add(&mut links, read.as_ref(), link, Batch::default()))
+    }
+}
+
+impl LinkPlace {
+    /// Writes the links with one more.
+    pub(super) fn add(
+        &self,
+        links: &mut StoreLinksRow,
+        read: Option<&Row>,
+        link: StoreLinkRow,
+        mut batch: Batch,
+    ) -> Outcome<StoreLinkRow> {
+        links.links.push(link.clone());
+        let value = rows::encode(links);
+        match read {
+            Some(read) => batch.replace(Table::StoreLink, read, value),
+            None => batch.insert(Table::StoreLink, keys::store_links(self.tenant, &self.region), value),
+        }
+        Outcome::Change(batch, link)
+    }
+}
+
+/// What holds for a link of either kind that is about to be made.
+pub(super) fn check_new(links: &StoreLinksRow, link: &StoreLinkRow) -> Result<(), EngineError> {
+    check_name(&link.name)?;
+    if !(1..=limits::LINK_ID_BYTES).contains(&link.id.len()) {
+        let problem = "must have an identity of 1 to 64 bytes";
+        return Err(InputFault::Form { what: "the link", problem }.into());
+    }
+    check_free(links, link)?;
+    match links.links.len() < limits::STORE_LINKS {
+        true => Ok(()),
+        false => Err(EngineError::LimitExceeded(Quota::StoreLinks)),
+    }
+}
+
+/// That no other link has the name of this one.
+pub(super) fn check_free(links: &StoreLinksRow, link: &StoreLinkRow) -> Result<(), EngineError> {
+    match links.links.iter().any(|other| other.name == link.name && other.id != link.id) {
+        true => Err(EngineError::StoreLink(LinkFault::NameTaken)),
+        false => Ok(()),
     }
 }
 
@@ -167,7 +202,7 @@ impl Operation for EditStoreLink {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         let (link, mut links, read) = self.place.find(authorized, &self.id)?;
-        let forbidden = || EngineError::StoreLink(LinkFault::State { id: link.id.as_str().into(), state: link.state });
+        let forbidden = || in_state(&link);
         match (&self.edit, link.state) {
             (LinkEdit::Update { .. }, LinkState::Failed)
             | (LinkEdit::Update { more: true, .. }, LinkState::Connected)
@@ -175,18 +210,20 @@ impl Operation for EditStoreLink {
             | (LinkEdit::Delete, LinkState::Connected | LinkState::Failed) => return Err(forbidden().into()),
             (LinkEdit::Update { name, store, .. }, _) => {
                 match store {
+                    Some(_) if link.external.is_some() => {
+                        return Err(EngineError::StoreLink(LinkFault::OtherKind).into());
+                    }
                     Some(None) => return Err(EngineError::StoreLink(LinkFault::NoStore).into()),
-                    Some(Some(other)) if *other != link.store => {
+                    Some(other) if *other != link.store => {
                         return Err(EngineError::StoreLink(LinkFault::OtherStore).into());
                     }
                     _ => {}
                 }
                 let name = name.clone().unwrap_or_else(|| link.name.clone());
                 check_name(&name)?;
-                if links.links.iter().any(|other| other.name == name && other.id != link.id) {
-                    return Err(EngineError::StoreLink(LinkFault::NameTaken).into());
-                }
-                links.change(&self.id, |link| link.name = name);
+                let renamed = StoreLinkRow { name, ..link.clone() };
+                check_free(&links, &renamed)?;
+                links.change(&self.id, |link| *link = renamed);
             }
             (LinkEdit::Disconnect, _) => links.change(&self.id, |link| {
                 link.state = LinkState::Disconnected;
@@ -227,30 +264,34 @@ impl Operation for ConnectStoreLink {
         match link.state {
             LinkState::Connected => return Ok(Outcome::Answer(LinkState::Connected)),
             LinkState::Failed => {
-                let id = link.id.as_str().into();
-                return Err(EngineError::StoreLink(LinkFault::State { id, state: link.state }).into());
+                return Err(in_state(&link).into());
             }
             LinkState::Disconnected => {}
         }
-        let failure = match authorized.engine().key_stores.get(&link.store) {
-            Err(_) => Some(LinkFailure::NoStore),
-            Ok(store) => {
-                move_to(authorized, &link.store)?;
-                match store.probe(limits::OBJECT_DEADLINE) {
-                    Ok(()) => None,
-                    Err(KeyStoreError::Busy) => return Err(EngineError::from(KeyStoreError::Busy).into()),
-                    Err(error) => {
-                        tracing::warn!(store = %link.store, %error, "a key store could not be connected");
-                        Some(failure_of(&error))
-                    }
-                }
-            }
+        let failure = match (&link.store, &link.external) {
+            (Some(store), _) => failure_of_store(authorized, store)?,
+            (None, Some(external)) => failure_of_manager(authorized, &self.place, external)?,
+            (None, None) => Some(LinkFailure::NoStore),
         };
         let state = if failure.is_some() { LinkState::Failed } else { LinkState::Connected };
         links.change(&self.id, |link| (link.state, link.failure) = (state, failure));
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, rows::encode(&links));
         Ok(Outcome::Change(batch, state))
+    }
+}
+
+/// Why a key store cannot be connected, if it cannot.
+fn failure_of_store(authorized: &Authorized<'_>, name: &KeyStoreName) -> Result<Option<LinkFailure>, Halt> {
+    let Ok(store) = authorized.engine().key_stores.get(name) else { return Ok(Some(LinkFailure::NoStore)) };
+    move_to(authorized, name)?;
+    match store.probe(limits::OBJECT_DEADLINE) {
+        Ok(()) => Ok(None),
+        Err(KeyStoreError::Busy) => Err(EngineError::from(KeyStoreError::Busy).into()),
+        Err(error) => {
+            tracing::warn!(store = %name, %error, "a key store could not be connected");
+            Ok(Some(failure_of(&error)))
+        }
     }
 }
 
@@ -288,12 +329,13 @@ impl Operation for CreateLinkedKey {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let (link, _, read) = self.place().find(authorized, &self.link)?;
+        let store = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
-        move_to(authorized, &link.store)?;
+        move_to(authorized, store)?;
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, read.value.clone());
-        make_resident(authorized, &self.key, &link.store, Some(&self.link), batch)
+        make_resident(authorized, &self.key, store, Some(&self.link), batch)
     }
 }
 
@@ -316,23 +358,29 @@ impl Operation for GenerateLinkedRandom {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<SecretBytes>, Halt> {
         let (link, _, _) = self.place.find(authorized, &self.link)?;
+        let store = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
         if !(1..=limits::RANDOM_BYTES).contains(&self.bytes) {
             let problem = "must lie between 1 and 1024";
             return Err(EngineError::from(InputFault::Form { what: "the number of bytes", problem }).into());
         }
-        let store = move_to(authorized, &link.store)?;
+        let store = move_to(authorized, store)?;
         let mut drawn = vec![0; self.bytes];
         store.random(&mut drawn, limits::OBJECT_DEADLINE)?;
         Ok(Outcome::Answer(SecretBytes::take(drawn)))
     }
 }
 
-fn require_connected(link: &StoreLinkRow) -> Result<(), EngineError> {
+pub(super) fn require_connected(link: &StoreLinkRow) -> Result<(), EngineError> {
     match link.state {
         LinkState::Connected => Ok(()),
-        state => Err(EngineError::StoreLink(LinkFault::State { id: link.id.as_str().into(), state })),
+        LinkState::Disconnected | LinkState::Failed => Err(in_state(link)),
     }
+}
+
+/// That the state of a link forbids what is asked of it.
+pub(super) fn in_state(link: &StoreLinkRow) -> EngineError {
+    EngineError::StoreLink(LinkFault::State { id: link.id.as_str().into(), state: link.state })
 }
 
 /// The store, on one of its own threads.
@@ -345,7 +393,7 @@ fn move_to<'a>(authorized: &Authorized<'a>, name: &KeyStoreName) -> Result<&'a d
     }
 }
 
-fn check_name(name: &str) -> Result<(), EngineError> {
+pub(super) fn check_name(name: &str) -> Result<(), EngineError> {
     match (1..=limits::LINK_NAME_CHARACTERS).contains(&name.chars().count()) {
         true => Ok(()),
         false => Err(InputFault::Form { what: "the link's name", problem: "must have 1 to 256 characters" }.into()),

@@ -58,6 +58,7 @@ impl Operation for WrapKey {
                 .wrap_key(self.algorithm, self.plaintext.expose())
                 .map_err(|error| crypto_error(handle, error))?,
             Usable::Resident(resident) => resident.wrap(self.algorithm, &self.plaintext)?,
+            Usable::Doubled(_) => return Err(Usable::DOUBLED_ONLY_WHOLE.into()),
         };
         Ok(Outcome::Answer(Wrapped { wrapped, key: Arc::clone(handle.entry()) }))
     }
@@ -105,6 +106,7 @@ impl Operation for UnwrapKey {
                 material.unwrap_key(self.algorithm, &self.wrapped).map_err(|error| crypto_error(handle, error))?
             }
             Usable::Resident(resident) => resident.unwrap(self.algorithm, &self.wrapped)?,
+            Usable::Doubled(_) => return Err(Usable::DOUBLED_ONLY_WHOLE.into()),
         };
         Ok(Outcome::Answer(Unwrapped { plaintext, key: Arc::clone(handle.entry()) }))
     }

@@ -1,7 +1,11 @@
 //! Rows of links to key stores.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 use strongroom_model::clock::Timestamp;
+use strongroom_model::external::ExternalAddress;
+use strongroom_model::id::CredentialId;
 use strongroom_model::key_store::KeyStoreName;
 
 /// All links of a tenant in a region. One row, so that what must be unique among them is.
@@ -37,9 +41,9 @@ pub struct StoreLinkRow {
     /// Name for people.
     #[n(1)]
     pub name: String,
-    /// The key store.
+    /// The key store; absent where it leads to an external key manager.
     #[n(2)]
-    pub store: KeyStoreName,
+    pub store: Option<KeyStoreName>,
     /// Whether it is connected.
     #[n(3)]
     pub state: LinkState,
@@ -52,6 +56,52 @@ pub struct StoreLinkRow {
     /// What its maker said that the store's certificates are checked by; shown, and otherwise not used.
     #[n(6)]
     pub certificate: String,
+    /// The external key manager; absent where it leads to a key store.
+    #[n(7)]
+    pub external: Option<ExternalLinkRow>,
+}
+
+/// An external key manager, as a tenant named it.
+#[derive(Clone, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(map)]
+pub struct ExternalLinkRow {
+    /// The server: `https://` and a domain name.
+    #[n(0)]
+    pub endpoint: String,
+    /// The path of its interface there.
+    #[n(1)]
+    pub path: String,
+    /// The private service that it is reached through; absent for one that the world can reach.
+    #[n(2)]
+    pub service: Option<String>,
+    /// Identity of the credential that requests to it are signed with.
+    #[n(3)]
+    pub credential: CredentialId,
+    /// The credential's public half.
+    #[n(4)]
+    pub shown: String,
+    /// Its secret half, sealed under the tenant's domain key as any credential is.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+}
+
+impl ExternalLinkRow {
+    /// Where the manager is.
+    #[must_use]
+    pub fn address(&self) -> ExternalAddress {
+        let (endpoint, path) = (self.endpoint.clone(), self.path.clone());
+        ExternalAddress { endpoint, path, service: self.service.clone() }
+    }
+}
+
+/// The sealed secret is left out, as secrets are everywhere.
+impl fmt::Debug for ExternalLinkRow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, path, service, shown, .. } = self;
+        let mut told = formatter.debug_struct("ExternalLinkRow");
+        told.field("endpoint", endpoint).field("path", path).field("service", service).field("shown", shown);
+        told.finish_non_exhaustive()
+    }
 }
 
 /// Whether keys that were made through a link can be used.
@@ -85,4 +135,25 @@ pub enum LinkFailure {
     /// The store lacks something, or failed otherwise.
     #[n(3)]
     Unfit,
+    /// The store did not answer in time.
+    #[n(4)]
+    Late,
+    /// No TLS with the store.
+    #[n(5)]
+    Tls,
+    /// The store's answer was none by its interface's rules.
+    #[n(6)]
+    Answer,
+    /// The store's own rules forbade it.
+    #[n(7)]
+    Denied,
+    /// There is nothing at the store's path.
+    #[n(8)]
+    Path,
+    /// The private service that the store is to be reached through is not known here.
+    #[n(9)]
+    Service,
+    /// The store says that nothing of it works.
+    #[n(10)]
+    Unhealthy,
 }

@@ -38,7 +38,9 @@ macro_rules! golden {
             &VersionRow { wrapped: Vec::new(), object: Some(ObjectId::from_bytes([20; 16])), ..version() },
         );
         $visit("key-linked", &KeyRow { link: Some("link-1".to_owned()), ..resident() });
+        $visit("key-doubled", &doubled());
         $visit("store-links", &store_links());
+        $visit("store-links-external", &external_links());
         $visit("loose-object", &LooseObjectRow { store: store(), since: Some(Timestamp(21)) });
         $visit("use-counter", &UseCounterRow { reserved: 65_536 });
         $visit("key-multi-region", &KeyRow { multi_region: Some(MultiRegion::Replica), ..key() });
@@ -181,6 +183,7 @@ pub(crate) fn key() -> KeyRow {
         multi_region: None,
         store: None,
         link: None,
+        external: None,
     }
 }
 
@@ -196,15 +199,43 @@ fn store_links() -> StoreLinksRow {
     let link = StoreLinkRow {
         id: "link-1".to_owned(),
         name: "payroll".to_owned(),
-        store: store(),
+        store: Some(store()),
         state: LinkState::Failed,
         failure: Some(LinkFailure::Unreachable),
         created: Timestamp(22),
         certificate: "certificate".to_owned(),
+        external: None,
     };
     let connected =
         StoreLinkRow { id: "link-2".to_owned(), state: LinkState::Connected, failure: None, ..link.clone() };
     StoreLinksRow { links: vec![link, connected] }
+}
+
+fn doubled() -> KeyRow {
+    let (link, external) = (Some("link-3".to_owned()), Some("external-1".to_owned()));
+    KeyRow { origin: Origin::Doubled, link, external, accepted_formats: 8, ..key() }
+}
+
+fn external_links() -> StoreLinksRow {
+    let external = ExternalLinkRow {
+        endpoint: "https://xks.example".to_owned(),
+        path: "/payroll/kms/xks/v1".to_owned(),
+        service: Some("service-1".to_owned()),
+        credential: CredentialId::from_bytes([23; 16]),
+        shown: "CREDENTIAL".to_owned(),
+        sealed: vec![24; 40],
+    };
+    let link = StoreLinkRow {
+        id: "link-3".to_owned(),
+        name: "outside".to_owned(),
+        store: None,
+        state: LinkState::Failed,
+        failure: Some(LinkFailure::Tls),
+        created: Timestamp(25),
+        certificate: String::new(),
+        external: Some(external),
+    };
+    StoreLinksRow { links: vec![link] }
 }
 
 fn scheduled() -> KeyRow {

@@ -7,6 +7,7 @@ mod backup;
 mod conflicts;
 mod detached;
 mod doubt;
+mod external_links;
 mod gate;
 mod grants;
 mod imported_replicas;

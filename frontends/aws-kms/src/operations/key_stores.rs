@@ -200,7 +200,7 @@ fn write(json: &mut Json, context: &Context<'_>, link: &StoreLinkRow) {
     json.text("CustomKeyStoreId", &link.id)
         .text("CustomKeyStoreName", &link.name)
         .text("CustomKeyStoreType", "AWS_CLOUDHSM")
-        .text_if("CloudHsmClusterId", context.cluster_of(&link.store))
+        .text_if("CloudHsmClusterId", link.store.as_ref().and_then(|store| context.cluster_of(store)))
         .text("TrustAnchorCertificate", &link.certificate)
         .text("ConnectionState", words::connection_state(link.state))
         .time("CreationDate", link.created);
@@ -211,7 +211,7 @@ fn write(json: &mut Json, context: &Context<'_>, link: &StoreLinkRow) {
                 LinkFailure::NoStore => "CLUSTER_NOT_FOUND",
                 LinkFailure::Credential => "INVALID_CREDENTIALS",
                 LinkFailure::Unreachable => "NETWORK_ERRORS",
-                LinkFailure::Unfit => "INTERNAL_ERROR",
+                _ => "INTERNAL_ERROR",
             },
         );
     }

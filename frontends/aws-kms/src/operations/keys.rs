@@ -132,6 +132,7 @@ fn check_store(store: Option<&str>, origin: Origin, spec: KeySpec, multi_region:
         (None, Origin::Resident) => {
             return Err(Fault::validation("Origin AWS_CLOUDHSM needs a CustomKeyStoreId."));
         }
+        (_, Origin::Doubled) => return Err(Fault::unsupported("EXTERNAL_KEY_STORE is not supported.")),
         (Some(_), Origin::Generated | Origin::Imported) => {
             return Err(Fault::validation("A key in a custom key store needs the Origin AWS_CLOUDHSM."));
         }
