@@ -108,23 +108,27 @@ impl Client {
         self.0.shared.state.lock().condition.health(Instant::now())
     }
 
-    /// Whether calls are refused at once.
-    pub(crate) fn refuses(&self) -> bool {
-        self.0.shared.state.lock().condition.refusal().is_some()
+    /// Whether a call would be handed to a running child at once.
+    pub(crate) fn is_ready(&self) -> bool {
+        let state = self.0.shared.state.lock();
+        state.condition.refusal().is_none() && state.link.as_ref().is_some_and(|link| !link.refuses())
     }
 
     /// Makes a call; `allowed` is how long it may take in all, for the error that says that it took longer.
     pub(crate) fn call(&self, call: Call, deadline: Instant, allowed: Duration) -> Result<Reply, CallError> {
         let shared = &self.0.shared;
         let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
-        let link = shared.link(deadline, allowed)?;
         let timeout = || CallError::Root(RootError::Timeout(allowed));
         let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
-        let receiver = link.send(call, deadline).map_err(|unsent| match unsent {
-            Unsent::Full => CallError::Root(RootError::Busy),
-            Unsent::Late => timeout(),
-            Unsent::Ended => ended(),
-        })?;
+        let receiver = loop {
+            match shared.link(deadline, allowed)?.send(&call, deadline) {
+                Ok(receiver) => break receiver,
+                Err(Unsent::Full) => return Err(CallError::Root(RootError::Busy)),
+                Err(Unsent::Late) => return Err(timeout()),
+                // That link is not given out again: the next one is to a new child.
+                Err(Unsent::Ended) => {}
+            }
+        };
         let outcome = match receiver.recv_deadline(deadline) {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(Fault::Expired)) | Err(RecvTimeoutError::Timeout) => Err(timeout()),

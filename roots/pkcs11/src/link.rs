@@ -20,7 +20,7 @@ pub(crate) enum Unsent {
     Full,
     /// The deadline passed before it was this call's turn to be written.
     Late,
-    /// The child has ended or is ending.
+    /// The child has ended or is ending, and knows nothing of the call.
     Ended,
 }
 
@@ -54,7 +54,7 @@ impl Link {
     }
 
     /// Sends a call; its answer comes through the channel.
-    pub(crate) fn send(&self, call: Call, deadline: Instant) -> Result<Receiver<Outcome>, Unsent> {
+    pub(crate) fn send(&self, call: &Call, deadline: Instant) -> Result<Receiver<Outcome>, Unsent> {
         let (answer, receiver) = bounded(1);
         let sent = Instant::now();
         let id = {
@@ -79,6 +79,7 @@ impl Link {
         if socket.write(&request).is_err() {
             // Perhaps half a message went out: this child is of no more use. The supervisor sees the socket close.
             let _ = socket.stream().shutdown(Shutdown::Both);
+            self.refuse();
             return Err(Unsent::Ended);
         }
         Ok(receiver)
@@ -109,6 +110,16 @@ impl Link {
             let age = now.saturating_duration_since(waiting.sent);
             age > allowed && (pending.last_answer < waiting.sent || age > allowed * 2)
         })
+    }
+
+    /// Refuses further calls; those under way may still be answered.
+    pub(crate) fn refuse(&self) {
+        self.pending.lock().ended = true;
+    }
+
+    /// Whether further calls are refused.
+    pub(crate) fn refuses(&self) -> bool {
+        self.pending.lock().ended
     }
 
     /// Refuses further calls and lets all waiting callers know that no answer will come.

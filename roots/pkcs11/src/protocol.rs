@@ -64,14 +64,14 @@ pub(crate) struct Configure {
 
 /// Every further message to a child.
 #[derive(Encode, Decode)]
-pub(crate) struct Request {
+pub(crate) struct Request<C = Call> {
     #[n(0)]
     pub(crate) id: u64,
     /// After how many milliseconds nobody waits any more.
     #[n(1)]
     pub(crate) budget: u32,
     #[n(2)]
-    pub(crate) call: Call,
+    pub(crate) call: C,
 }
 
 /// Every message from a child; the first one has id 0 and answers [`Configure`].

@@ -99,8 +99,8 @@ impl Pkcs11KeyStore {
         call: impl Fn() -> Call,
     ) -> Result<Reply, KeyStoreError> {
         let deadline = Instant::now() + within;
-        // Those that refuse at once are asked last: their answers say why nobody serves.
-        let (mut order, away): (Vec<_>, Vec<_>) = self.members.iter().partition(|member| !member.refuses());
+        // Those that refuse, or would have to be waited for, are asked last: their answers say why nobody serves.
+        let (mut order, away): (Vec<_>, Vec<_>) = self.members.iter().partition(|member| member.is_ready());
         order.extend(away);
         // A lone token is asked once more, since a child that ended is soon replaced.
         if let [only] = *order {

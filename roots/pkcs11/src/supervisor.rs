@@ -186,6 +186,10 @@ impl Shared {
                         Err(Fault::WrongPin) => Some(Ended::PinRefused),
                         _ => None,
                     };
+                    // First no call is taken any more: whoever gets this answer may call again at once.
+                    if ended.is_some() {
+                        link.refuse();
+                    }
                     link.answer(response);
                     ended
                 }
@@ -223,7 +227,7 @@ impl Shared {
             _ => {}
         }
         if self.state.lock().condition.breaker.take_probe(now) {
-            return link.send(self.config.probe(), now + self.config.deadline.max(PROBE)).ok();
+            return link.send(&self.config.probe(), now + self.config.deadline.max(PROBE)).ok();
         }
         None
     }
@@ -285,7 +289,8 @@ impl Shared {
             if let Some(refusal) = state.condition.refusal() {
                 return Err(CallError::Root(refusal));
             }
-            if let Some(link) = &state.link {
+            // The supervisor puts another in the place of one that refuses.
+            if let Some(link) = state.link.as_ref().filter(|link| !link.refuses()) {
                 return Ok(Arc::clone(link));
             }
             if self.changed.wait_until(&mut state, deadline).timed_out() {
@@ -300,4 +305,45 @@ fn stop(child: &mut Child) {
     // Fails only if it has ended already.
     let _ = child.kill();
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::protocol::TokenSelector;
+
+    fn shared() -> Shared {
+        let settings = Settings {
+            module: "/nowhere".into(),
+            token: TokenSelector::Label("none".into()),
+            root: None,
+            sessions: 1,
+            queue: 1,
+            deadline: Duration::from_secs(1),
+        };
+        Shared::new(settings, Launcher::of_this_program(Vec::new()), SecretBytes::take(vec![1]))
+    }
+
+    #[test]
+    fn a_link_to_a_child_that_ends_is_not_given_out_until_there_is_another() {
+        let shared = shared();
+        let link = || Arc::new(Link::new(Writer::new(UnixStream::pair().unwrap().0), 1));
+        let soon = Duration::from_millis(20);
+        let given = || shared.link(Instant::now() + soon, soon);
+        for end in [Link::refuse, Link::end] {
+            let first = link();
+            shared.change(|state| state.link = Some(Arc::clone(&first)));
+            assert!(Arc::ptr_eq(&given().ok().unwrap(), &first));
+            end(&first);
+            assert!(matches!(given(), Err(CallError::Root(RootError::Timeout(_)))));
+        }
+        let second = link();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| shared.link(Instant::now() + START, START));
+            shared.change(|state| state.link = Some(Arc::clone(&second)));
+            assert!(Arc::ptr_eq(&waiting.join().unwrap().ok().unwrap(), &second));
+        });
+    }
 }

@@ -247,7 +247,7 @@ fn a_token_that_stays_away_opens_the_breaker_and_closes_it_when_it_is_back() {
     assert!(root.health().last_error.is_some());
     let begun = Instant::now();
     assert!(matches!(round_trip(&root, deadline), Err(RootError::Unavailable { .. })));
-    assert!(begun.elapsed() < Duration::from_millis(100), "refused at once");
+    assert!(begun.elapsed() < deadline / 2, "refused at once");
     rig.faults.set("").unwrap();
     // No caller is needed for that.
     eventually("it is up again", || root.health().state == HealthState::Up);

@@ -328,9 +328,12 @@ fn a_hanging_or_crashing_module_costs_no_caller_more_than_its_deadline_and_heals
     let given_up = seal(&store, within);
     assert_eq!(given_up, Err(KeyStoreError::Timeout(within)));
     heals(&store);
-    rig.faults.set("C_Encrypt * crash once").unwrap();
-    // A caller with time to spare does not even notice.
-    seal(&store, LONG).unwrap();
+    for _ in 0..5 {
+        rig.faults.set("C_Encrypt * crash once").unwrap();
+        // A caller with time to spare does not even notice.
+        seal(&store, LONG).unwrap();
+        assert!(!rig.faults.in_force());
+    }
     heals(&store);
 }
 
@@ -346,8 +349,8 @@ fn a_token_that_stays_away_is_refused_at_once_until_it_is_back() {
     });
     assert!(store.health()[0].last_error.is_some());
     let begun = Instant::now();
-    assert!(matches!(seal(&store, within), Err(KeyStoreError::Unavailable { .. })));
-    assert!(begun.elapsed() < within / 2, "refused at once");
+    assert!(matches!(seal(&store, LONG), Err(KeyStoreError::Unavailable { .. })));
+    assert!(begun.elapsed() < LONG / 2, "refused at once");
     rig.faults.set("").unwrap();
     eventually("it is up again by itself", || store.health()[0].state == MemberState::Up);
     round_trip(&store, LONG).unwrap();
