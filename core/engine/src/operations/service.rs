@@ -191,6 +191,9 @@ impl Operation for BindToService {
         check_home(handle, name)?;
         check_room(authorized, handle, name)?;
         check_form(*owner, entry.profile, name)?;
+        if entry.row.external.is_some() {
+            return Err(EngineError::Unsupported("a key that an external key manager doubles, for a service,").into());
+        }
         if find_name(authorized, name)?.is_some() {
             return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());
         }

@@ -194,7 +194,7 @@ pub(crate) fn merged(mut body: Value, more: Value) -> Value {
     body
 }
 
-fn key_of(test: &TestEngine, text: &str) -> CreateKey {
+pub(crate) fn key_of(test: &TestEngine, text: &str) -> CreateKey {
     CreateKey {
         tenant: test.tenant.id,
         name: name(test, text),

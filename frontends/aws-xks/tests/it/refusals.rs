@@ -4,14 +4,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
+use strongroom_engine::operations::external_link::{CreateDoubledKey, CreateExternalLink};
 use strongroom_engine::operations::key::{Edit, EditKey};
 use strongroom_engine::operations::principal::{ChangeCredential, Fate};
+use strongroom_engine::operations::store_link::{ConnectStoreLink, LinkPlace};
 use strongroom_engine::operations::tenant::SuspendTenant;
-use strongroom_engine::{Call, EngineError, KeyReference, Mode};
+use strongroom_engine::{Call, EngineError, KeyReference, Mode, SecretBytes};
 use strongroom_model::action::Action;
-use strongroom_testkit::engine::operator;
+use strongroom_model::external::{ExternalAddress, ExternalCredential};
+use strongroom_model::spec::Origin;
+use strongroom_testkit::engine::{REGION, TestEngine, operator};
+use strongroom_testkit::external::TestManagers;
 
-use crate::house::{DIALECT, House, ID, KEY, PREFIX, SECRET, Signing, encrypt_body, metadata, pass, store};
+use crate::house::{
+    DIALECT, House, ID, KEY, PREFIX, SECRET, Signing, bind, encrypt_body, key_of, metadata, pass, store,
+};
 
 const INVALID: (u16, &str) = (400, "ValidationException");
 const UNPROVED: (u16, &str) = (401, "AuthenticationFailedException");
@@ -117,7 +124,7 @@ fn a_credential_of_anyone_else_proves_no_key_store_and_one_of_a_key_store_proves
         tenant: house.test.tenant.id,
         principal: Some("anna".to_owned()),
         shown: "AKIAUSER".to_owned(),
-        secret: strongroom_engine::SecretBytes::copy_from(SECRET.as_bytes()),
+        secret: SecretBytes::copy_from(SECRET.as_bytes()),
         expires: None,
     };
     house.test.run(&operator(), create).unwrap();
@@ -263,6 +270,25 @@ fn two_key_stores_cannot_have_the_same_prefix_and_a_prefix_has_a_form() {
         assert!(matches!(store(&house.test, "three", prefix), Err(EngineError::InvalidInput(_))), "{prefix}");
     }
     store(&house.test, "three", "").unwrap();
+}
+
+#[test]
+fn a_key_that_an_external_key_manager_doubles_is_none_for_a_key_store() {
+    let managers = TestManagers::new(&["outside"], ("KNOWN", b"secret"));
+    let test = TestEngine::new().with_external(std::sync::Arc::new(managers));
+    store(&test, "one", PREFIX).unwrap();
+    let place = LinkPlace { tenant: test.tenant.id, region: REGION.into() };
+    let (id, name) = ("link".to_owned(), "link".to_owned());
+    let (endpoint, path) = ("https://xks.example".to_owned(), "/api".to_owned());
+    let address = ExternalAddress { endpoint, path, service: None };
+    let credential = ExternalCredential { shown: "KNOWN".to_owned(), secret: SecretBytes::copy_from(b"secret") };
+    let create = CreateExternalLink { place: place.clone(), id: id.clone(), name, address, credential };
+    test.run(&test.root(), create).unwrap();
+    test.run(&test.root(), ConnectStoreLink { place, id: id.clone() }).unwrap();
+    let mut key = key_of(&test, "ignored");
+    (key.name, key.origin) = (test.key_name(), Origin::Doubled);
+    let made = test.run(&test.root(), CreateDoubledKey { key, link: id, external: "outside".to_owned() }).unwrap();
+    assert!(matches!(bind(&test, "one", "foo", made.row.id, None), Err(EngineError::Unsupported(_))));
 }
 
 #[test]
