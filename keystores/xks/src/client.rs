@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use strongroom_model::clock::Clock;
+use strongroom_model::external::ExternalSealed;
 use strongroom_sigv4::{Credentials, SecretBytes, SigningTime, sign};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -86,6 +87,12 @@ impl Sealed {
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         &self.metadata
+    }
+}
+
+impl From<Sealed> for ExternalSealed {
+    fn from(Sealed { ciphertext, initialization_vector, tag, metadata }: Sealed) -> Self {
+        Self { ciphertext, iv: initialization_vector, tag, metadata }
     }
 }
 

@@ -12,22 +12,36 @@ const API: &str = "/kms/xks/v1";
 
 /// A parameter that does not have its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.says())]
 pub enum Malformed {
     /// `XksProxyUriEndpoint`
-    #[error("an endpoint is https:// and a fully qualified domain name, without a port: https://xks.example.com")]
     Endpoint,
     /// `XksProxyUriPath`
-    #[error("a path is /kms/xks/v1, or a prefix and that: /example/kms/xks/v1; of a-z, A-Z, 0-9, /, _ and -, to 128")]
     Path,
     /// `XksKeyId`
-    #[error("an external key's id is 1 to 128 of a-z, A-Z, 0-9, '.', _ and -, and more than dots")]
     KeyId,
     /// `AccessKeyId` of `XksProxyAuthenticationCredential`
-    #[error("a proxy's access key id is 20 to 30 of A-Z and 2-7")]
     AccessKeyId,
     /// `RawSecretAccessKey` of `XksProxyAuthenticationCredential`
-    #[error("a proxy's secret access key is 43 to 64 of a-z, A-Z, 0-9, /, + and =")]
     SecretAccessKey,
+}
+
+impl Malformed {
+    /// The form that it must have.
+    #[must_use]
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Endpoint => {
+                "an endpoint is https:// and a fully qualified domain name, without a port: https://xks.example.com"
+            }
+            Self::Path => {
+                "a path is /kms/xks/v1, or a prefix and that: /example/kms/xks/v1; of a-z, A-Z, 0-9, /, _ and -, to 128"
+            }
+            Self::KeyId => "an external key's id is 1 to 128 of a-z, A-Z, 0-9, '.', _ and -, and more than dots",
+            Self::AccessKeyId => "a proxy's access key id is 20 to 30 of A-Z and 2-7",
+            Self::SecretAccessKey => "a proxy's secret access key is 43 to 64 of a-z, A-Z, 0-9, /, + and =",
+        }
+    }
 }
 
 /// A proxy's address: a fully qualified domain name, asked at port 443, and a path.
@@ -43,7 +57,7 @@ impl Endpoint {
     /// # Errors
     /// [`Malformed::Endpoint`], [`Malformed::Path`].
     pub fn new(uri_endpoint: &str, uri_path: &str) -> Result<Self, Malformed> {
-        let host = uri_endpoint.strip_prefix("https://").filter(|host| is_qualified(host));
+        let host = uri_endpoint.strip_prefix("https://").filter(|host| is_host(host));
         let host = host.filter(|_| limits::ENDPOINT_CHARACTERS.contains(&uri_endpoint.len()));
         let host = host.ok_or(Malformed::Endpoint)?.to_ascii_lowercase().into();
         let prefix = uri_path.strip_suffix(API).filter(|_| uri_path.len() <= limits::PATH_CHARACTERS);
@@ -72,11 +86,23 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A name with a domain. What ends in digits would be an address.
-pub(crate) fn is_qualified(host: &str) -> bool {
+/// Whether an endpoint can have this host: a name with a domain. What ends in digits would be an address.
+#[must_use]
+pub fn is_host(host: &str) -> bool {
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     let domain = host.rsplit_once('.').is_some_and(|(_, last)| last.bytes().any(|byte| byte.is_ascii_alphabetic()));
     domain && host.bytes().all(sound) && DnsName::try_from(host).is_ok()
+}
+
+/// Whether a VPC endpoint service can have this name (AWS KMS, `XksProxyVpcEndpointServiceName`):
+/// `com.amazonaws.vpce.`, a region, `.vpce-svc-` and small letters and digits; 20 to 64 characters.
+#[must_use]
+pub fn is_service(name: &str) -> bool {
+    let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let region = |region: &str| !region.is_empty() && region.bytes().all(|byte| small(byte) || byte == b'-');
+    let parts = name.strip_prefix("com.amazonaws.vpce.").and_then(|rest| rest.split_once(".vpce-svc-"));
+    limits::SERVICE_CHARACTERS.contains(&name.len())
+        && parts.is_some_and(|(place, id)| region(place) && !id.is_empty() && id.bytes().all(small))
 }
 
 /// No empty segments: a signature's canonical form and the path sent would differ.
@@ -191,6 +217,26 @@ mod tests {
             &long,
         ] {
             assert_eq!(Endpoint::new("https://xks.example.com", path), Err(Malformed::Path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_service_has_the_form_that_aws_gives_it() {
+        for name in
+            ["com.amazonaws.vpce.us-east-1.vpce-svc-09a1b2c3d4e5f6071", "com.amazonaws.vpce.us-gov-west-1.vpce-svc-1"]
+        {
+            assert!(is_service(name), "{name}");
+        }
+        for name in [
+            "",
+            "vpce-svc-09a1b2c3d4e5f6071",
+            "com.amazonaws.vpce.us-east-1.vpce-svc-",
+            "com.amazonaws.vpce..vpce-svc-09a1b2c3",
+            "com.amazonaws.vpce.us-east-1.vpce-svc-09A1",
+            "com.amazonaws.vpce.us-east-1.vpce-svc-09a1.example.com",
+            &format!("com.amazonaws.vpce.us-east-1.vpce-svc-{}", "a".repeat(30)),
+        ] {
+            assert!(!is_service(name), "{name}");
         }
     }
 

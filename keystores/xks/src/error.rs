@@ -30,7 +30,7 @@ pub enum XksError {
     /// An answer that is none by the specification.
     #[error("the proxy's answer is invalid")]
     Invalid(#[from] InvalidResponse),
-    /// As many calls as one proxy is asked at once are under way.
+    /// As many calls as one proxy is asked at once are under way, or as many names are looked up.
     #[error("too many calls to the proxy at once; try again")]
     Busy,
     /// More than every proxy is bound to take. Nothing was sent.
@@ -57,6 +57,9 @@ pub enum Unreachable {
     /// The name leads to no public IPv4 address, and the operator has not named another.
     #[error("its name has no public IPv4 address; an operator may send the host to another")]
     NotPublic,
+    /// The operator has every host named that may be asked, and this is none of them.
+    #[error("its host is not among those that the operator lets be asked")]
+    Unlisted,
     /// Nobody takes connections there.
     #[error("it takes no connection")]
     Connect(#[source] io::Error),

@@ -6,17 +6,38 @@ use std::time::Duration;
 /// what AWS KMS grants a proxy.
 pub const DEADLINE: Duration = Duration::from_millis(250);
 
+/// The longest deadline that a route may have: no client waits that long.
+pub const DEADLINE_MOST: Duration = Duration::from_secs(10);
+
 /// How much longer than its deadline a caller waits for the threads that work on its call.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Threads that carry the calls of all proxies.
 pub(crate) const THREADS: usize = 2;
 
-/// Threads that look up names, which blocks.
-pub(crate) const NAME_THREADS: usize = 4;
+/// Names that are looked up at once, each by a thread of its own, since that blocks.
+pub(crate) const LOOKUPS: usize = 16;
+
+/// Names whose addresses are kept.
+pub(crate) const NAMES: usize = 1024;
+
+/// How long a name's addresses are kept.
+pub(crate) const NAME_KEPT: Duration = Duration::from_secs(30);
+
+/// Hosts that an operator may send somewhere.
+pub const ROUTES: usize = 256;
 
 /// Calls at once to one proxy, and connections to it, each of which carries one call at a time.
-pub const CALLS: usize = 64;
+pub const CALLS: usize = 32;
+
+/// Failures to reach a proxy in a row after which it is left alone for a moment.
+pub const BREAKER_FAILURES: u32 = 5;
+
+/// That moment, after which one call finds out whether the proxy is back.
+pub const BREAKER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Characters that are told of why a proxy was not reached.
+pub(crate) const CAUSE_CHARACTERS: usize = 256;
 
 /// How long a connection is kept that nobody uses: less than what load balancers commonly grant.
 pub(crate) const KEPT: Duration = Duration::from_secs(50);
@@ -53,6 +74,9 @@ pub const USAGES: usize = 10;
 
 /// Characters of an endpoint, `https://` included.
 pub(crate) const ENDPOINT_CHARACTERS: std::ops::RangeInclusive<usize> = 10..=128;
+
+/// Characters of a VPC endpoint service's name.
+pub(crate) const SERVICE_CHARACTERS: std::ops::RangeInclusive<usize> = 20..=64;
 
 /// Characters of a path, `/kms/xks/v1` included.
 pub(crate) const PATH_CHARACTERS: usize = 128;

@@ -16,24 +16,24 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use strongroom_sigv4::{SecretBytes, SignatureHeaders};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use crate::error::{InvalidResponse, Unreachable, XksError};
 use crate::limits;
-use crate::network::is_public;
-
-const HTTPS_PORT: u16 = 443;
+use crate::names::Names;
 
 type Sender = SendRequest<Full<Bytes>>;
 
 /// How a host is reached.
 pub(crate) enum Way {
     /// Its name's public addresses, port 443.
-    Public,
+    Public(Arc<Names>),
     /// Where the operator said.
     Routed(SocketAddr),
+    /// Not at all: no operator named it.
+    Closed,
 }
 
 /// A signed request, ready to be sent more than once.
@@ -100,16 +100,12 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Sender, XksError> {
-        let socket = match self.way {
-            Way::Routed(address) => TcpStream::connect(address).await,
-            Way::Public => {
-                let found = lookup_host((&*self.host, HTTPS_PORT)).await.map_err(Unreachable::Name)?;
-                let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
-                match public.is_empty() {
-                    true => return Err(Unreachable::NotPublic.into()),
-                    false => TcpStream::connect(public.as_slice()).await,
-                }
+        let socket = match &self.way {
+            Way::Public(names) => {
+                TcpStream::connect(&*names.addresses(&self.host, std::time::Instant::now()).await?).await
             }
+            Way::Routed(address) => TcpStream::connect(address).await,
+            Way::Closed => return Err(Unreachable::Unlisted.into()),
         };
         let socket = socket.map_err(Unreachable::Connect)?;
         socket.set_nodelay(true).map_err(Unreachable::Connect)?;

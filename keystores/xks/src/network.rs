@@ -1,30 +1,67 @@
 //! Where proxies may be reached, whom to trust there, and the threads that carry their calls.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, cipher_suite};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use strongroom_model::clock::Clock;
+use strongroom_sigv4::SecretBytes;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::client::{Client, Target};
-use crate::endpoint::is_qualified;
+use crate::endpoint::{is_host, is_service};
 use crate::limits;
 use crate::link::{Link, Way};
+use crate::names::Names;
 
-/// An operator's word on where a host is: for proxies without a public address or a public certificate.
+/// What an operator says of the hosts that may be asked.
+#[derive(Default)]
+pub struct Hosts<'a> {
+    /// Certificate authorities in PEM, for every host without its own; what can't be read of them is passed over.
+    pub authorities: &'a [u8],
+    /// The hosts that the operator has more to say of.
+    pub routes: Vec<Route>,
+    /// Whether no other hosts may be asked.
+    pub only_routes: bool,
+}
+
+/// An operator's word on a host: for proxies without a public address or a public certificate.
 pub struct Route {
     /// The domain name that endpoints have.
     pub host: String,
-    /// Where it is asked instead of port 443 of what the name resolves to.
-    pub address: SocketAddr,
+    /// The VPC endpoint service by which it is asked: the route is then for those who name it, and for them alone.
+    pub service: Option<String>,
+    /// Where it is asked; `None` for port 443 of the public addresses that the name resolves to.
+    pub address: Option<SocketAddr>,
     /// Its certificate authorities in PEM, which are then the only ones for this host; `None` for the common ones.
     pub authorities: Option<Vec<u8>>,
+    /// What is shown to it.
+    pub certificate: Option<ClientCertificate>,
+    /// How long a call may take, at most [`limits::DEADLINE_MOST`]; `None` for [`limits::DEADLINE`].
+    pub deadline: Option<Duration>,
+}
+
+impl Route {
+    /// A route that changes nothing yet.
+    #[must_use]
+    pub const fn new(host: String) -> Self {
+        Self { host, service: None, address: None, authorities: None, certificate: None, deadline: None }
+    }
+}
+
+/// A certificate that is shown to a proxy which asks for one.
+pub struct ClientCertificate {
+    /// PEM: its own certificate first.
+    pub chain: Vec<u8>,
+    /// PEM: its private key.
+    pub key: SecretBytes,
 }
 
 /// Why no proxy can be asked from here.
@@ -32,7 +69,7 @@ pub struct Route {
 pub enum NetworkError {
     /// No threads.
     #[error("the threads that ask XKS proxies could not be started")]
-    Threads(#[source] std::io::Error),
+    Threads(#[source] io::Error),
     /// The TLS library refuses its own suites.
     #[error("TLS towards XKS proxies could not be set up")]
     Tls(#[source] rustls::Error),
@@ -42,24 +79,65 @@ pub enum NetworkError {
         /// As it was given.
         host: String,
     },
+    /// A route for what no VPC endpoint service can be.
+    #[error("no VPC endpoint service has this name: {service}")]
+    Service {
+        /// As it was given.
+        service: String,
+    },
+    /// A route's deadline is out of bounds.
+    #[error("the deadline for {host} must be above 0 and at most 10 s")]
+    Deadline {
+        /// The route's host.
+        host: String,
+    },
+    /// Two routes for the same.
+    #[error("there are two routes for {host} by the same service, or by none")]
+    Twice {
+        /// Their host.
+        host: String,
+    },
     /// A route's authorities hold none.
     #[error("the authorities for {host} hold no certificate that can be one")]
     Authorities {
         /// The route's host.
         host: String,
     },
+    /// A route's certificate can't be read.
+    #[error("the client certificate for {host}, or its key, is not PEM")]
+    CertificatePem {
+        /// The route's host.
+        host: String,
+        /// Why.
+        #[source]
+        cause: rustls::pki_types::pem::Error,
+    },
+    /// A route's certificate can't be shown.
+    #[error("the client certificate for {host} cannot be used with its key")]
+    Certificate {
+        /// The route's host.
+        host: String,
+        /// Why.
+        #[source]
+        cause: rustls::Error,
+    },
 }
 
+/// A way to a host.
 struct Destination {
-    address: SocketAddr,
-    tls: Option<Arc<ClientConfig>>,
+    service: Option<String>,
+    address: Option<SocketAddr>,
+    tls: Arc<ClientConfig>,
+    deadline: Duration,
 }
 
 /// What all proxies share. Its threads end with the last client.
 pub struct Network {
     runtime: Arc<Threads>,
     clock: Arc<dyn Clock>,
-    routes: HashMap<String, Destination>,
+    routes: HashMap<String, Vec<Destination>>,
+    only_routes: bool,
+    names: Arc<Names>,
     tls: Arc<ClientConfig>,
 }
 
@@ -82,55 +160,110 @@ impl Drop for Threads {
 }
 
 impl Network {
-    /// Starts the threads. `authorities` are the certificate authorities in PEM for every host without its own; what
-    /// can't be read of them is passed over. `clock` gives the time that requests are signed at.
+    /// Starts the threads. `clock` gives the time that requests are signed at.
     ///
     /// A host without a route is asked only where its name has a public IPv4 address: the names come from tenants, and
     /// must not lead into the operator's own network.
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub fn start(
-        authorities: &[u8],
-        routes: impl IntoIterator<Item = Route>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, NetworkError> {
-        let mut destinations = HashMap::new();
-        for Route { host, address, authorities } in routes {
-            if !is_qualified(&host) {
-                return Err(NetworkError::Host { host });
+    pub fn start(hosts: Hosts<'_>, clock: Arc<dyn Clock>) -> Result<Self, NetworkError> {
+        let common = Arc::new(read_authorities(hosts.authorities));
+        let tls = client_tls(Arc::clone(&common), None)?;
+        let mut routes: HashMap<String, Vec<Destination>> = HashMap::new();
+        for route in hosts.routes {
+            let host = route.host.to_ascii_lowercase();
+            let destination = destination(route, &common, &tls)?;
+            let ways = routes.entry(host.clone()).or_default();
+            if ways.iter().any(|way| way.service == destination.service) {
+                return Err(NetworkError::Twice { host });
             }
-            let tls = authorities.map(|pem| match read_authorities(&pem) {
-                none if none.is_empty() => Err(NetworkError::Authorities { host: host.clone() }),
-                some => client_tls(some),
-            });
-            destinations.insert(host.to_ascii_lowercase(), Destination { address, tls: tls.transpose()? });
+            ways.push(destination);
         }
         let runtime = Builder::new_multi_thread()
             .worker_threads(limits::THREADS)
-            .max_blocking_threads(limits::NAME_THREADS)
+            .max_blocking_threads(limits::LOOKUPS)
             .thread_name("xks-client")
             .enable_io()
             .enable_time()
             .build()
             .map_err(NetworkError::Threads)?;
-        let tls = client_tls(read_authorities(authorities))?;
-        Ok(Self { runtime: Arc::new(Threads(Some(runtime))), clock, routes: destinations, tls })
+        let (runtime, names) = (Arc::new(Threads(Some(runtime))), Arc::new(Names::new(look_up)));
+        Ok(Self { runtime, clock, routes, only_routes: hosts.only_routes, names, tls })
     }
 
-    /// A client of one proxy. Nothing is asked yet.
+    /// A client of one proxy, by no service. Nothing is asked yet.
     #[must_use]
     pub fn client(&self, target: Target) -> Client {
-        let route = self.routes.get(target.endpoint.host());
-        let way = route.map_or(Way::Public, |route| Way::Routed(route.address));
-        let tls = route.and_then(|route| route.tls.as_ref()).unwrap_or(&self.tls);
+        let route = self.route(target.endpoint.host(), None);
+        self.client_by_route(target, route)
+    }
+
+    /// The same by a VPC endpoint service, or by none; `None` where the operator has not said where the service leads.
+    pub(crate) fn client_by(&self, target: Target, service: Option<&str>) -> Option<Client> {
+        let route = self.route(target.endpoint.host(), service);
+        (route.is_some() || service.is_none()).then(|| self.client_by_route(target, route))
+    }
+
+    /// How long a call may take.
+    pub(crate) fn deadline(&self, host: &str, service: Option<&str>) -> Duration {
+        self.route(host, service).map_or(limits::DEADLINE, |route| route.deadline)
+    }
+
+    fn route(&self, host: &str, service: Option<&str>) -> Option<&Destination> {
+        self.routes.get(host)?.iter().find(|route| route.service.as_deref() == service)
+    }
+
+    fn client_by_route(&self, target: Target, route: Option<&Destination>) -> Client {
+        let way = match route {
+            Some(Destination { address: Some(address), .. }) => Way::Routed(*address),
+            None if self.only_routes => Way::Closed,
+            Some(Destination { address: None, .. }) | None => Way::Public(Arc::clone(&self.names)),
+        };
+        let tls = route.map_or(&self.tls, |route| &route.tls);
         let link = Link::new(target.endpoint.host(), way, Arc::clone(tls));
         Client::new(Arc::clone(&self.runtime), Arc::clone(&self.clock), link, target)
     }
 }
 
-/// TLS 1.3 and 1.2 with the suites that AWS KMS offers a proxy, and no others.
-fn client_tls(authorities: RootCertStore) -> Result<Arc<ClientConfig>, NetworkError> {
+/// Reads a route; `tls` is for those that have nothing of their own to say of it.
+fn destination(
+    route: Route,
+    common: &Arc<RootCertStore>,
+    tls: &Arc<ClientConfig>,
+) -> Result<Destination, NetworkError> {
+    let Route { host, service, address, authorities, certificate, deadline } = route;
+    if !is_host(&host) {
+        return Err(NetworkError::Host { host });
+    }
+    if let Some(service) = service.as_ref().filter(|service| !is_service(service)) {
+        return Err(NetworkError::Service { service: service.clone() });
+    }
+    let deadline = deadline.unwrap_or(limits::DEADLINE);
+    if deadline.is_zero() || deadline > limits::DEADLINE_MOST {
+        return Err(NetworkError::Deadline { host });
+    }
+    let tls = match (authorities, certificate) {
+        (None, None) => Arc::clone(tls),
+        (authorities, certificate) => {
+            let authorities = authorities.map(|pem| Arc::new(read_authorities(&pem)));
+            if authorities.as_ref().is_some_and(|authorities| authorities.is_empty()) {
+                return Err(NetworkError::Authorities { host });
+            }
+            client_tls(
+                authorities.unwrap_or_else(|| Arc::clone(common)),
+                certificate.map(|shown| (host.as_str(), shown)),
+            )?
+        }
+    };
+    Ok(Destination { service, address, tls, deadline })
+}
+
+/// TLS 1.3 and 1.2 with the suites that AWS KMS offers a proxy, and no others. A host may be shown a certificate.
+fn client_tls(
+    authorities: Arc<RootCertStore>,
+    certificate: Option<(&str, ClientCertificate)>,
+) -> Result<Arc<ClientConfig>, NetworkError> {
     let suites = vec![
         cipher_suite::TLS13_AES_256_GCM_SHA384,
         cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
@@ -141,7 +274,19 @@ fn client_tls(authorities: RootCertStore) -> Result<Arc<ClientConfig>, NetworkEr
     let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
     let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&versions);
     let builder = builder.map_err(NetworkError::Tls)?.with_root_certificates(authorities);
-    let mut config = builder.with_no_client_auth();
+    let mut config = match certificate {
+        None => builder.with_no_client_auth(),
+        Some((host, ClientCertificate { chain, key })) => {
+            let pem = |cause| NetworkError::CertificatePem { host: host.to_owned(), cause };
+            let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>().map_err(pem)?;
+            let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(pem)?;
+            let unusable = |cause| NetworkError::Certificate { host: host.to_owned(), cause };
+            if chain.is_empty() {
+                return Err(unusable(rustls::Error::NoCertificatesPresented));
+            }
+            builder.with_client_auth_cert(chain, key).map_err(unusable)?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -155,45 +300,7 @@ fn read_authorities(pem: &[u8]) -> RootCertStore {
     store
 }
 
-/// Whether an address is one that anybody may have: no special purpose in the registries of RFC 6890.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    let IpAddr::V4(address) = address else { return false };
-    let [first, second, third, _] = address.octets();
-    let shared = first == 100 && (64..128).contains(&second);
-    let protocols = first == 192 && second == 0 && third == 0;
-    let benchmarks = first == 198 && (second == 18 || second == 19);
-    let own = address.is_private() || address.is_loopback() || address.is_link_local();
-    let nobody = first == 0 || first >= 224 || address.is_documentation();
-    !(own || nobody || shared || protocols || benchmarks)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_of_ones_own_network_are_not_public() {
-        for address in [
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "127.0.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "255.255.255.255",
-            "192.0.0.8",
-            "198.18.0.1",
-            "203.0.113.1",
-            "::1",
-            "fe80::1",
-            "2001:4860:4860::8888",
-        ] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
-        }
-        for address in ["8.8.8.8", "52.94.0.1", "100.128.0.1", "172.32.0.1", "198.20.0.1"] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
-        }
-    }
+/// By the operating system's resolver.
+fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
+    Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
 }

@@ -9,7 +9,7 @@ use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_secret::SecretBytes;
 use strongroom_testkit::server::Served;
 use strongroom_xks_client::{
-    Client, Credential, Endpoint, ExternalKeyId, HealthStatus, Network, Refusal, RequestMetadata, Route, Sealed,
+    Client, Credential, Endpoint, ExternalKeyId, HealthStatus, Hosts, Network, Refusal, RequestMetadata, Route, Sealed,
     Target, XksError, limits,
 };
 
@@ -32,14 +32,14 @@ impl Clock for Now {
 }
 
 /// An installation with a key store `prod` and its key `payroll`.
-struct Proxy {
-    house: House,
-    served: Served,
-    credential: Key,
+pub(crate) struct Proxy {
+    pub(crate) house: House,
+    pub(crate) served: Served,
+    pub(crate) credential: Key,
 }
 
 impl Proxy {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let house = House::new();
         house.configure(&house.software_root("root"));
         house.init();
@@ -59,8 +59,9 @@ impl Proxy {
 
     fn client(&self, path: &str, secret: &str, region: &str) -> Client {
         let authorities = Some(std::fs::read(self.house.path("chain.pem")).unwrap());
-        let route = Route { host: PROXY.to_owned(), address: self.served.address.unwrap(), authorities };
-        let network = Network::start(b"", [route], std::sync::Arc::new(Now)).unwrap();
+        let route = Route { address: self.served.address, authorities, ..Route::new(PROXY.to_owned()) };
+        let hosts = Hosts { routes: vec![route], ..Hosts::default() };
+        let network = Network::start(hosts, std::sync::Arc::new(Now)).unwrap();
         let secret = SecretBytes::copy_from(secret.as_bytes());
         network.client(Target {
             endpoint: Endpoint::new(&format!("https://{PROXY}"), path).unwrap(),
@@ -74,12 +75,12 @@ impl Proxy {
         self.client(&path(), &self.credential.secret, "us-east-1")
     }
 
-    fn switch(&self, line: &str) {
+    pub(crate) fn switch(&self, line: &str) {
         self.house.done(&format!("xks {line} --tenant {ACCOUNT}"));
     }
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     format!("/{ACCOUNT}/prod/kms/xks/v1")
 }
 

@@ -7,10 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::crypto::aws_lc_rs::cipher_suite;
-use strongroom_xks_client::{Client, Network, NetworkError, Route, Sealed, Unreachable, XksError, limits};
+use strongroom_model::external::ExternalError;
+use strongroom_sigv4::SecretBytes;
+use strongroom_xks_client::{
+    Client, ClientCertificate, Hosts, Network, NetworkError, Route, Sealed, Unreachable, XksError, limits,
+};
 
 use crate::proxy::{
-    ASSOCIATED, Act, PATIENT, Proxy, Tls, client, clock, key, listening, metadata, plaintext, sound, unrouted,
+    ASSOCIATED, Act, HOST, PATIENT, Proxy, Tls, client, clock, key, listening, manager, metadata, plaintext, request,
+    sound, unrouted,
 };
 
 /// How much longer than its deadline a call may seem on a busy machine.
@@ -172,12 +177,48 @@ fn a_region_that_is_none_is_never_asked_for() {
 }
 
 #[test]
-fn a_route_for_no_name_or_with_no_authority_is_refused() {
-    let refused = |host: &str, authorities: &[u8]| {
-        let address = "127.0.0.1:8443".parse().unwrap();
-        let route = Route { host: host.to_owned(), address, authorities: Some(authorities.to_vec()) };
-        Network::start(b"", [route], clock()).err().unwrap()
+fn a_route_that_cannot_be_gone_is_refused() {
+    let address = "127.0.0.1:8443".parse().unwrap();
+    let plain = |host: &str| Route { address: Some(address), ..Route::new(host.to_owned()) };
+    let refused = |routes: Vec<Route>| Network::start(Hosts { routes, ..Hosts::default() }, clock()).err().unwrap();
+    let told = refused(vec![plain("127.0.0.1")]);
+    assert!(matches!(&told, NetworkError::Host { host } if host == "127.0.0.1"), "{told}");
+    let told = refused(vec![Route { authorities: Some(b"no PEM".to_vec()), ..plain(HOST) }]);
+    assert!(matches!(told, NetworkError::Authorities { .. }), "{told}");
+    let told = refused(vec![Route { service: Some("vpce-svc-1".to_owned()), ..plain(HOST) }]);
+    assert!(matches!(told, NetworkError::Service { .. }), "{told}");
+    for deadline in [Duration::ZERO, limits::DEADLINE_MOST + Duration::from_millis(1)] {
+        let told = refused(vec![Route { deadline: Some(deadline), ..plain(HOST) }]);
+        assert!(matches!(told, NetworkError::Deadline { .. }), "{told}");
+    }
+    let told = refused(vec![plain(HOST), plain("XKS.example.com")]);
+    assert!(matches!(told, NetworkError::Twice { .. }), "{told}");
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_shown_is_refused() {
+    let proxy = Proxy::start_with(Tls::Demanding, |_| panic!("nothing is sent"));
+    let refused = |certificate: ClientCertificate| {
+        let route = Route { certificate: Some(certificate), ..proxy.route() };
+        Network::start(Hosts { routes: vec![route], ..Hosts::default() }, clock()).err().unwrap()
     };
-    assert!(matches!(refused("127.0.0.1", b""), NetworkError::Host { host } if host == "127.0.0.1"));
-    assert!(matches!(refused("xks.example.com", b"no PEM"), NetworkError::Authorities { .. }));
+    let told = refused(ClientCertificate { key: SecretBytes::copy_from(b"no PEM"), ..proxy.shown() });
+    assert!(matches!(told, NetworkError::CertificatePem { .. }), "{told}");
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem().into_bytes();
+    let told = refused(ClientCertificate { key: SecretBytes::take(other), ..proxy.shown() });
+    assert!(matches!(told, NetworkError::Certificate { .. }), "{told}");
+    let told = refused(ClientCertificate { chain: Vec::new(), ..proxy.shown() });
+    assert!(matches!(told, NetworkError::Certificate { .. }), "{told}");
+}
+
+#[test]
+fn a_proxy_that_demands_a_certificate_is_shown_that_of_its_route() {
+    let proxy = Proxy::start_with(Tls::Demanding, |_| Act::json(200, &sound()));
+    let seal = |route: Route| manager(route).seal("payroll", &request("Encrypt"), ASSOCIATED, &plaintext());
+    seal(Route { certificate: Some(proxy.shown()), ..proxy.route() }).unwrap();
+    let told = seal(proxy.route()).unwrap_err();
+    assert!(matches!(told, ExternalError::Tls { .. }), "{told:?}");
+    let stranger = Proxy::start(|_| panic!("nothing is sent")).shown();
+    let told = seal(Route { certificate: Some(stranger), ..proxy.route() }).unwrap_err();
+    assert!(matches!(told, ExternalError::Tls { .. }), "{told:?}");
 }

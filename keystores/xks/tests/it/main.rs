@@ -3,4 +3,5 @@
 
 mod answers;
 mod connections;
+mod managers;
 mod proxy;

@@ -12,11 +12,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedCipherSuite};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedCipherSuite};
 use serde_json::{Value, json};
 use strongroom_model::clock::{Clock, Timestamp};
+use strongroom_model::external::{
+    ExternalAddress, ExternalCredential, ExternalManager, ExternalManagers as _, ExternalRequest,
+};
 use strongroom_sigv4::SecretBytes;
-use strongroom_xks_client::{Client, Credential, Endpoint, ExternalKeyId, Network, RequestMetadata, Route, Target};
+use strongroom_xks_client::{
+    Client, ClientCertificate, Credential, Endpoint, ExternalKeyId, Hosts, Network, RequestMetadata, Route, Target,
+    limits,
+};
 
 pub(crate) const HOST: &str = "xks.example.com";
 /// Longer than any sound answer takes on a busy machine.
@@ -58,11 +65,14 @@ pub(crate) enum Tls {
     Suite(SupportedCipherSuite),
     /// With a certificate that nobody was told of.
     Unknown,
+    /// To clients with a certificate alone: [`Proxy::shown`].
+    Demanding,
 }
 
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     authority: String,
+    shown: rcgen::CertifiedKey<rcgen::KeyPair>,
     connections: Arc<AtomicUsize>,
 }
 
@@ -85,7 +95,18 @@ impl Proxy {
             Tls::Only12 => &[&rustls::version::TLS12],
             _ => &[&rustls::version::TLS13],
         };
-        let config = builder.with_protocol_versions(versions).unwrap().with_no_client_auth();
+        let builder = builder.with_protocol_versions(versions).unwrap();
+        let shown = rcgen::generate_simple_self_signed(vec!["client.example.com".to_owned()]).unwrap();
+        let config = match tls {
+            Tls::Demanding => {
+                let mut trusted = RootCertStore::empty();
+                trusted.add(shown.cert.der().clone()).unwrap();
+                let provider = Arc::new(default_provider());
+                let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(trusted), provider);
+                builder.with_client_cert_verifier(clients.build().unwrap())
+            }
+            _ => builder.with_no_client_auth(),
+        };
         let config = Arc::new(config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap());
         let authority = match tls {
             Tls::Unknown => rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).unwrap().cert.pem(),
@@ -102,7 +123,7 @@ impl Proxy {
                 thread::spawn(move || converse(socket.unwrap(), config, &*script, number));
             }
         });
-        Self { address, authority, connections }
+        Self { address, authority, shown, connections }
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -111,6 +132,22 @@ impl Proxy {
 
     pub(crate) fn client(&self, deadline: Duration) -> Client {
         client(self.address, &self.authority, deadline)
+    }
+
+    /// A certificate that a demanding proxy takes.
+    pub(crate) fn shown(&self) -> ClientCertificate {
+        let key = self.shown.signing_key.serialize_pem().into_bytes();
+        ClientCertificate { chain: self.shown.cert.pem().into_bytes(), key: SecretBytes::take(key) }
+    }
+
+    /// The way here, with the longest deadline that there is.
+    pub(crate) fn route(&self) -> Route {
+        Route { deadline: Some(limits::DEADLINE_MOST), ..route(self.address, &self.authority) }
+    }
+
+    /// As the engine asks it.
+    pub(crate) fn manager(&self) -> Arc<dyn ExternalManager> {
+        manager(self.route())
     }
 }
 
@@ -128,14 +165,41 @@ impl Clock for Noon {
 
 /// A client of whatever is at this address.
 pub(crate) fn client(address: SocketAddr, authority: &str, deadline: Duration) -> Client {
-    let route = Route { host: HOST.to_owned(), address, authorities: Some(authority.as_bytes().to_vec()) };
-    let network = Network::start(b"", [route], clock()).unwrap();
-    network.client(target(HOST, "eu-central-1", deadline))
+    network(vec![route(address, authority)]).client(target(HOST, "eu-central-1", deadline))
+}
+
+/// The way to [`HOST`].
+pub(crate) fn route(address: SocketAddr, authority: &str) -> Route {
+    let authorities = Some(authority.as_bytes().to_vec());
+    Route { address: Some(address), authorities, ..Route::new(HOST.to_owned()) }
+}
+
+/// A network in which nothing but these routes leads anywhere.
+pub(crate) fn network(routes: Vec<Route>) -> Network {
+    Network::start(Hosts { routes, only_routes: true, ..Hosts::default() }, clock()).unwrap()
+}
+
+/// A manager at [`HOST`].
+pub(crate) fn manager(route: Route) -> Arc<dyn ExternalManager> {
+    network(vec![route]).manager(&place(None), credential(), "eu-central-1").ok().unwrap()
+}
+
+/// Where a manager is, by a service or by none.
+pub(crate) fn place(service: Option<&str>) -> ExternalAddress {
+    ExternalAddress {
+        endpoint: format!("https://{HOST}"),
+        path: "/store/kms/xks/v1".to_owned(),
+        service: service.map(str::to_owned),
+    }
+}
+
+pub(crate) fn credential() -> ExternalCredential {
+    ExternalCredential { shown: "A".repeat(20), secret: SecretBytes::take(vec![b's'; 43]) }
 }
 
 /// A client of a name that no operator has sent anywhere.
 pub(crate) fn unrouted(host: &str, region: &str) -> Client {
-    Network::start(b"", [], clock()).unwrap().client(target(host, region, PATIENT))
+    Network::start(Hosts::default(), clock()).unwrap().client(target(host, region, PATIENT))
 }
 
 pub(crate) fn clock() -> Arc<dyn Clock> {
@@ -197,6 +261,16 @@ pub(crate) fn metadata() -> RequestMetadata<'static> {
         kms_via_service: None,
         aws_source_vpc: None,
         aws_source_vpce: None,
+    }
+}
+
+/// What a manager is told of a request.
+pub(crate) const fn request(operation: &'static str) -> ExternalRequest<'static> {
+    ExternalRequest {
+        principal: "arn:aws:iam::111122223333:user/alice",
+        operation,
+        request_id: "request-1",
+        resource: Some("arn:aws:kms:eu-central-1:111122223333:key/1"),
     }
 }
 

@@ -1,0 +1,205 @@
+//! The port to external key managers (`strongroom_model::external`), as a client of XKS proxies serves it.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use strongroom_model::external::{
+    ExternalAddress, ExternalCredential, ExternalError, ExternalManager, ExternalManagers, ExternalRefusal,
+    ExternalRequest, ExternalSealed,
+};
+use strongroom_sigv4::SecretBytes;
+
+use crate::breaker::Breaker;
+use crate::client::{Client, Sealed, Target};
+use crate::endpoint::{Credential, Endpoint, ExternalKeyId, Malformed};
+use crate::error::{Refusal, XksError};
+use crate::limits;
+use crate::network::Network;
+use crate::wire::RequestMetadata;
+
+impl ExternalManagers for Network {
+    fn manager(
+        &self,
+        address: &ExternalAddress,
+        credential: ExternalCredential,
+        region: &str,
+    ) -> Result<Arc<dyn ExternalManager>, ExternalError> {
+        let endpoint = Endpoint::new(&address.endpoint, &address.path)?;
+        let credential = Credential::new(&credential.shown, credential.secret)?;
+        let service = address.service.as_deref();
+        let deadline = self.deadline(endpoint.host(), service);
+        let target = Target { endpoint, credential, region: region.to_owned(), deadline };
+        let client = self.client_by(target, service).ok_or(ExternalError::NoService)?;
+        Ok(Arc::new(Manager { client, breaker: Mutex::default() }))
+    }
+}
+
+/// One tenant's way to a proxy.
+struct Manager {
+    client: Client,
+    breaker: Mutex<Breaker>,
+}
+
+impl Manager {
+    /// Makes a call where the breaker admits it.
+    fn ask<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
+        let admitted = self.breaker.lock().admits(Instant::now());
+        if admitted { self.ask_anyhow(call) } else { Err(ExternalError::Busy) }
+    }
+
+    /// Makes a call, and has the breaker know how it ended.
+    fn ask_anyhow<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
+        let outcome = call(&self.client);
+        match &outcome {
+            Err(XksError::Late | XksError::Unreachable(_) | XksError::Tls(_)) => {
+                self.breaker.lock().failure(Instant::now());
+            }
+            // Nothing was sent, which tells nothing of the proxy.
+            Err(XksError::Busy | XksError::TooLong { .. } | XksError::Unsigned(_)) => {}
+            Ok(_) | Err(XksError::Refused { .. } | XksError::Invalid(_)) => self.breaker.lock().success(),
+        }
+        Ok(outcome?)
+    }
+}
+
+impl ExternalManager for Manager {
+    fn seal(
+        &self,
+        key: &str,
+        request: &ExternalRequest<'_>,
+        associated: &[u8],
+        plaintext: &SecretBytes,
+    ) -> Result<ExternalSealed, ExternalError> {
+        let key = ExternalKeyId::new(key)?;
+        let sealed = self.ask(|client| client.encrypt(&key, &metadata(request), plaintext, associated))?;
+        Ok(sealed.into())
+    }
+
+    fn open(
+        &self,
+        key: &str,
+        request: &ExternalRequest<'_>,
+        associated: &[u8],
+        sealed: &ExternalSealed,
+    ) -> Result<SecretBytes, ExternalError> {
+        let key = ExternalKeyId::new(key)?;
+        let ExternalSealed { ciphertext, iv, tag, metadata: more } = sealed;
+        // No proxy made parts of another length.
+        let sealed = Sealed::new(ciphertext.clone(), iv.clone(), tag, more.clone())
+            .map_err(|_| ExternalError::Refused(ExternalRefusal::Ciphertext))?;
+        self.ask(|client| client.decrypt(&key, &metadata(request), &sealed, associated))
+    }
+
+    fn inspect(&self, key: &str, request: &ExternalRequest<'_>) -> Result<(), ExternalError> {
+        let key = ExternalKeyId::new(key)?;
+        match self.ask(|client| client.metadata(&key, &metadata(request)))?.serves() {
+            true => Ok(()),
+            false => Err(ExternalError::KeyUnfit),
+        }
+    }
+
+    /// Asked in any case: whoever mended a proxy and connects it is told how it is, and not how it was.
+    fn health(&self, request: &ExternalRequest<'_>) -> Result<(), ExternalError> {
+        let operation = health_operation(request.operation);
+        match self.ask_anyhow(|client| client.health(operation, request.request_id))?.serves() {
+            true => Ok(()),
+            false => Err(ExternalError::Unhealthy),
+        }
+    }
+}
+
+const fn metadata<'a>(request: &ExternalRequest<'a>) -> RequestMetadata<'a> {
+    RequestMetadata {
+        principal_arn: request.principal,
+        kms_operation: request.operation,
+        kms_request_id: request.request_id,
+        kms_key_arn: request.resource,
+        kms_via_service: None,
+        aws_source_vpc: None,
+        aws_source_vpce: None,
+    }
+}
+
+/// What health may be asked for (specification, GetHealthStatus).
+fn health_operation(operation: &str) -> &str {
+    match operation {
+        "CreateCustomKeyStore" | "ConnectCustomKeyStore" | "UpdateCustomKeyStore" => operation,
+        _ => "KmsHealthCheck",
+    }
+}
+
+impl From<Malformed> for ExternalError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.says())
+    }
+}
+
+impl From<XksError> for ExternalError {
+    fn from(error: XksError) -> Self {
+        match error {
+            XksError::Refused { refusal, .. } => Self::Refused(refusal.into()),
+            XksError::Unreachable(why) => Self::Unreachable { cause: told(&why) },
+            XksError::Tls(why) => Self::Tls { cause: told(&why) },
+            XksError::Late => Self::Late,
+            XksError::Invalid(why) => Self::InvalidAnswer { cause: told(&why) },
+            XksError::Busy => Self::Busy,
+            XksError::TooLong { .. } => Self::TooLong,
+            XksError::Unsigned(_) => Self::Malformed("a region is 1 to 64 of a-z, A-Z, 0-9, -, _ and ."),
+        }
+    }
+}
+
+impl From<Refusal> for ExternalRefusal {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Validation => Self::Request,
+            Refusal::InvalidState => Self::State,
+            Refusal::InvalidCiphertext => Self::Ciphertext,
+            Refusal::InvalidKeyUsage => Self::Usage,
+            Refusal::AuthenticationFailed => Self::Unauthenticated,
+            Refusal::AccessDenied => Self::Denied,
+            Refusal::KeyNotFound => Self::NoKey,
+            Refusal::InvalidUriPath => Self::NoPath,
+            Refusal::Throttling => Self::Throttled,
+            Refusal::UnsupportedOperation => Self::Unsupported,
+            Refusal::DependencyTimeout => Self::Late,
+            Refusal::Internal => Self::Internal,
+        }
+    }
+}
+
+/// An error and what caused it, in one line. A stranger's certificate may have a part in it: so it is cut, and keeps
+/// printable characters only.
+fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    let printable = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
+    text.chars().take(limits::CAUSE_CHARACTERS).map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_is_asked_for_what_the_specification_knows() {
+        for operation in ["CreateCustomKeyStore", "ConnectCustomKeyStore", "UpdateCustomKeyStore"] {
+            assert_eq!(health_operation(operation), operation);
+        }
+        assert_eq!(health_operation("Encrypt"), "KmsHealthCheck");
+    }
+
+    #[test]
+    fn a_cause_is_one_line_of_printable_characters_with_an_end() {
+        let text = format!("no\r\n\u{1b}[31m{}", "n".repeat(limits::CAUSE_CHARACTERS));
+        let told = told(&rustls::Error::General(text));
+        assert!(told.contains("no???[31mn") && told.len() == limits::CAUSE_CHARACTERS, "{told}");
+    }
+}
