@@ -60,6 +60,11 @@ pub enum AdminCommand {
     Whoami,
     /// Show that the server serves.
     Health,
+    /// Throw the kill switch of the whole installation: no key of any tenant can be used until it is resumed.
+    #[command(after_help = "Operators alone may. It holds once it is answered; see also: strongroom tenant suspend.")]
+    Suspend,
+    /// Lift the kill switch of the whole installation.
+    Resume,
     /// Tenants: an account of 12 digits each, with principals and keys of its own.
     #[command(subcommand)]
     Tenant(TenantCommand),

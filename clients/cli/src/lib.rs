@@ -39,6 +39,8 @@ pub use arguments::{
 pub use environment::Environment;
 pub use span::{Span, When};
 
+use strongroom_admin_api::Endpoint;
+
 use crate::client::Client;
 use crate::error::CliError;
 use crate::output::Output;
@@ -93,7 +95,9 @@ fn done(
     let client = Client::new(global, environment)?;
     match command {
         AdminCommand::Whoami => resources::who_am_i(&client, output),
-        AdminCommand::Health => resources::health(&client, output),
+        AdminCommand::Health => resources::health(&client, output, Endpoint::GetHealth),
+        AdminCommand::Suspend => resources::health(&client, output, Endpoint::SuspendInstallation),
+        AdminCommand::Resume => resources::health(&client, output, Endpoint::ResumeInstallation),
         AdminCommand::Tenant(command) => resources::tenant(&client, output, command),
         AdminCommand::Principal(command) => resources::principal(&client, output, command),
         AdminCommand::Role(command) => roles::role(&client, output, command),

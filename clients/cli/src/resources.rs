@@ -21,8 +21,9 @@ pub(crate) fn who_am_i(client: &Client<'_>, output: &mut Output<'_>) -> Result<(
     output.one(&me, &fields)
 }
 
-pub(crate) fn health(client: &Client<'_>, output: &mut Output<'_>) -> Result<(), CliError> {
-    let health: Health = client.ask(Endpoint::GetHealth, &[])?;
+/// How the installation is, or is from now on: `asked` reads or changes that.
+pub(crate) fn health(client: &Client<'_>, output: &mut Output<'_>, asked: Endpoint) -> Result<(), CliError> {
+    let health: Health = client.ask(asked, &[])?;
     let fields = [
         ("Status", health.status.clone()),
         ("Version", health.version.clone()),

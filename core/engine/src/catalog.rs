@@ -306,6 +306,11 @@ impl Catalog {
         cached(&self.tenants, &self.doubts, &id, ground, || self.load_tenant(id).map(|(row, _)| row))
     }
 
+    /// Whether a tenant's use is suspended, or that of the whole installation.
+    pub(crate) fn is_suspended(&self, id: TenantId, ground: Ground) -> Result<bool, Halt> {
+        Ok(self.tenant(id, ground)?.suspended || self.tenant(TenantId::INSTALLATION, ground)?.suspended)
+    }
+
     /// Whether a key's material can be reached: false while the link that it was made through is not connected.
     pub(crate) fn is_connected(&self, key: &KeyRow, ground: Ground) -> Result<bool, Halt> {
         let connected = |link: StoreLinkRow| link.state == LinkState::Connected;

@@ -358,7 +358,7 @@ impl Engine {
         let Target::Role(wanted) = target else { return Ok(None) };
         let found = principal::role(&self.catalog, wanted, ground)?;
         let served = match &found {
-            Some(role) => !role.row.suspended && !self.catalog.tenant(wanted.tenant, ground)?.suspended,
+            Some(role) => !role.row.suspended && !self.catalog.is_suspended(wanted.tenant, ground)?,
             None => false,
         };
         Ok(Some(found.filter(|_| served)))
@@ -383,7 +383,7 @@ impl Engine {
         if call.caller.tenant == TenantId::INSTALLATION {
             return Ok(());
         }
-        match self.catalog.tenant(call.caller.tenant, ground)?.suspended {
+        match self.catalog.is_suspended(call.caller.tenant, ground)? {
             true => Err(EngineError::TenantSuspended.into()),
             false => Ok(()),
         }
@@ -402,7 +402,7 @@ impl Engine {
     /// was suspended may have an older row of it.
     fn permits(&self, entry: &crate::catalog::KeyEntry, handle: &KeyHandle, ground: Ground) -> Result<(), Halt> {
         let harmless = matches!(handle.purpose, Purpose::Inspect | Purpose::Suspend);
-        if !harmless && self.catalog.tenant(entry.row.tenant, ground)?.suspended {
+        if !harmless && self.catalog.is_suspended(entry.row.tenant, ground)? {
             return Err(EngineError::TenantSuspended.into());
         }
         let mut permitted = entry.row.state.permits(handle.purpose);

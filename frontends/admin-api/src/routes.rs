@@ -84,6 +84,10 @@ endpoints! {
     GetHealth = Get "/v1/health" 0;
     /// Who the caller is.
     GetCallerIdentity = Get "/v1/whoami" 0;
+    /// Throws the kill switch of the whole installation.
+    SuspendInstallation = Post "/v1/suspend" BODY_BYTES;
+    /// Lifts it.
+    ResumeInstallation = Post "/v1/resume" BODY_BYTES;
     /// Makes a tenant.
     CreateTenant = Post "/v1/tenants" BODY_BYTES;
     /// Lists tenants.

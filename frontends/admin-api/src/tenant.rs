@@ -66,7 +66,8 @@ impl fmt::Display for State {
 /// That the server serves, and as what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// `serving`; a sealed or stopped server answers no admin request at all.
+    /// `serving`, or `suspended` while the installation's kill switch is thrown; a sealed or stopped server answers no admin
+    /// request at all.
     pub status: String,
     /// The program's version.
     pub version: String,

@@ -230,7 +230,7 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
 const fn remedy(error: &EngineError) -> Option<&'static str> {
     Some(match error {
         EngineError::Denied(_) => "have a policy attached that allows it; strongroom policy explain says what decides",
-        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, or principal resume",
+        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, principal resume, or resume",
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
         EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",

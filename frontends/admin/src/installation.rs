@@ -3,7 +3,9 @@
 use strongroom_admin_api::{Health, WhoAmI};
 use strongroom_engine::operations::clock::ConfirmClock;
 use strongroom_engine::operations::inspect;
+use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_model::caller::Principal;
+use strongroom_model::id::TenantId;
 
 use crate::context::Context;
 use crate::error::AdminError;
@@ -11,10 +13,21 @@ use crate::reply::Reply;
 use crate::tenants::Empty;
 
 pub(crate) async fn health(context: &Context<'_>) -> Result<Reply, AdminError> {
-    context.perform(inspect::WhoAmI).await?;
+    let suspended = context.perform(inspect::IsSuspended).await?;
+    told(context, suspended)
+}
+
+/// The kill switch of the whole installation.
+pub(crate) async fn suspend(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
+    let Empty {} = context.body()?;
+    let changed = context.perform(SuspendTenant { tenant: TenantId::INSTALLATION, suspended }).await?;
+    told(context, changed.suspended)
+}
+
+fn told(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
     let engine = &context.admin.engine;
     Reply::ok(&Health {
-        status: "serving".to_owned(),
+        status: if suspended { "suspended" } else { "serving" }.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         installation: engine.installation().to_string(),
         time: engine.clock().now().into(),

@@ -149,6 +149,8 @@ impl Admin {
             Endpoint::RotateDomainKey => tenants::rotate_domain_key(context).await,
             Endpoint::MakeBackup => backups::make(context).await,
             Endpoint::ConfirmClock => installation::confirm_clock(context).await,
+            Endpoint::SuspendInstallation => installation::suspend(context, true).await,
+            Endpoint::ResumeInstallation => installation::suspend(context, false).await,
             Endpoint::CreateTenant => tenants::create(context).await,
             Endpoint::ListTenants => tenants::list(context).await,
             Endpoint::GetTenant => tenants::show(context).await,
@@ -258,7 +260,12 @@ const fn action(endpoint: Endpoint) -> Action {
         E::GetHealth | E::GetCallerIdentity => Action::GetCallerIdentity,
         E::CreateTenant => Action::ManageTenants,
         E::ListTenants | E::GetTenant => Action::ReadTenants,
-        E::SuspendTenant | E::ResumeTenant | E::SuspendKeyVersion | E::ResumeKeyVersion => Action::Suspend,
+        E::SuspendInstallation
+        | E::ResumeInstallation
+        | E::SuspendTenant
+        | E::ResumeTenant
+        | E::SuspendKeyVersion
+        | E::ResumeKeyVersion => Action::Suspend,
         E::CreatePrincipal
         | E::DeletePrincipal
         | E::SuspendPrincipal

@@ -55,6 +55,26 @@ pub(super) fn check_rotates(action: Action, entry: &KeyEntry) -> Result<(), Engi
     }
 }
 
+/// Tells whether the use of the whole installation is suspended, which needs no permission.
+pub struct IsSuspended;
+
+impl Operation for IsSuspended {
+    type Output = bool;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(vec![Demand { action: Action::GetCallerIdentity, target: Target::Caller, purpose: Purpose::Inspect }])
+    }
+
+    fn ground(&self, _: &[KeyHandle]) -> Ground {
+        Ground::Here
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<bool>, Halt> {
+        let catalog = authorized.engine().catalog();
+        Ok(Outcome::Answer(catalog.is_suspended(TenantId::INSTALLATION, authorized.ground)?))
+    }
+}
+
 /// Tells the caller who it is, which needs no permission.
 pub struct WhoAmI;
 

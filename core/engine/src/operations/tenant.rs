@@ -111,7 +111,7 @@ impl Operation for ListTenants {
 
 /// Throws or lifts a tenant's kill switch.
 pub struct SuspendTenant {
-    /// Which tenant.
+    /// Which tenant; [`TenantId::INSTALLATION`] for all of them at once.
     pub tenant: TenantId,
     /// Thrown, as opposed to lifted.
     pub suspended: bool,

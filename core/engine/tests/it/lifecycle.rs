@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strongroom_engine::operations::inspect::InspectKey;
+use strongroom_engine::operations::inspect::{InspectKey, IsSuspended};
 use strongroom_engine::operations::key::{Edit, EditKey};
 use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
 use strongroom_engine::operations::rotation::RotateKey;
@@ -10,6 +10,7 @@ use strongroom_engine::operations::suspend::SuspendVersion;
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{EngineError, InputFault, KeyEntry, KeyReference, RotationCause};
 use strongroom_model::action::Action;
+use strongroom_model::id::TenantId;
 use strongroom_model::purpose::{Forbidden, KeyState, VersionState};
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
@@ -282,6 +283,25 @@ fn a_key_with_more_grants_than_one_commit_takes_is_destroyed() {
     let snapshot = test.store.snapshot().unwrap();
     assert!(snapshot.scan(Table::Grant, key.row.id.as_bytes(), None, 10).unwrap().is_empty());
     assert!(snapshot.scan(Table::Schedule, &[], None, 10).unwrap().is_empty());
+}
+
+#[test]
+fn the_kill_switch_of_the_installation_stops_every_tenant_and_operators_lift_it() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let text = sealed(&test, &key, "salary");
+    let suspended = || test.run(&test.root(), IsSuspended);
+    let switch = |suspended| SuspendTenant { tenant: TenantId::INSTALLATION, suspended };
+    assert!(matches!(test.run(&test.root(), switch(true)), Err(EngineError::Denied(_))), "no tenant may");
+    test.run(&operator(), switch(true)).unwrap();
+    assert!(matches!(opened(&test, &text), Err(EngineError::TenantSuspended)));
+    assert!(matches!(suspended(), Err(EngineError::TenantSuspended)));
+    assert!(test.run(&operator(), IsSuspended).unwrap());
+    let test = test.restarted();
+    assert!(matches!(opened(&test, &text), Err(EngineError::TenantSuspended)), "it outlives a restart");
+    test.run(&operator(), switch(false)).unwrap();
+    assert_eq!(opened(&test, &text).unwrap(), "salary");
+    assert!(!test.run(&test.root(), IsSuspended).unwrap());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{Call, EngineError, KeyReference, Mode, SecretBytes};
 use strongroom_model::action::Action;
 use strongroom_model::external::{ExternalAddress, ExternalCredential};
+use strongroom_model::id::TenantId;
 use strongroom_model::spec::Origin;
 use strongroom_testkit::engine::{REGION, TestEngine, operator};
 use strongroom_testkit::external::TestManagers;
@@ -230,7 +231,7 @@ fn more_than_we_take_is_not_supported() {
 }
 
 #[test]
-fn the_kill_switches_of_key_store_and_tenant_answer_invalid_state() {
+fn the_kill_switches_of_key_store_tenant_and_installation_answer_invalid_state() {
     let house = House::new();
     let encrypted = house.encrypt(json!({}));
     let key = KeyReference::Id(house.key.row.id);
@@ -245,11 +246,13 @@ fn the_kill_switches_of_key_store_and_tenant_answer_invalid_state() {
     assert_eq!(health().error(), STATE);
     house.block(false);
     assert_eq!(house.decrypt(&encrypted, json!({})).status, 200);
-    let suspend = |suspended| SuspendTenant { tenant: house.test.tenant.id, suspended };
-    house.test.run(&operator(), suspend(true)).unwrap();
-    assert_eq!((house.encrypt(json!({})).error(), health().error()), (STATE, STATE));
-    house.test.run(&operator(), suspend(false)).unwrap();
-    assert_eq!(health().status, 200);
+    for tenant in [house.test.tenant.id, TenantId::INSTALLATION] {
+        let suspend = |suspended| SuspendTenant { tenant, suspended };
+        house.test.run(&operator(), suspend(true)).unwrap();
+        assert_eq!((house.encrypt(json!({})).error(), health().error()), (STATE, STATE));
+        house.test.run(&operator(), suspend(false)).unwrap();
+        assert_eq!(health().status, 200);
+    }
 }
 
 #[test]
