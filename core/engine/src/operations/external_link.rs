@@ -203,7 +203,7 @@ impl Operation for CreateDoubledKey {
         batch.replace(Table::StoreLink, &read, read.value.clone());
         batch.insert(Table::KeyByStoreLink, taken, Vec::new());
         let version = new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?;
-        key.finish(authorized, row, vec![version], batch)
+        key.finish(authorized, row, vec![version], None, batch)
     }
 }
 

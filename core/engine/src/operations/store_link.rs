@@ -335,7 +335,7 @@ impl Operation for CreateLinkedKey {
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, read.value.clone());
-        make_resident(authorized, &self.key, store, Some(&self.link), batch)
+        make_resident(authorized, &self.key, store, (Some(&self.link), None), batch)
     }
 }
 

@@ -224,9 +224,9 @@ impl House {
 
     pub(crate) fn key(&self, id: &str, spec: KeySpec) -> Arc<KeyEntry> {
         let key = key_of(&self.test, &external_key_name("one", id), spec);
-        self.test
-            .run(&self.test.root(), CreateServiceKey { service: "one".to_owned(), key, store: None, owner: *DIALECT })
-            .unwrap()
+        let service = "one".to_owned();
+        let create = CreateServiceKey { service, key, serves: None, store: None, owner: *DIALECT };
+        self.test.run(&self.test.root(), create).unwrap()
     }
 
     pub(crate) fn bind(&self, id: &str, key: KeyId, serves: Option<Serves>) -> Result<(), EngineError> {
