@@ -1,6 +1,8 @@
-//! An external key store whose keys are inside a token: made by the command line, asked over TLS, and what is told and
-//! answered while the token is slow or hangs.
+//! An external key store whose keys are inside a token, or a group of them: made by the command line, asked over TLS, and what
+//! is told and answered while a token is slow, hangs or is gone.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,6 +14,7 @@ use strongroom_testkit::server::Served;
 use strongroom_testkit::softhsm::Token;
 
 use crate::house::{ACCOUNT, House, Key};
+use crate::token::act;
 
 /// When AWS KMS gives up.
 const GIVES_UP: Duration = Duration::from_millis(250);
@@ -20,29 +23,47 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CALLERS: usize = 64;
 const DATA: &[u8] = b"project=nile";
 
-/// An installation with a key store over a token that fails as it is told.
+/// An installation with a key store over tokens that fail as they are told.
 struct Rig {
     house: House,
     faults: Faults,
+    token: Token,
+    /// Each token's own directory, in the order in which they are asked.
+    places: Vec<PathBuf>,
 }
 
 impl Rig {
     fn new() -> Self {
+        Self::of(&["resident"])
+    }
+
+    /// Over a group of tokens with these labels.
+    fn of(labels: &[&str]) -> Self {
         let mut house = House::new();
         let tokens = house.path("softhsm");
         std::fs::create_dir(&tokens).unwrap();
-        let token = Token::new(&tokens, "resident");
+        let mut places = Vec::new();
+        let mut token = None;
+        for label in labels {
+            token = Some(Token::new(&tokens, label));
+            let all = std::fs::read_dir(tokens.join("tokens")).unwrap().map(|entry| entry.unwrap().path());
+            let new: Vec<_> = all.filter(|path| !places.contains(path)).collect();
+            places.extend(new);
+        }
+        let token = token.unwrap();
         let faults = Faults::new(&tokens);
         house.environment = vec![token.environment(), ("PIN".into(), Token::PIN.into())];
         house.environment.extend(faults.environment(&Token::module()));
+        let tokens: Vec<_> = labels.iter().map(|label| format!("{{ label = \"{label}\" }}")).collect();
         let store = format!(
-            "[[key_store]]\nname = \"hsm\"\nkind = \"pkcs11\"\nmodule = \"{}\"\ntokens = [{{ label = \"resident\" }}]\n\
+            "[[key_store]]\nname = \"hsm\"\nkind = \"pkcs11\"\nmodule = \"{}\"\ntokens = [{}]\n\
              pin = {{ environment = \"PIN\" }}\n",
-            strongroom_pkcs11_shim::library().unwrap().display()
+            strongroom_pkcs11_shim::library().unwrap().display(),
+            tokens.join(", ")
         );
         house.configure(&format!("{}{store}", house.software_root("root")));
         house.init();
-        Self { house, faults }
+        Self { house, faults, token, places }
     }
 
     fn xks(&self, line: &str) -> Value {
@@ -227,5 +248,72 @@ fn a_token_of_five_milliseconds_a_call_keeps_no_one_of_many_callers_waiting_long
     // What is refused is refused in time, and is not all of it.
     assert!(took.iter().all(|(status, _)| matches!(status, 200 | 429 | 503)), "{took:?}");
     assert!(served_calls * 10 > took.len(), "{served_calls} of {}", took.len());
+    served.stop();
+}
+
+/// The process that has the module for a token, as the server tells it.
+fn process_of(served: &Served, label: &str) -> rustix::process::Pid {
+    let said = served.said();
+    let told = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ready = told.filter(|told| told["message"] == "the token is ready" && told["label"] == label).last().unwrap();
+    let id = i32::try_from(ready["process"].as_i64().unwrap()).unwrap();
+    rustix::process::Pid::from_raw(id).unwrap()
+}
+
+/// Says that it is over, also where the test has failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn while_one_token_of_a_group_is_gone_the_other_serves_every_call_and_the_first_serves_again_once_it_is_back() {
+    let rig = Rig::of(&["first", "second"]);
+    let (served, key) = rig.serve();
+    served.stop();
+    // Keys are made in one token, and carrying them to the other is for whoever has the tokens.
+    act(&rig.token, "carry", rig.house.root());
+    let served = rig.house.serve();
+    let mut caller = Caller::new(&rig, &served, &key);
+    let states = |caller: &mut Caller| caller.health().into_iter().map(|(_, state)| state).collect::<Vec<_>>();
+    // Slow, on a busy machine, is not gone.
+    let gone = |caller: &mut Caller| states(caller).iter().map(|state| state == "UNAVAILABLE").collect::<Vec<_>>();
+    eventually("both tokens serve", || gone(&mut caller) == [false; 3]);
+    let before = caller.encrypt("resident");
+    serves(&before);
+
+    let over = AtomicBool::new(false);
+    let took = std::thread::scope(|scope| {
+        let mut other = Caller::new(&rig, &served, &key);
+        let over = &over;
+        let running = Over(over);
+        let calls = scope.spawn(move || {
+            let mut took = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                took.push(error(&other.encrypt("resident")));
+            }
+            took
+        });
+        // Its files are moved away and the process that has its module dies in the middle of all that.
+        let away = rig.house.path("away");
+        std::fs::rename(&rig.places[0], &away).unwrap();
+        rustix::process::kill_process(process_of(&served, "first"), rustix::process::Signal::KILL).unwrap();
+        eventually("it is told that the first is gone", || gone(&mut caller) == [true, false, false]);
+        assert_eq!(caller.decrypt("resident", &before, DATA).text("plaintext"), STANDARD.encode("Hello World!"));
+        let during = caller.encrypt("resident");
+        serves(&during);
+        std::fs::rename(&away, &rig.places[0]).unwrap();
+        eventually("the first is back", || gone(&mut caller) == [false; 3]);
+        serves(&caller.decrypt("resident", &during, DATA));
+        drop(running);
+        calls.join().unwrap()
+    });
+    // On a busy machine one may now and then be too late, and be told so.
+    let failed: Vec<_> = took.iter().filter(|(status, _)| *status != 200).collect();
+    let late = failed.iter().all(|(_, name)| name == "DependencyTimeoutException");
+    assert!(late && failed.len() * 20 <= took.len(), "{failed:?} of {}", took.len());
     served.stop();
 }
