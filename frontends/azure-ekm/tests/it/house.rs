@@ -160,7 +160,7 @@ impl House {
             Some(ClientCertificates { roots, required, revocation_lists: Vec::new(), subject_names: Vec::new() });
         config.tls = Some(profile);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let ekm = Ekm::new(Arc::clone(&test.engine), *DIALECT);
+        let ekm = Ekm::new(Arc::clone(&test.engine), *DIALECT).with_deadline(std::time::Duration::from_secs(20));
         let (trigger, signalled) = shutdown();
         let listener = runtime.block_on(Listener::bind(config)).unwrap();
         let address = listener.local_address().unwrap();
