@@ -6,7 +6,7 @@ use std::path::Path;
 
 use strongroom_http::TlsHandle;
 
-use crate::{Failure, config, run};
+use crate::{Failure, config, run, wiring};
 
 /// Reads a configuration and the certificates that it names.
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {
@@ -16,7 +16,9 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
         let error = TlsHandle::load(run::profile(tls)).err()?;
         Some(format!("{}: listener {name:?}: {}", path.display(), crate::chain(&error)))
     });
-    let refused: Vec<_> = refused.collect();
+    let external = wiring::external_key_managers(&config.external_key_manager, &config.external_key_managers).err();
+    let external = external.map(|error| format!("{}: {}", path.display(), crate::chain(&error)));
+    let refused: Vec<_> = refused.chain(external).collect();
     match refused.is_empty() {
         true => Ok(()),
         false => Err(Failure::Usage(refused.join("\n"))),

@@ -15,7 +15,7 @@ use crate::config::{self, RootConfig, SecretSource};
 use crate::dev::Dev;
 use crate::init::Init;
 use crate::unseal::With;
-use crate::{Failure, check, dev, init, key_stores, manual, restore, serve, unseal, wiring};
+use crate::{Failure, check, dev, init, key_stores, manual, material, restore, serve, unseal, wiring};
 
 /// A key management service that you run yourself.
 #[derive(Parser)]
@@ -169,7 +169,8 @@ pub(crate) fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Pkcs11Module => strongroom_root_pkcs11::child_main(),
         Command::Admin(command) => {
-            return strongroom_cli::run(command, &arguments.global, &mut std::io::stdout(), &mut std::io::stderr());
+            let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+            return strongroom_cli::run(command, &arguments.global, &material::wrap, &mut out, &mut err);
         }
         Command::Dev(arguments) => dev::dev(&arguments.into()),
         Command::Serve { config, accept_rollback } => serve::serve(&config, accept_rollback),

@@ -37,6 +37,12 @@ pub(crate) struct Config {
     /// Key stores, in which keys are made that never leave them.
     #[serde(default)]
     pub(crate) key_store: Vec<KeyStoreConfig>,
+    /// External key managers that there is more to say of than their tenants can.
+    #[serde(default)]
+    pub(crate) external_key_manager: Vec<ExternalKeyManagerConfig>,
+    /// All external key managers.
+    #[serde(default)]
+    pub(crate) external_key_managers: ExternalKeyManagersConfig,
     /// Where requests come in.
     #[serde(default)]
     pub(crate) listener: Vec<ListenerConfig>,
@@ -194,6 +200,43 @@ pub(crate) enum TokenName {
     Label(String),
     /// By its serial number.
     Serial(String),
+}
+
+/// An external key manager: tenants say which one they ask, and this is how it is reached.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExternalKeyManagerConfig {
+    /// The domain name that tenants name.
+    #[serde(default)]
+    pub(crate) host: String,
+    /// Where it is; port 443 of the name's public addresses if absent.
+    pub(crate) address: Option<SocketAddr>,
+    /// PEM: its certificate authorities, and then no others; the common ones if absent.
+    pub(crate) authorities: Option<PathBuf>,
+    /// The VPC endpoint service that tenants must name to be led here; those who name none are, if absent.
+    pub(crate) service: Option<String>,
+    /// PEM: a certificate that it is shown, and its chain.
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// PEM, mode 0600: that certificate's key.
+    pub(crate) client_key: Option<PathBuf>,
+    /// Time until a call is given up.
+    pub(crate) deadline_milliseconds: Option<NonZeroU32>,
+}
+
+/// All external key managers.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ExternalKeyManagersConfig {
+    /// Whether only those may be asked that are listed.
+    pub(crate) only_listed: bool,
+    /// PEM: the certificate authorities of those that have none of their own.
+    pub(crate) certificate_authorities: PathBuf,
+}
+
+impl Default for ExternalKeyManagersConfig {
+    fn default() -> Self {
+        Self { only_listed: false, certificate_authorities: CERTIFICATE_AUTHORITIES.into() }
+    }
 }
 
 /// Where a secret is to be found.
@@ -362,7 +405,7 @@ pub(crate) struct IdentityConfig {
 
 impl Default for IdentityConfig {
     fn default() -> Self {
-        Self { issuers: Vec::new(), certificate_authorities: "/etc/ssl/certs/ca-certificates.crt".into() }
+        Self { issuers: Vec::new(), certificate_authorities: CERTIFICATE_AUTHORITIES.into() }
     }
 }
 
@@ -386,6 +429,8 @@ fn default_partition() -> String {
     "aws".to_owned()
 }
 
+/// Where the machine keeps the certificate authorities that it trusts, unless told otherwise.
+const CERTIFICATE_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Sessions with a token, unless told otherwise.
 pub(crate) const SESSIONS: usize = 4;
 /// Time until a token's call is given up, unless told otherwise.

@@ -22,7 +22,7 @@ use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::name::CreateName;
 use strongroom_engine::operations::tenant::FindTenant;
-use strongroom_engine::{Call, Engine, EngineError, KeyReference, Mode};
+use strongroom_engine::{Call, Engine, EngineError, KeyReference, Mode, Parts};
 use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
 use strongroom_model::name::Name;
@@ -36,8 +36,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::administrator::{AccessKey, First};
 use crate::config::{
-    AuditConfig, FrontEnd, IdentityConfig, KeyPairsConfig, ListenerConfig, LogConfig, RootConfig, SecretSource,
-    TlsConfig, TlsVersion,
+    AuditConfig, ExternalKeyManagersConfig, FrontEnd, IdentityConfig, KeyPairsConfig, ListenerConfig, LogConfig,
+    RootConfig, SecretSource, TlsConfig, TlsVersion,
 };
 use crate::gateway::Shared;
 use crate::metrics::Metrics;
@@ -81,6 +81,8 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         strongroom_engine::initialise(&parts, public.0.to_vec(), (1, 1)).map_err(WiringError::from)?;
     }
     strongroom_engine::finish_initialisation(&*store).map_err(WiringError::from)?;
+    let managers = wiring::external_key_managers(&[], &ExternalKeyManagersConfig::default())?;
+    let parts = Parts { external: Some(Arc::new(managers)), ..parts };
     let engine = wiring::start(parts, false, KeyPairsConfig::default().rsa_ahead)?;
     let serving = run::serving(
         engine,

@@ -17,6 +17,7 @@ mod init;
 mod keeper;
 mod key_stores;
 mod manual;
+mod material;
 mod metrics;
 mod reload;
 mod restore;

@@ -134,6 +134,8 @@ fn needing_restart(running: &Config, new: &Config) -> Vec<String> {
         // What is new there is taken in by `strongroom root add`, without a restart.
         ("root", running.root != new.root),
         ("key_store", running.key_store != new.key_store),
+        ("external_key_manager", running.external_key_manager != new.external_key_manager),
+        ("external_key_managers", running.external_key_managers != new.external_key_managers),
         ("metrics", running.metrics != new.metrics),
         ("identity", running.identity != new.identity),
         ("log.format", running.log.format != new.log.format),

@@ -11,8 +11,8 @@ use strongroom_secret::{Secret, SecretBytes};
 
 use crate::config::SecretSource;
 
-/// Longest secret that is read, in bytes.
-const LONGEST: u64 = 4096;
+/// Longest secret that is read, in bytes: a private key of RSA with 8192 bits takes 6.4 KiB.
+const LONGEST: u64 = 8192;
 
 /// Mode bits that a secret's file must not have.
 const OTHERS: u32 = 0o077;
@@ -114,6 +114,11 @@ pub(crate) fn text(source: &SecretSource) -> Result<SecretBytes, SecretError> {
 pub(crate) fn key_file(path: &Path) -> Result<Secret<32>, SecretError> {
     let bytes = read(path, OTHERS)?;
     Secret::copy_from(bytes.expose()).ok_or_else(|| SecretError::KeyFileLength(path.to_owned()))
+}
+
+/// A private key in PEM.
+pub(crate) fn private_key(path: &Path) -> Result<SecretBytes, SecretError> {
+    read(path, OTHERS)
 }
 
 /// What was typed, without the line's end: blanks belong to the secret.

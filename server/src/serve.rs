@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use strongroom_admin::ConfiguredRoots;
 use strongroom_engine::{Parts, RootRow};
+use strongroom_model::external::ExternalManagers;
 use strongroom_model::key_store::KeyStore;
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
+use strongroom_xks_client::Network;
 
 use crate::config::{self, Config};
 use crate::gateway::{Serving, Shared};
@@ -31,8 +33,17 @@ pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
     let known = strongroom_engine::roots(&*store).map_err(WiringError::from)?;
     let tries = Arc::new(Tries::default());
     let keeper = Arc::new(Keeper::new(path, Arc::clone(&store)));
-    let opener =
-        Opener { config: config.clone(), places, store, known, keeper, accept_rollback, tries: Arc::clone(&tries) };
+    let managers = wiring::external_key_managers(&config.external_key_manager, &config.external_key_managers)?;
+    let opener = Opener {
+        config: config.clone(),
+        places,
+        store,
+        known,
+        keeper,
+        managers: Arc::new(managers),
+        accept_rollback,
+        tries: Arc::clone(&tries),
+    };
     let begun = opener.open(None)?;
     let shared =
         Arc::new(Shared::new(Metrics::default(), tries, Box::new(move |secret, by| opener.unseal(secret, by))));
@@ -55,6 +66,7 @@ struct Opener {
     store: Arc<EmbeddedStore>,
     known: Vec<RootRow>,
     keeper: Arc<Keeper>,
+    managers: Arc<Network>,
     accept_rollback: bool,
     tries: Arc<Tries>,
 }
@@ -117,7 +129,9 @@ impl Opener {
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
         let key_stores = wiring::key_stores(&self.config.key_store)?;
         let key_stores = key_stores.into_iter().map(|store| -> Arc<dyn KeyStore> { store }).collect();
-        let parts = Parts { key_stores, ..wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots) };
+        let external: Arc<dyn ExternalManagers> = Arc::<Network>::clone(&self.managers);
+        let parts = wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots);
+        let parts = Parts { key_stores, external: Some(external), ..parts };
         let engine = wiring::start(parts, self.accept_rollback, self.config.key_pairs.rsa_ahead)?;
         opened.into_iter().for_each(|tried| self.tries.keep(tried));
         match (self.tries.record(&engine), given) {

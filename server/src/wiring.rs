@@ -21,9 +21,13 @@ use strongroom_root_pkcs11::{
 use strongroom_root_software::{Credential, SoftwareRoot, SoftwareRootError};
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, OpenError, Options as StoreOptions};
+use strongroom_xks_client::{ClientCertificate, Hosts, Network, NetworkError, Route};
 
 use crate::clock::SystemClock;
-use crate::config::{AuditConfig, ClusterConfig, KeyStoreConfig, KeyStoreKind, RootConfig, SecretSource, TokenName};
+use crate::config::{
+    AuditConfig, ClusterConfig, ExternalKeyManagerConfig, ExternalKeyManagersConfig, KeyStoreConfig, KeyStoreKind,
+    RootConfig, SecretSource, TokenName,
+};
 use crate::hardening;
 use crate::secrets::{self, Given, SecretError};
 
@@ -61,6 +65,28 @@ pub(crate) enum WiringError {
         /// Why.
         #[source]
         cause: KeyStoreCause,
+    },
+    /// The external key managers.
+    #[error("external key managers cannot be asked")]
+    ExternalKeyManagers(#[from] NetworkError),
+    /// A file of an external key manager.
+    #[error("what the external key manager {host} has in {} cannot be read", .path.display())]
+    ExternalKeyManagerFile {
+        /// Its host.
+        host: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The key of the certificate that an external key manager is shown.
+    #[error("the client key for the external key manager {host} cannot be fetched")]
+    ExternalKeyManagerKey {
+        /// Its host.
+        host: String,
+        /// Why.
+        #[source]
+        cause: SecretError,
     },
     /// No root that the store knows lives in the token.
     #[error("the token holds the keys of none of this installation's roots; add it with: strongroom root add")]
@@ -225,6 +251,45 @@ fn key_store(config: &KeyStoreConfig) -> Result<Arc<Pkcs11KeyStore>, WiringError
     store.deadline = deadline.unwrap_or(store.deadline);
     let pin = secrets::text(&config.pin).map_err(|error| failed(error.into()))?;
     Pkcs11KeyStore::start(store, &launcher(), &pin).map(Arc::new).map_err(|error| failed(error.into()))
+}
+
+/// What external key managers are asked from: nothing is asked before a tenant names one.
+pub(crate) fn external_key_managers(
+    listed: &[ExternalKeyManagerConfig],
+    all: &ExternalKeyManagersConfig,
+) -> Result<Network, WiringError> {
+    let path = &all.certificate_authorities;
+    let authorities = std::fs::read(path).unwrap_or_else(|error| {
+        tracing::warn!(path = %path.display(), %error, "no certificate authorities: external key managers need their own");
+        Vec::new()
+    });
+    let routes = listed.iter().map(route).collect::<Result<_, _>>()?;
+    let hosts = Hosts { authorities: &authorities, routes, only_routes: all.only_listed };
+    Ok(Network::start(hosts, Arc::new(SystemClock))?)
+}
+
+fn route(config: &ExternalKeyManagerConfig) -> Result<Route, WiringError> {
+    let read = |path: &PathBuf| {
+        let unreadable =
+            |source| WiringError::ExternalKeyManagerFile { host: config.host.clone(), path: path.clone(), source };
+        std::fs::read(path).map_err(unreadable)
+    };
+    let secret = |path: &PathBuf| {
+        let failed = |cause| WiringError::ExternalKeyManagerKey { host: config.host.clone(), cause };
+        secrets::private_key(path).map_err(failed)
+    };
+    let certificate = match (&config.client_certificate, &config.client_key) {
+        (Some(chain), Some(key)) => Some(ClientCertificate { chain: read(chain)?, key: secret(key)? }),
+        _ => None,
+    };
+    Ok(Route {
+        host: config.host.clone(),
+        service: config.service.clone(),
+        address: config.address,
+        authorities: config.authorities.as_ref().map(read).transpose()?,
+        certificate,
+        deadline: config.deadline_milliseconds.map(|deadline| Duration::from_millis(deadline.get().into())),
+    })
 }
 
 /// Opens the log, which must have at least what the store knows of.

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_audit::durable::Durable;
 use strongroom_audit::gate::Permit;
@@ -49,6 +49,9 @@ pub const ORIGIN: &str = "test.example/node";
 pub const KEY: NameKind = NameKind(1);
 /// The kind of name that stands beside them.
 pub const ALIAS: NameKind = NameKind(2);
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Operators manage the installation; they use no keys.
 const OPERATORS: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Operators","Effect":"Allow","Resource":"*","Action":[
@@ -231,7 +234,7 @@ impl TestEngine {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(MovableClock::default());
-        let store = EmbeddedStore::create(&directory.path().join("store"), Revision::default(), Default::default());
+        let store = EmbeddedStore::create(&directory.path().join("store"), Revision::default(), patient());
         let store = Arc::new(store.unwrap());
         let log = open_log(directory.path(), &clock, &*store);
         let roots = vec![software_root(directory.path(), 0)];
@@ -259,7 +262,7 @@ impl TestEngine {
         released(engine, "engine");
         released(log, "log");
         released(store, "store");
-        let store = Arc::new(EmbeddedStore::open(&directory.path().join("store"), Default::default()).unwrap());
+        let store = Arc::new(EmbeddedStore::open(&directory.path().join("store"), patient()).unwrap());
         let log = open_log(directory.path(), &clock, &*store);
         let engine = Engine::start(parts(&store, &log, &roots, &clock), &options()).unwrap();
         Self { engine, log, clock, store, roots, backup_key, tenant, directory, names }
@@ -450,10 +453,16 @@ pub fn wrapped_for_import(public: &[u8], material: &[u8]) -> Vec<u8> {
     public.encrypt(EncryptionAlgorithm::RsaOaepSha256, material).unwrap()
 }
 
+/// A store that waits for a busy machine: nothing that a test finds out hangs on how long its disk takes.
+fn patient() -> strongroom_store_embedded::Options {
+    strongroom_store_embedded::Options { snapshot_wait: PATIENCE, commit_wait: PATIENCE, ..Default::default() }
+}
+
 /// Lets go of the last handle, waiting for threads that are about to end.
 fn released<T>(handle: Arc<T>, what: &str) {
     let mut handle = handle;
-    for _ in 0..1000 {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
         match Arc::try_unwrap(handle) {
             Ok(_) => return,
             Err(back) => handle = back,

@@ -31,11 +31,11 @@ impl LateStore {
         *self.left.lock().unwrap() = Some(commits);
     }
 
-    /// Commits what is kept, and tells nobody. How many were not refused.
-    pub fn land(&self) -> usize {
+    /// Commits what is kept, and tells nobody but the test.
+    pub fn land(&self) -> Vec<Result<Revision, StoreError>> {
         let mut held = self.held.lock().unwrap();
         let kept = held.iter_mut().flat_map(std::mem::take);
-        kept.filter(|batch| self.inner.commit(batch.clone()).is_ok()).count()
+        kept.map(|batch| self.inner.commit(batch)).collect()
     }
 
     /// Commits what is kept, and answers from now on.

@@ -255,9 +255,9 @@ for (const operation of [...KEY_STORES, "DescribeCustomKeyStores"]) {
   });
 }
 
-test("a custom key store outside is refused as unsupported", async () => {
+test("an external key store needs a proxy", async () => {
   const outside = { CustomKeyStoreName: "n", CustomKeyStoreType: "EXTERNAL_KEY_STORE" };
-  await refused("UnsupportedOperationException", ask("CreateCustomKeyStore", outside));
+  await refused("ValidationException", ask("CreateCustomKeyStore", outside));
 });
 
 test("every operation of the SDK was asked for", () => {

@@ -15,7 +15,8 @@ pub use self::ekm::{EkmCertificateCommand, EkmCommand, EkmKeyCommand, EkmStoreCo
 pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, NameOf};
 pub use self::roles::{IssuerCommand, RoleCommand};
 pub use self::xks::{
-    Only, PreflightOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
+    Only, PreflightOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand,
+    XksStoreOf,
 };
 use crate::limits;
 use crate::span::{Span, When};

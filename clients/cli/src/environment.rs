@@ -1,7 +1,10 @@
-//! What a command draws from around it: variables, the time at which it is given, and the word of whoever gives it.
+//! What a command draws from around it: variables, the time at which it is given, the word of whoever gives it, and the one
+//! piece of cryptography that it does itself.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use strongroom_sigv4::SecretBytes;
 
 /// The surroundings of a command, as arguments.
 #[derive(Clone, Copy)]
@@ -12,13 +15,19 @@ pub struct Environment<'a> {
     pub now: &'a dyn Fn() -> u64,
     /// Whether whoever gave the command says yes to a question; nothing where nobody can be asked.
     pub confirm: &'a dyn Fn(&str) -> Option<bool>,
+    /// Wraps material by RSAES-OAEP with SHA-256 (RFC 8017) for an RSA key, which is given by its kind (`Rsa2048`, ...) and
+    /// its `SubjectPublicKeyInfo` in DER; nothing where that is no such key.
+    pub wrap: &'a Wrap,
 }
 
-impl Environment<'static> {
-    /// The process's own.
+/// See [`Environment::wrap`].
+pub type Wrap = dyn Fn(&str, &[u8], &SecretBytes) -> Option<Vec<u8>>;
+
+impl<'a> Environment<'a> {
+    /// The process's own, with what wraps material.
     #[must_use]
-    pub const fn of_process() -> Self {
-        Self { variable: &variable, now: &now, confirm: &confirm }
+    pub const fn of_process(wrap: &'a Wrap) -> Self {
+        Self { variable: &variable, now: &now, confirm: &confirm, wrap }
     }
 }
 

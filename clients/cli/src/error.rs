@@ -76,6 +76,14 @@ pub(crate) enum CliError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file can't be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A verification key can't be read.
     #[error("{text:?} is not a verification key: {source}")]
     Key {
@@ -133,6 +141,7 @@ impl CliError {
             | Self::Usage(_)
             | Self::Environment(_)
             | Self::File { .. }
+            | Self::Unwritable { .. }
             | Self::Key { .. }
             | Self::Checkpoint { .. } => 2,
             Self::Forbidden(_) | Self::InUse { .. } | Self::Declined | Self::Unconfirmed => 1,
@@ -165,9 +174,13 @@ impl CliError {
             }
             Self::Unconfirmed => "read the plan, then give --yes".to_owned(),
             Self::Preflight { .. } => "see what is said of each, and try again".to_owned(),
-            Self::Declined | Self::Mistakes(_) | Self::Usage(_) | Self::File { .. } | Self::Output(_) | Self::Pipe => {
-                return None;
-            }
+            Self::Declined
+            | Self::Mistakes(_)
+            | Self::Usage(_)
+            | Self::File { .. }
+            | Self::Unwritable { .. }
+            | Self::Output(_)
+            | Self::Pipe => return None,
         })
     }
 

@@ -11,6 +11,7 @@ mod client;
 mod ekm;
 mod environment;
 mod error;
+mod import;
 mod installation;
 mod inventory;
 mod keys;
@@ -34,9 +35,9 @@ pub use arguments::{
     EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, Format, GlobalOptions, InventoryFormat, InventoryOptions,
     IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand, PolicySource, PreflightOptions,
     PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions, TenantCommand, TenantOf,
-    VerifyOptions, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
+    VerifyOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
 };
-pub use environment::Environment;
+pub use environment::{Environment, Wrap};
 pub use span::{Span, When};
 
 use strongroom_admin_api::Endpoint;
@@ -47,8 +48,14 @@ use crate::output::Output;
 
 /// Does what a command says, and tells how it went: 0 done, 1 refused (or a log that is not sound), 2 not to be
 /// understood, 3 no answer. Blocks; must not be called from within an asynchronous runtime.
-pub fn run(command: AdminCommand, global: &GlobalOptions, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
-    ExitCode::from(run_in(command, global, Environment::of_process(), out, err))
+pub fn run(
+    command: AdminCommand,
+    global: &GlobalOptions,
+    wrap: &Wrap,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> ExitCode {
+    ExitCode::from(run_in(command, global, Environment::of_process(wrap), out, err))
 }
 
 /// As [`run`], in surroundings that are handed in; answers the exit code itself.
@@ -106,7 +113,7 @@ fn done(
         AdminCommand::Policy(command) => policies::policy(&client, output, command),
         AdminCommand::Key(command) => keys::key(&client, output, command, environment),
         AdminCommand::Binding(command) => keys::binding(&client, output, command),
-        AdminCommand::Xks(command) => xks::xks(&client, output, command),
+        AdminCommand::Xks(command) => xks::xks(&client, output, command, environment),
         AdminCommand::Ekm(command) => ekm::ekm(&client, output, command),
         AdminCommand::Apply(options) => apply::apply(&client, output, &options, environment),
         AdminCommand::Root(command) => installation::root(&client, output, command),

@@ -10,6 +10,10 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(60);
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Longest policy document read from a file, in bytes.
 pub const DOCUMENT_BYTES: u64 = 64 * 1024;
+/// Longest list of authorities that AWS accepts, in bytes.
+pub const AUTHORITIES_BYTES: u64 = 4 * 1024 * 1024;
+/// Longest file with key material, wrapped or not, or with a token of it, in bytes.
+pub const MATERIAL_FILE_BYTES: usize = 8 * 1024;
 /// Longest file of declarations, in bytes.
 pub const DECLARATIONS_BYTES: u64 = 4 * 1024 * 1024;
 /// Deepest nesting of declarations in JSON.

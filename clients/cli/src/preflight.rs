@@ -1,9 +1,9 @@
 //! `strongroom xks preflight`: an external key store's proxy, of any vendor, tried from outside as AWS KMS will call it.
 //!
-//! Every check says what it found, and one that failed what helps. Absent on purpose: the list of authorities that AWS
-//! accepts, which is AWS's to publish and changes (`--authorities` takes it as PEM), and anything that writes: the calls
-//! of the API change nothing.
+//! Every check says what it found, and one that failed what helps. Absent on purpose: anything that writes: the calls of the
+//! API change nothing.
 
+mod authorities;
 mod wire;
 
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use strongroom_audit::hash::Hash;
 use strongroom_sigv4::SecretBytes;
 
+use self::authorities::{Accepted, GET_THE_LIST};
 use self::wire::{Answer, Connection, Oddity, Proxy, SUITES, identity};
 use crate::arguments::{Format, PreflightOptions};
 use crate::error::CliError;
@@ -95,10 +96,11 @@ pub(crate) fn preflight(
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let mut report = Report { output, failed: 0 };
+    let accepted = Accepted::read(options.trusted_authorities.as_deref())?;
     let Some(proxy) = locate(options, environment, &mut report)? else { return ended(&report) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     runtime.map_err(CliError::Output)?.block_on(async {
-        let Some(mut connection) = agree(&proxy, &mut report).await? else { return Ok(()) };
+        let Some(mut connection) = agree(&proxy, accepted.as_ref(), &mut report).await? else { return Ok(()) };
         let trial = Trial { proxy: &proxy, now: environment.now };
         trial.signatures(&mut connection, &mut report).await?;
         if let Some(key) = &options.key {
@@ -163,7 +165,11 @@ fn locate(
 }
 
 /// Certificate, versions and suites, client certificates; a connection where there can be one.
-async fn agree(proxy: &Proxy, report: &mut Report<'_, '_>) -> Result<Option<Connection>, CliError> {
+async fn agree(
+    proxy: &Proxy,
+    accepted: Option<&Accepted>,
+    report: &mut Report<'_, '_>,
+) -> Result<Option<Connection>, CliError> {
     let all: Vec<_> = SUITES.iter().map(|(_, suite)| *suite).collect();
     let connection = match proxy.connect(&all, true).await {
         Ok(connection) => connection,
@@ -174,6 +180,9 @@ async fn agree(proxy: &Proxy, report: &mut Report<'_, '_>) -> Result<Option<Conn
     };
     let found = format!("{} certificates, trusted, and of this name", connection.chain.len());
     report.check(true, "certificate", found, "")?;
+    let unjudged = || (Verdict::Note, "not judged: this machine has no roots of its own".to_owned(), GET_THE_LIST);
+    let (verdict, found, remedy) = accepted.map_or_else(unjudged, |accepted| accepted.judge(&connection.chain));
+    report.tell(verdict, "root", found, remedy)?;
     let mut taken = Vec::new();
     for (name, suite) in SUITES {
         if proxy.connect(&[suite], true).await.is_ok() {

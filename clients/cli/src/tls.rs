@@ -34,10 +34,15 @@ pub(crate) fn roots(bundle: Option<&Path>, environment: Environment<'_>) -> Resu
     }
     let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(|name| environment.variable(name));
     let named = named.map(PathBuf::from);
-    let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
+    let system = || system_bundle().map(Path::to_path_buf);
     let missing =
         || CliError::Usage("no certificate authorities are known; set AWS_CA_BUNDLE to a PEM file".to_owned());
     authorities(&named.or_else(system).ok_or_else(missing)?)
+}
+
+/// The file in which this system keeps the authorities that it trusts.
+pub(crate) fn system_bundle() -> Option<&'static Path> {
+    SYSTEM_BUNDLES.into_iter().map(Path::new).find(|path| path.exists())
 }
 
 fn authorities(bundle: &Path) -> Result<RootCertStore, CliError> {

@@ -8,18 +8,24 @@ use strongroom_admin_api::{
 };
 
 use crate::arguments::{
-    Format, Only, TenantOf, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
+    Format, Only, TenantOf, Wrapping, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
 };
 use crate::client::Client;
 use crate::error::CliError;
+use crate::import::Import;
 use crate::output::Output;
-use crate::policies;
+use crate::{Environment, policies};
 
-pub(crate) fn xks(client: &Client<'_>, output: &mut Output<'_>, command: XksCommand) -> Result<(), CliError> {
+pub(crate) fn xks(
+    client: &Client<'_>,
+    output: &mut Output<'_>,
+    command: XksCommand,
+    environment: Environment<'_>,
+) -> Result<(), CliError> {
     match command {
         XksCommand::Store(command) => store(client, output, command),
         XksCommand::Credential(command) => credential(client, output, command),
-        XksCommand::Key(command) => key(client, output, command),
+        XksCommand::Key(command) => key(client, output, command, environment),
         // Asks no server of ours; done before there is a client.
         XksCommand::Preflight(_) => Ok(()),
     }
@@ -158,11 +164,28 @@ fn aws_command(store: &XksStore, made: &NewAccessKey<'_>, host: &str, id: Option
     }
 }
 
-fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> Result<(), CliError> {
+fn key(
+    client: &Client<'_>,
+    output: &mut Output<'_>,
+    command: XksKeyCommand,
+    environment: Environment<'_>,
+) -> Result<(), CliError> {
     let key: XksKey = match command {
         XksKeyCommand::Create { of: XksStoreOf { of, store }, id, key_store } => {
-            let bind = BindXksKey { external_key_id: id, key: None, only: None, key_store };
+            let bind = BindXksKey { external_key_id: id, key: None, only: None, key_store, imported: false };
             client.tell(Endpoint::BindXksKey, &[&of.tenant, &store], &bind)?
+        }
+        XksKeyCommand::Import { of, id, parameters, wrapped, material, wrapping, wrapping_key } => {
+            // The binary has one wrapping of its own.
+            let wrapping = if material.is_some() { Wrapping::RsaOaepSha256 } else { wrapping };
+            let import = Import { of: &of, id: &id, wrapping, wrapping_key };
+            return match (parameters, wrapped, material) {
+                (_, _, Some(material)) => import.carry(client, output, environment, &material),
+                (Some(parameters), Some(wrapped), None) => import.bring(client, output, &parameters, &wrapped),
+                (Some(parameters), None, None) => import.prepare(client, output, &parameters),
+                // Refused where the line is read.
+                (None, _, None) => Err(CliError::Usage("name --parameters or --material".to_owned())),
+            };
         }
         XksKeyCommand::Bind { of: XksStoreOf { of, store }, id, key, only } => {
             let only = only.map(|only| match only {
@@ -170,7 +193,7 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> 
                 Only::Decrypt => "decrypt".to_owned(),
                 Only::Nothing => "nothing".to_owned(),
             });
-            let bind = BindXksKey { external_key_id: id, key: Some(key), only, key_store: None };
+            let bind = BindXksKey { external_key_id: id, key: Some(key), only, key_store: None, imported: false };
             client.tell(Endpoint::BindXksKey, &[&of.tenant, &store], &bind)?
         }
         XksKeyCommand::List(XksStoreOf { of, store }) => {
@@ -192,6 +215,10 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> 
             return output.done(&format!("{id} is no key of {store} any more; the key stays"));
         }
     };
+    show_key(output, &key)
+}
+
+pub(crate) fn show_key(output: &mut Output<'_>, key: &XksKey) -> Result<(), CliError> {
     let fields = [
         ("External key id", key.external_key_id.clone()),
         ("Key", key.key.clone()),
@@ -200,5 +227,5 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: XksKeyCommand) -> 
         ("Key store", key.key_store.clone().unwrap_or_default()),
         ("Bound", key.created.to_string()),
     ];
-    output.one(&key, &fields)
+    output.one(key, &fields)
 }

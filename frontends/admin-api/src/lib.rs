@@ -1,12 +1,14 @@
 //! The admin API as both sides see it: routes, requests, answers, errors, and the roles that ship with the product.
 //!
 //! JSON (RFC 8259) over HTTP under `/v1`; docs/protocols/admin-api.md describes it for people. Unknown fields and unknown
-//! query parameters are refused. Absent on purpose: transport, authentication, and anything that touches key material.
+//! query parameters are refused. Absent on purpose: transport, authentication, and anything that uses key material or gives it out: it may be
+//! brought, wrapped.
 
 mod algorithm;
 mod audit;
 mod ekm;
 mod error;
+mod import;
 mod installation;
 mod key;
 pub mod limits;
@@ -27,6 +29,7 @@ pub use algorithm::{Algorithm, algorithm, key_bits};
 pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
 pub use ekm::{BindEkmKey, CreateEkmCertificate, CreateEkmStore, EkmCertificate, EkmKey, EkmStore, UpdateEkmStore};
 pub use error::{ErrorBody, ErrorReply};
+pub use import::{GetImportParameters, ImportKeyMaterial, ImportParameters, import_wrapping};
 pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerification, RotatedDomainKey};
 pub use key::{Binding, CreateBinding, Key, KeyVersion};
 pub use making::{CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec, usages};

@@ -4,6 +4,8 @@
 pub const BODY_BYTES: usize = 8 * 1024;
 /// Longest body with a policy in it, in bytes: a policy of 32 KiB as a JSON string, whose escapes may double it.
 pub const POLICY_BODY_BYTES: usize = 96 * 1024;
+/// Longest body that brings key material, in bytes: wrapped RSA material of 4096 bits and its token, in base64.
+pub const MATERIAL_BODY_BYTES: usize = 32 * 1024;
 /// Items of a page when the request does not say.
 pub const PAGE_SIZE: u32 = 100;
 /// Most items of a page.

@@ -1,6 +1,6 @@
 //! Every route in one table, for the server to route by and for clients to build paths from.
 
-use crate::limits::{BODY_BYTES, POLICY_BODY_BYTES};
+use crate::limits::{BODY_BYTES, MATERIAL_BODY_BYTES, POLICY_BODY_BYTES};
 use crate::query;
 
 /// The methods in use.
@@ -232,6 +232,10 @@ endpoints! {
     PutKeyDescription = Put "/v1/keys/{key}/description" POLICY_BODY_BYTES;
     /// Turns a key's automatic rotation on or off.
     PutKeyRotation = Put "/v1/keys/{key}/rotation" BODY_BYTES;
+    /// Gives out what is needed to bring a key's material.
+    GetImportParameters = Post "/v1/keys/{key}/import-parameters" BODY_BYTES;
+    /// Brings a key's material.
+    ImportKeyMaterial = Post "/v1/keys/{key}/import-material" MATERIAL_BODY_BYTES;
     /// Suspends a key.
     SuspendKey = Post "/v1/keys/{key}/suspend" BODY_BYTES;
     /// Resumes a key.

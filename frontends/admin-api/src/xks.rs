@@ -100,6 +100,10 @@ pub struct BindXksKey {
     /// The key store of the server's configuration that a new key is made in, which it never leaves; none if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_store: Option<String>,
+    /// Whether a new key's material is to be brought: that of a key of AWS's sample proxy. It is for decrypting what that
+    /// encrypted and for nothing else, once its material has come (docs/operations/xks.md).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
 }
 
 /// A key in a key store.

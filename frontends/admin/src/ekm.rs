@@ -188,8 +188,8 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         None => {
             let description = format!("{external_key_id} of key store {store}");
             let key = new_key_of(context, owner, name, description, kind)?;
-            let entry =
-                context.perform_telling(CreateServiceKey { service: store, key, store: None, owner }, detail).await?;
+            let create = CreateServiceKey { service: store, key, serves: None, store: None, owner };
+            let entry = context.perform_telling(create, detail).await?;
             let missing = || EngineError::from(Noun::Name(external_key_id.as_str().into()));
             (entry.names.first().cloned().ok_or_else(missing)?, entry)
         }

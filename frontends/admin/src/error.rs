@@ -243,6 +243,13 @@ const fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => {
             "see who uses it: strongroom key usage; then say when it was last used, as acknowledged_last_use"
         }
+        EngineError::InvalidCiphertext => {
+            "wrap the material anew: for the public key that came with this token, by the wrapping that was asked for"
+        }
+        EngineError::InvalidImportToken => "give the token that came with the parameters of this key",
+        EngineError::ExpiredImportToken => "ask for new parameters, and wrap the material for their public key",
+        EngineError::IncorrectMaterial => "bring the material that the key has; other material is for another key",
+        EngineError::OriginForbids { .. } => "make a key whose material is to be brought: strongroom xks key import",
         EngineError::InvalidCursor => "begin the listing again, without after",
         EngineError::Unavailable(Unavailable::Sealed) => "unseal the server: strongroom unseal",
         EngineError::Unavailable(Unavailable::Log { .. }) => "make room for the audit log; the server's log says more",

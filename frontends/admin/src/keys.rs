@@ -105,7 +105,7 @@ pub(crate) const fn state(state: KeyState) -> &'static str {
     }
 }
 
-fn version(row: &VersionRow, current: Option<u32>) -> KeyVersion {
+pub(crate) fn version(row: &VersionRow, current: Option<u32>) -> KeyVersion {
     KeyVersion {
         ordinal: row.ordinal,
         current: current.map(|current| current == row.ordinal),

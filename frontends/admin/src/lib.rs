@@ -16,6 +16,7 @@ mod dialect;
 mod ekm;
 mod error;
 mod explain;
+mod imports;
 mod installation;
 mod keys;
 mod making;
@@ -223,6 +224,8 @@ impl Admin {
             Endpoint::ListKeyUsage => usage::of_tenant(context).await,
             Endpoint::GetInventory => usage::inventory(context).await,
             Endpoint::GetKey => keys::show(context).await,
+            Endpoint::GetImportParameters => imports::parameters(context).await,
+            Endpoint::ImportKeyMaterial => imports::bring(context).await,
             Endpoint::SuspendKey => keys::suspend(context, true).await,
             Endpoint::ResumeKey => keys::suspend(context, false).await,
             Endpoint::GetKeyUsage => usage::of_key(context).await,
@@ -323,6 +326,8 @@ const fn action(endpoint: Endpoint) -> Action {
         E::ScheduleKeyDeletion => Action::ScheduleKeyDestruction,
         E::CancelKeyDeletion => Action::CancelKeyDestruction,
         E::GetKey => Action::DescribeKey,
+        E::GetImportParameters => Action::GetParametersForImport,
+        E::ImportKeyMaterial => Action::ImportKeyMaterial,
         E::SuspendKey | E::BlockXksKey | E::BlockEkmKey => Action::DisableKey,
         E::ResumeKey | E::UnblockXksKey | E::UnblockEkmKey => Action::EnableKey,
         E::ListRoots | E::VerifyRoot => Action::ReadRoots,

@@ -110,6 +110,17 @@ fn new_key(
     Ok(CreateKey { origin: if store.is_some() { Origin::Resident } else { key.origin }, ..key })
 }
 
+/// A key whose material is brought from AWS's sample proxy: its ciphertexts are those of bare AES-GCM.
+fn moved_key(
+    context: &Context<'_>,
+    owner: &'static dyn Dialect,
+    name: Name,
+    description: String,
+) -> Result<CreateKey, AdminError> {
+    let key = new_key_of(context, owner, name, description, (KeySpec::Aes256, Usage::RawGcm))?;
+    Ok(CreateKey { origin: Origin::Imported, ..key })
+}
+
 /// A key of this kind, for this use alone.
 pub(crate) fn new_key_of(
     context: &Context<'_>,
@@ -230,16 +241,21 @@ pub(crate) async fn delete_shown(
 }
 
 pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let BindXksKey { external_key_id, key, only, key_store: place } = context.body()?;
+    let BindXksKey { external_key_id, key, only, key_store: place, imported } = context.body()?;
     let (owner, names) = language(context)?;
     let serves = only.as_deref().map(serves).transpose()?;
     let (tenant, row) = find(context, names).await?;
     let mut detail = vec![("external_key_id", external_key_id.clone())];
     detail.extend(place.iter().map(|place| ("key_store", place.clone())));
+    detail.extend(imported.then(|| ("imported", "true".to_owned())));
     let place = place.as_deref().map(key_store).transpose()?;
     let store = row.name.clone();
     let name = name(names, tenant, &row, &external_key_id)?;
     let (binding, entry) = match key {
+        _ if imported && (key.is_some() || place.is_some()) => {
+            let problem = "is for a new key outside every key store: leave key and key_store out";
+            return Err(AdminError::Value { field: "imported", problem });
+        }
         Some(_) if place.is_some() => {
             return Err(AdminError::Value { field: "key_store", problem: "is for a new key: leave key out" });
         }
@@ -252,8 +268,11 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         }
         None => {
             let description = format!("{external_key_id} of key store {store}");
-            let key = new_key(context, owner, name, description, place.as_ref())?;
-            let create = CreateServiceKey { service: store, key, store: place, owner };
+            let (key, serves) = match imported {
+                true => (moved_key(context, owner, name, description)?, Some(Serves::Processing)),
+                false => (new_key(context, owner, name, description, place.as_ref())?, None),
+            };
+            let create = CreateServiceKey { service: store, key, serves, store: place, owner };
             let entry = context.perform_telling(create, detail).await?;
             let missing = || EngineError::from(Noun::Name(external_key_id.as_str().into()));
             (entry.names.first().cloned().ok_or_else(missing)?, entry)

@@ -1,6 +1,7 @@
 //! What only operators may know of a request that failed, told to them.
 
 use strongroom_engine::{EngineError, Unavailable};
+use strongroom_model::external::ExternalError;
 
 /// Writes an error that is no answer to the caller's request, but a fault or a lack of ours, to the operators' log, with
 /// all its causes; any other error is the caller's own and leaves no line.
@@ -15,6 +16,13 @@ pub fn report(error: &EngineError, front_end: &'static str, operation: &'static 
         }
         EngineError::Unavailable(cause) => {
             tracing::warn!(request_id, front_end, operation, ?cause, "a request could not be served: {cause}");
+        }
+        // A manager's own refusals are between it and the tenant, who is told of them.
+        EngineError::External(cause @ (ExternalError::Busy | ExternalError::Refused(_))) => {
+            tracing::debug!(request_id, front_end, operation, "{cause}");
+        }
+        EngineError::External(cause) => {
+            tracing::warn!(request_id, front_end, operation, "a request could not be served: {cause}");
         }
         _ => {}
     }
@@ -58,6 +66,7 @@ mod tests {
             (EngineError::Internal(InternalFault::Crypto("inside")), "ERROR", "inside"),
             (EngineError::Unavailable(Unavailable::Log { cause: Arc::from("disk full") }), "WARN", "disk full"),
             (EngineError::Unavailable(Unavailable::Store(StoreError::Busy)), "WARN", "Busy"),
+            (EngineError::External(ExternalError::Tls { cause: "expired".to_owned() }), "WARN", "expired"),
         ] {
             let line = reported(&error);
             for part in [level, cause, "request-1", "Encrypt"] {

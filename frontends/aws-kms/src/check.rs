@@ -50,9 +50,21 @@ impl Check {
     }
 
     /// A text that may be absent and that no refusal repeats.
-    pub(crate) fn sensitive(&mut self, path: &str, value: Option<&Text<'_>>, allowed: &RangeInclusive<usize>) {
+    pub(crate) fn sensitive(&mut self, path: &str, value: Option<&str>, allowed: &RangeInclusive<usize>) {
         if let Some(value) = value {
-            self.length(|| "Value".to_owned(), path, value.chars().count(), allowed);
+            self.sensitive_length(path, value.chars().count(), allowed);
+        }
+    }
+
+    /// The length of what no refusal repeats.
+    pub(crate) fn sensitive_length(&mut self, path: &str, length: usize, allowed: &RangeInclusive<usize>) {
+        self.length(|| "Value".to_owned(), path, length, allowed);
+    }
+
+    /// That what no refusal repeats is of the form that `pattern` describes.
+    pub(crate) fn sensitive_pattern(&mut self, path: &str, holds: bool, pattern: &str) {
+        if !holds {
+            self.add("Value", path, format!("satisfy regular expression pattern: {pattern}"));
         }
     }
 
@@ -284,6 +296,14 @@ pub(crate) const fn is_material_description_character(character: char) -> bool {
 
 /// How AWS writes [`is_material_description_character`].
 pub(crate) const MATERIAL_DESCRIPTION_PATTERN: &str = "^[a-zA-Z0-9:/_\\s.-]+$";
+
+/// Characters of the ids of external keys.
+pub(crate) const fn is_external_key_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
+}
+
+/// How AWS writes [`is_external_key_character`].
+pub(crate) const EXTERNAL_KEY_PATTERN: &str = "^[a-zA-Z0-9-_.]+$";
 
 /// Characters of policies.
 pub(crate) const fn is_policy_character(character: char) -> bool {

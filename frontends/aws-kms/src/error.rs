@@ -2,6 +2,10 @@
 //!
 //! AWS's JSON protocol gives faults of the caller status 400 and faults of the service 500 or 503; KMS has no other.
 
+mod external;
+#[cfg(test)]
+mod tests;
+
 use http::StatusCode;
 use strongroom_authentication::aws;
 use strongroom_engine::{Denial, EngineError, InputFault, Kind, LinkFault, Noun, PolicyError, Quota, Unavailable};
@@ -138,10 +142,13 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
             (400, "KMSInvalidStateException", Some(message))
         }
         EngineError::StoreLink(fault) => {
-            let (code, message) = key_store(fault);
+            let (code, message) = key_store(fault, operation);
             (400, code, Some(message))
         }
-        EngineError::External(error) => (400, "KMSInvalidStateException", Some(error.to_string())),
+        EngineError::External(cause) => {
+            let (code, message) = external::answer(cause, operation);
+            (400, code, Some(message.to_owned()))
+        }
         EngineError::InvalidCursor => (400, "InvalidMarkerException", Some(MARKER.to_owned())),
         EngineError::DryRun => (400, "DryRunOperationException", Some(DRY_RUN.to_owned())),
         EngineError::Unavailable(cause) => return unavailable(cause, operation),
@@ -214,7 +221,7 @@ pub(crate) fn hidden(principal: &str, operation: Operation) -> String {
     )
 }
 
-fn key_store(fault: &LinkFault) -> (&'static str, String) {
+fn key_store(fault: &LinkFault, operation: Operation) -> (&'static str, String) {
     match fault {
         LinkFault::Missing { id } => {
             ("CustomKeyStoreNotFoundException", format!("The custom key store {id} does not exist."))
@@ -234,11 +241,32 @@ fn key_store(fault: &LinkFault) -> (&'static str, String) {
             let message = "The custom key store is on another cluster, and stays there.";
             ("CloudHsmClusterNotRelatedException", message.to_owned())
         }
-        LinkFault::AddressTaken => ("XksProxyUriInUseException", fault.to_string()),
-        LinkFault::EndpointTaken => ("XksProxyUriEndpointInUseException", fault.to_string()),
-        LinkFault::ServiceTaken => ("XksProxyVpcEndpointServiceInUseException", fault.to_string()),
-        LinkFault::KeyTaken => ("XksKeyAlreadyInUseException", fault.to_string()),
-        LinkFault::OtherKind => ("UnsupportedOperationException", fault.to_string()),
+        LinkFault::AddressTaken => {
+            let message =
+                "Another external key store of this account has this XksProxyUriEndpoint and XksProxyUriPath.";
+            ("XksProxyUriInUseException", message.to_owned())
+        }
+        LinkFault::EndpointTaken => {
+            let message = "Another external key store of this account has this XksProxyUriEndpoint, and one of the two \
+                           is reached through a VPC endpoint service.";
+            ("XksProxyUriEndpointInUseException", message.to_owned())
+        }
+        LinkFault::ServiceTaken => {
+            let message = "Another external key store of this account is reached through this VPC endpoint service.";
+            ("XksProxyVpcEndpointServiceInUseException", message.to_owned())
+        }
+        LinkFault::KeyTaken => {
+            let message = "Another KMS key of this external key store is on this external key.";
+            ("XksKeyAlreadyInUseException", message.to_owned())
+        }
+        // AWS has a word for it in operations on keys, and none in those on stores.
+        LinkFault::OtherKind => {
+            let code = match operation {
+                Operation::CreateKey | Operation::GenerateRandom => "UnsupportedOperationException",
+                _ => "ValidationException",
+            };
+            (code, "The custom key store is of the other type.".to_owned())
+        }
         LinkFault::HasKeys => ("CustomKeyStoreHasCMKsException", "The custom key store has KMS keys.".to_owned()),
         LinkFault::State { id, state } => {
             let state = words::connection_state(*state);
@@ -330,153 +358,4 @@ fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
         }
     };
     Answer { status, code, message }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use strongroom_engine::{Algorithm, DeniedBy, InternalFault, LinkState, Missing, PolicyOutcome as Outcome};
-    use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
-    use strongroom_model::spec::{KeySpec, Origin};
-    use strongroom_model::store::StoreError;
-    use strongroom_model::usage::{Usage, UsageProfile};
-
-    use super::*;
-
-    const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-
-    fn denial(outcome: Outcome, cross_account: bool) -> EngineError {
-        EngineError::Denied(Box::new(Denial {
-            principal: "arn:aws:iam::111122223333:user/u".into(),
-            action: "kms:Encrypt",
-            resource: ARN.into(),
-            outcome,
-            cross_account,
-        }))
-    }
-
-    fn state(forbidden: Forbidden) -> EngineError {
-        EngineError::StateForbids { resource: ARN.into(), forbidden }
-    }
-
-    /// At least one of each variant of the engine's errors, and of what is worded differently within one.
-    fn errors() -> Vec<EngineError> {
-        let profile = UsageProfile::new(&[Usage::Sign], KeySpec::EcP256).unwrap();
-        let algorithm = Algorithm::Mac(MacAlgorithm::HmacSha256);
-        let mut errors = vec![
-            Noun::Name(ARN.into()).into(),
-            Noun::Name("arn:aws:kms:eu-west-1:111122223333:alias/a".into()).into(),
-            Noun::Policy("other".into()).into(),
-            Noun::Grant.into(),
-            Noun::Tenant("111122223333".into()).into(),
-            EngineError::AlreadyExists(Noun::Name("arn:aws:kms:eu-west-1:111122223333:alias/a".into())),
-            EngineError::AlreadyExists(Noun::Grant),
-            EngineError::TenantSuspended,
-            EngineError::UsageForbids { resource: ARN.into(), profile, wanted: Usage::DerivedAead },
-            EngineError::AlgorithmUnfit { resource: ARN.into(), algorithm, spec: KeySpec::Hmac224 },
-            EngineError::InvalidCiphertext,
-            EngineError::IncorrectKey,
-            EngineError::InvalidSignature,
-            EngineError::InvalidMac,
-            InputFault::DigestLength { algorithm: SigningAlgorithm::RsaPssSha256 }.into(),
-            InputFault::MessageUnfit { algorithm: SigningAlgorithm::Ed25519, kind: MessageKind::Digest }.into(),
-            InputFault::PeerUnfit { spec: KeySpec::EcP256 }.into(),
-            InputFault::ContextUnsupported.into(),
-            InputFault::DuplicateTags.into(),
-            InputFault::Days { what: "the waiting period", minimum: 7, maximum: 30 }.into(),
-            InputFault::Form { what: "the description", problem: "is too long" }.into(),
-            InputFault::ConstraintsUnsupported.into(),
-            InputFault::ActionUnfit { action: strongroom_model::action::Action::Sign }.into(),
-            EngineError::Lockout,
-            EngineError::Conflict,
-            EngineError::Unsupported("rotation of this kind of key"),
-            EngineError::InvalidGrantToken,
-            EngineError::OriginForbids { resource: ARN.into(), origin: Origin::Generated },
-            EngineError::InvalidImportToken,
-            EngineError::ExpiredImportToken,
-            EngineError::IncorrectMaterial,
-            EngineError::RotationPending { resource: ARN.into(), published: [0xab; 32] },
-            EngineError::NothingPending { resource: ARN.into() },
-            EngineError::NotPrimary { resource: ARN.into() },
-            EngineError::InvalidCursor,
-            EngineError::DryRun,
-            EngineError::Unavailable(Unavailable::Busy),
-            EngineError::Unavailable(Unavailable::Log { cause: Arc::from("secret path") }),
-            EngineError::Unavailable(Unavailable::Root(RootError::Busy)),
-            EngineError::Unavailable(Unavailable::Root(RootError::Unavailable { cause: "secret path".to_owned() })),
-            EngineError::Unavailable(Unavailable::Root(RootError::Timeout(std::time::Duration::from_secs(5)))),
-            EngineError::Unavailable(Unavailable::Store(StoreError::Busy)),
-            EngineError::Unavailable(Unavailable::Sealed),
-            EngineError::Unavailable(Unavailable::ClockJumped),
-            EngineError::Internal(InternalFault::Crypto("inside")),
-        ];
-        let id = || "cks-1234567890abcdef0".into();
-        let links = [
-            LinkFault::Missing { id: id() },
-            LinkFault::NameTaken,
-            LinkFault::StoreTaken,
-            LinkFault::NoStore,
-            LinkFault::OtherStore,
-            LinkFault::HasKeys,
-            LinkFault::State { id: id(), state: LinkState::Failed },
-        ];
-        errors.extend(links.map(EngineError::StoreLink));
-        for (spec, maximum) in [(KeySpec::Rsa2048, 214), (KeySpec::Rsa2048, 190), (KeySpec::Rsa4096, 470)] {
-            errors.push(InputFault::PlaintextTooLong { spec, maximum }.into());
-        }
-        let quotas = [
-            Quota::Keys { most: 5, has: 6 },
-            Quota::Names { most: 5, has: 6 },
-            Quota::Grants { most: 5, has: 6 },
-            Quota::Tags,
-            Quota::OnDemandRotations { resource: ARN.into() },
-            Quota::Requests,
-        ];
-        errors.extend(quotas.map(EngineError::LimitExceeded));
-        let states = [
-            Forbidden::PreActivation,
-            Forbidden::Suspended,
-            Forbidden::DestructionScheduled,
-            Forbidden::DestructionNotScheduled,
-            Forbidden::Destroyed,
-            Forbidden::VersionSuspended,
-            Forbidden::VersionDeactivated,
-            Forbidden::VersionDestroyed,
-            Forbidden::DestructionAwaitsReplicas,
-            Forbidden::VersionPending,
-            Forbidden::VersionAbsent,
-            Forbidden::StoreDisconnected,
-        ];
-        errors.extend(states.map(state));
-        for outcome in [
-            Outcome::ExplicitDeny(DeniedBy::ResourcePolicy),
-            Outcome::ExplicitDeny(DeniedBy::IdentityPolicy),
-            Outcome::ExplicitDeny(DeniedBy::Guardrail),
-            Outcome::ImplicitDeny(Missing::IdentityPolicyAllow),
-            Outcome::ImplicitDeny(Missing::ResourcePolicyAllow),
-            Outcome::ExplicitDeny(DeniedBy::SessionPolicy),
-            Outcome::ImplicitDeny(Missing::SessionPolicyAllow),
-        ] {
-            errors.extend([denial(outcome, false), denial(outcome, true)]);
-        }
-        errors
-    }
-
-    #[test]
-    fn every_engine_error_is_answered_as_was_last_looked_at() {
-        let line = |error: EngineError| {
-            let Answer { status, code, message } = answer(&error, Operation::Encrypt);
-            format!("{} {code} {}", status.as_u16(), message.unwrap_or_else(|| "-".to_owned()))
-        };
-        let lines: Vec<String> = errors().into_iter().map(line).collect();
-        insta::assert_snapshot!(lines.join("\n"));
-    }
-
-    #[test]
-    fn what_only_operators_may_see_is_in_no_answer() {
-        let error = EngineError::Unavailable(Unavailable::Log { cause: Arc::from("/var/secret") });
-        assert!(!answer(&error, Operation::Encrypt).message.unwrap_or_default().contains("secret"));
-        assert_eq!(answer(&EngineError::Internal(InternalFault::Crypto("inside")), Operation::Encrypt).message, None);
-    }
 }

@@ -4,7 +4,7 @@
 //! Facts of the protocol: docs/protocols/aws-kms.md. What is decided, recorded and encrypted, the engine decides, records and
 //! encrypts.
 //!
-//! Absent on purpose: external key stores and attested recipients, which are refused as unsupported; session tokens.
+//! Absent on purpose: attested recipients, which are refused as unsupported.
 
 mod attributes;
 mod check;

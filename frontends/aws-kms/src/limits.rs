@@ -54,6 +54,20 @@ pub const CLUSTER_ID: RangeInclusive<usize> = 19..=24;
 pub const TRUST_ANCHOR: RangeInclusive<usize> = 1..=5_000;
 /// Characters of a custom key store's password.
 pub const STORE_PASSWORD: RangeInclusive<usize> = 7..=32;
+/// Characters of the endpoint of an external key store's proxy.
+pub const PROXY_ENDPOINT: RangeInclusive<usize> = 10..=128;
+/// Characters of the path of an external key store's proxy.
+pub const PROXY_PATH: RangeInclusive<usize> = 10..=128;
+/// Characters of the name of a private service.
+pub const PROXY_SERVICE: RangeInclusive<usize> = 20..=64;
+/// Characters of an account.
+pub const ACCOUNT: RangeInclusive<usize> = 12..=12;
+/// Characters of the access key id of an external key store's proxy.
+pub const PROXY_ACCESS_KEY: RangeInclusive<usize> = 20..=30;
+/// Characters of the secret access key of an external key store's proxy.
+pub const PROXY_SECRET: RangeInclusive<usize> = 43..=64;
+/// Characters of an external key's id.
+pub const EXTERNAL_KEY_ID: RangeInclusive<usize> = 1..=128;
 /// Bytes of a data key, or of randomness.
 pub const RANDOM_BYTES: RangeInclusive<i64> = 1..=1024;
 /// Characters of a region.

@@ -2,7 +2,7 @@
 //! AWS knows and this front end does not offer (yet).
 
 use strongroom_engine::operations::import::ImportKind;
-use strongroom_engine::{Algorithm, KeyEntry, LinkState};
+use strongroom_engine::{Algorithm, KeyEntry, LinkFailure, LinkState};
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{
     AgreementAlgorithm, EncryptionAlgorithm, ImportWrapping, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
@@ -77,7 +77,7 @@ pub(crate) const ORIGINS: Words<Origin> = &[
     ("AWS_KMS", Some(Origin::Generated)),
     ("EXTERNAL", Some(Origin::Imported)),
     ("AWS_CLOUDHSM", Some(Origin::Resident)),
-    ("EXTERNAL_KEY_STORE", None),
+    ("EXTERNAL_KEY_STORE", Some(Origin::Doubled)),
 ];
 
 pub(crate) const ENCRYPTION_ALGORITHMS: Words<EncryptionAlgorithm> = &[
@@ -247,6 +247,23 @@ pub(crate) const fn connection_state(state: LinkState) -> &'static str {
         LinkState::Disconnected => "DISCONNECTED",
         LinkState::Connected => "CONNECTED",
         LinkState::Failed => "FAILED",
+    }
+}
+
+/// The word for why a custom key store could not be connected, one that is on a cluster or an external one.
+pub(crate) const fn connection_error(failure: LinkFailure, external: bool) -> &'static str {
+    match failure {
+        LinkFailure::NoStore => "CLUSTER_NOT_FOUND",
+        LinkFailure::Credential => "INVALID_CREDENTIALS",
+        LinkFailure::Unreachable if !external => "NETWORK_ERRORS",
+        LinkFailure::Unreachable | LinkFailure::Unhealthy => "XKS_PROXY_NOT_REACHABLE",
+        LinkFailure::Late => "XKS_PROXY_TIMED_OUT",
+        LinkFailure::Tls => "XKS_PROXY_INVALID_TLS_CONFIGURATION",
+        LinkFailure::Answer => "XKS_PROXY_INVALID_RESPONSE",
+        LinkFailure::Denied => "XKS_PROXY_ACCESS_DENIED",
+        LinkFailure::Path => "XKS_PROXY_INVALID_CONFIGURATION",
+        LinkFailure::Service => "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND",
+        LinkFailure::Unfit => "INTERNAL_ERROR",
     }
 }
 

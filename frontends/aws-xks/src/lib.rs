@@ -161,7 +161,7 @@ impl Xks {
         let source = self.origins.source(peer, headers);
         let arrival = Arrival { source, request_id, user_agent: user_agent(headers) };
         let proving = timeout_at(deadline, self.prove(request, regions)).await;
-        let (proved, store) = match proving.unwrap_or_else(|_| Err(late())) {
+        let (proved, store) = match proving.unwrap_or_else(|_| Err(self.late())) {
             Ok(proved) => proved,
             Err(refused) => return Err(self.unproved(refused, &arrival, target.operation).await),
         };
@@ -189,6 +189,12 @@ impl Xks {
         }
     }
 
+    /// That nobody could be proved in time.
+    fn late(&self) -> Refused {
+        let late = EngineError::Unavailable(Unavailable::Deadline(self.deadline));
+        Refused { reason: Reason::Engine(late), shown: Box::from("") }
+    }
+
     /// The refusal of a caller that was not proved, once that is recorded.
     async fn unproved(&self, refused: Refused, arrival: &Arrival<'_>, operation: Operation) -> Fault {
         let fault = match (aws::words(&refused.reason, aws::Protocol::Json), &refused.reason) {
@@ -212,12 +218,6 @@ impl Xks {
         self.engine.record_failed_authentication(failed).await;
         fault
     }
-}
-
-/// That nobody could be proved in time.
-fn late() -> Refused {
-    let late = EngineError::Unavailable(Unavailable::Deadline(limits::DEADLINE));
-    Refused { reason: Reason::Engine(late), shown: Box::from("") }
 }
 
 /// Every call is a POST.

@@ -18,6 +18,7 @@ mod path;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -56,6 +57,8 @@ pub struct Ekm {
     dialect: &'static EkmDialect,
     origins: Origins,
     counts: Counts,
+    /// Time for a request in all.
+    deadline: Duration,
 }
 
 /// Where a request came from, and what it is called.
@@ -87,7 +90,14 @@ impl Ekm {
     /// The front end over an engine, in a language that is handed in.
     #[must_use]
     pub fn new(engine: Arc<Engine>, dialect: &'static EkmDialect) -> Self {
-        Self { engine, dialect, origins: Origins::default(), counts: Counts::default() }
+        let (origins, counts) = (Origins::default(), Counts::default());
+        Self { engine, dialect, origins, counts, deadline: limits::DEADLINE }
+    }
+
+    /// With another time for a request in all, where nobody gives up as early as Managed HSM does.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Whether a request is the API's, as far as its head tells.
@@ -109,7 +119,7 @@ impl Ekm {
 
     /// Answers a request.
     pub async fn handle(&self, peer: &Arc<Peer>, request: Request) -> Response {
-        let deadline = Instant::now() + limits::DEADLINE;
+        let deadline = Instant::now() + self.deadline;
         let id = request_id(&self.engine);
         let target = path::target(request.head.uri.path());
         let answered = match target {
@@ -156,7 +166,7 @@ impl Ekm {
         let headers = &request.head.headers;
         let source = self.origins.source(peer, headers);
         let arrival = Arrival { source, request_id, user_agent: user_agent(headers) };
-        let late = || Refused::Engine(EngineError::Unavailable(Unavailable::Deadline(limits::DEADLINE)));
+        let late = || Refused::Engine(EngineError::Unavailable(Unavailable::Deadline(self.deadline)));
         let proving = timeout_at(deadline, self.prove(peer, target.prefix)).await;
         let proved = match proving.unwrap_or_else(|_| Err(late())) {
             Ok(proved) => proved,

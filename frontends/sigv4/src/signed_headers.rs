@@ -7,6 +7,9 @@ use crate::limits;
 use crate::request::{Headers, Request};
 use crate::scratch::Scratch;
 
+/// The name of the authority in HTTP/2 (RFC 9113, section 8.3.1), which may be signed by it: then that is signed as well as by
+/// `host`.
+pub(crate) const PSEUDO_AUTHORITY: &str = ":authority";
 /// Most signed headers that fit without an allocation.
 const INLINE_HEADERS: usize = 10;
 
@@ -25,13 +28,16 @@ struct Line<'a> {
 }
 
 impl<'a> SignedHeaders<'a> {
-    /// Reads a list of names: lower-case tokens, sorted, unique, joined by `;`.
+    /// Reads a list of names: lower-case tokens, or [`PSEUDO_AUTHORITY`], sorted, unique, joined by `;`.
     pub(crate) fn parse(list: &'a str) -> Result<Self, SigV4Error> {
         let mut lines = SmallVec::new();
         let mut previous: &[u8] = b"";
         let mut rest = Some(list.as_bytes());
         while let Some(names) = rest {
-            let end = names.iter().position(|byte| !is_lower_case_token(*byte)).unwrap_or(names.len());
+            // A colon comes before all letters, so it can only be the first name's.
+            let pseudo = usize::from(previous.is_empty() && names.starts_with(PSEUDO_AUTHORITY.as_bytes()));
+            let token = names.iter().skip(pseudo).position(|byte| !is_lower_case_token(*byte));
+            let end = token.map_or(names.len(), |end| end + pseudo);
             let (name, after) = names.split_at_checked(end).unwrap_or((names, b""));
             rest = match after {
                 [] => None,
@@ -55,7 +61,7 @@ impl<'a> SignedHeaders<'a> {
         self.lines.iter().any(|line| line.name == name.as_bytes())
     }
 
-    /// Collects the values that the request has for the names; `host` takes the authority.
+    /// Collects the values that the request has for the names; `host` and [`PSEUDO_AUTHORITY`] take the authority.
     ///
     /// # Errors
     /// A name without a value, an `x-amz-` header that is not in the list, a `Host` that contradicts the authority.
@@ -74,6 +80,7 @@ impl<'a> SignedHeaders<'a> {
             }
         }
         self.add(b"host", request.authority.as_bytes())?;
+        self.add(PSEUDO_AUTHORITY.as_bytes(), request.authority.as_bytes())?;
         match self.lines.iter().find(|line| line.value.is_none()) {
             Some(line) => Err(SigV4Error::SignedHeaderAbsent { name: quoted(&String::from_utf8_lossy(line.name)) }),
             None => Ok(()),

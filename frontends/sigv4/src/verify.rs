@@ -11,7 +11,7 @@ use crate::error::{Part, ScopeField, SigV4Error, quoted};
 use crate::key::{Scope, SigningKey};
 use crate::limits;
 use crate::request::{Headers, Request};
-use crate::signed_headers::SignedHeaders;
+use crate::signed_headers::{PSEUDO_AUTHORITY, SignedHeaders};
 use crate::signing_time::SigningTime;
 
 const UNSIGNED_PAYLOAD: &[u8] = b"UNSIGNED-PAYLOAD";
@@ -97,8 +97,8 @@ impl ParsedAuthorization<'_> {
         check_path(request.path)?;
         let headers = SignedHeaders::parse(&self.signed_headers)?;
         let required = expectation.required_headers.iter().copied();
-        if let Some(name) = ["host"].into_iter().chain(self.date_header).chain(required).find(|n| !headers.contains(n))
-        {
+        let host = if headers.contains(PSEUDO_AUTHORITY) { PSEUDO_AUTHORITY } else { "host" };
+        if let Some(name) = [host].into_iter().chain(self.date_header).chain(required).find(|n| !headers.contains(n)) {
             return Err(SigV4Error::HeaderNotSigned { name: name.to_owned() });
         }
         let canonical = CanonicalRequest { method: request.method, path: request.path, query: Vec::new(), headers };

@@ -133,7 +133,9 @@ impl Client {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(Fault::Expired)) | Err(RecvTimeoutError::Timeout) => Err(timeout()),
             Ok(Err(fault)) => Err(CallError::Fault(fault)),
-            // The supervisor has noted the one failure that ended all these calls.
+            // The supervisor has noted the one failure that ended all these calls. It ends a child that hangs just when
+            // the time of a call is up: whoever notices first, the call was too late.
+            Err(RecvTimeoutError::Disconnected) if Instant::now() >= deadline => return Err(timeout()),
             Err(RecvTimeoutError::Disconnected) => return Err(ended()),
         };
         self.note(&outcome);

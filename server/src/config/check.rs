@@ -62,6 +62,7 @@ pub(super) fn check(config: &Config, found: &mut Found<'_>) {
     check_limits(config, found);
     check_roots(config, found);
     check_key_stores(config, found);
+    check_external_key_managers(config, found);
     check_listeners(config, found);
 }
 
@@ -183,6 +184,49 @@ fn check_clusters(config: &Config, found: &mut Found<'_>) {
         let is_account = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         if known.accounts.is_empty() || !known.accounts.iter().all(is_account) {
             found.problem(&place("accounts"), "`accounts` names the accounts that may use it: 12 digits each");
+        }
+    }
+}
+
+fn check_external_key_managers(config: &Config, found: &mut Found<'_>) {
+    use strongroom_xks_client::limits::{DEADLINE_MOST, ROUTES};
+    let mut ways = HashSet::new();
+    if config.external_key_manager.len() > ROUTES {
+        let problem = format!("there are more than {ROUTES} external key managers");
+        found.problem(&[Key("external_key_manager")], problem);
+    }
+    for (index, manager) in config.external_key_manager.iter().enumerate() {
+        let mut mistake = |field: &str, problem: &str| {
+            found.problem(&[Key("external_key_manager"), Index(index), Key(field)], problem);
+        };
+        if !strongroom_xks_client::is_host(&manager.host) {
+            mistake("host", "`host` must be a fully qualified domain name, such as \"xks.example.com\"");
+        } else if !ways.insert((manager.host.to_ascii_lowercase(), &manager.service)) {
+            mistake("host", "another external key manager has this host and service, too");
+        }
+        if manager.service.as_ref().is_some_and(|service| !strongroom_xks_client::is_service(service)) {
+            let problem =
+                "`service` must be as AWS names one: \"com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0\"";
+            mistake("service", problem);
+        }
+        if manager.service.is_some() && manager.address.is_none() {
+            mistake("address", "`service` needs `address`: where it leads");
+        }
+        if manager.client_certificate.is_some() != manager.client_key.is_some() {
+            mistake("client_certificate", "`client_certificate` and `client_key` go together");
+        }
+        let files = [
+            ("authorities", &manager.authorities),
+            ("client_certificate", &manager.client_certificate),
+            ("client_key", &manager.client_key),
+        ];
+        for (field, _) in files.iter().filter(|(_, file)| file.as_ref().is_some_and(|file| file.as_os_str().is_empty()))
+        {
+            mistake(field, &format!("`{field}` names no file"));
+        }
+        if manager.deadline_milliseconds.is_some_and(|asked| u128::from(asked.get()) > DEADLINE_MOST.as_millis()) {
+            let problem = format!("`deadline_milliseconds` must be {} at most", DEADLINE_MOST.as_millis());
+            mistake("deadline_milliseconds", &problem);
         }
     }
 }

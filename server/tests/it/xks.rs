@@ -44,8 +44,8 @@ fn preflight(house: &House, served: &Served, key: &Key, more: &str) -> (Output, 
 }
 
 fn failed(checks: &[(String, String, String)]) -> Vec<&str> {
-    // How long it takes is this machine's own matter.
-    let timely = |check: &str| check != "time of Encrypt" && check != "GetHealthStatus";
+    // How long it takes is this machine's own matter, and whose the certificate is, that of the test below.
+    let timely = |check: &str| !["time of Encrypt", "GetHealthStatus", "root"].contains(&check);
     let failed = checks.iter().filter(|(verdict, check, _)| verdict == "fail" && timely(check));
     failed.map(|(_, check, _)| check.as_str()).collect()
 }
@@ -95,5 +95,40 @@ fn a_key_store_made_on_the_command_line_passes_the_trial_from_outside() {
     assert!(house.refused(&format!("xks key unbind --store prod payroll {tenant}")).contains("last name"));
     let records = house.records("Encrypt");
     assert!(records.iter().any(|record| record.to_string().contains("requestMetadata")), "{records:?}");
+    served.stop();
+}
+
+#[test]
+fn the_root_above_the_proxys_certificate_is_held_against_awss_list_and_without_it_against_this_machines_roots() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let served = house.serve();
+    xks(&house, "store create prod --region us-east-1");
+    let key = credential(&house);
+    let judged = |more: &str| {
+        let (ran, checks) = preflight(&house, &served, &key, more);
+        let root = checks.iter().find(|(_, check, _)| check == "root").unwrap_or_else(|| panic!("{checks:?}"));
+        (root.0.clone(), root.2.clone(), text(&ran.stdout))
+    };
+    let list = |name: &str, owner: &str| {
+        let list = house.path(name);
+        std::fs::write(&list, format!("Alias name: x\nOwner: {owner}\nIssuer: {owner}\n")).unwrap();
+        format!("--trusted-authorities {}", list.display())
+    };
+    // The listener's certificate is its own root.
+    let (verdict, found, _) = judged(&list("with", "CN=Rcgen self  signed cert"));
+    assert_eq!((verdict.as_str(), found.as_str()), ("ok", "CN=rcgen self signed cert, which is on AWS's list"));
+    let (verdict, found, said) = judged(&list("without", "CN=Somebody Else, C=US"));
+    assert_eq!((verdict.as_str(), found.as_str()), ("fail", "CN=rcgen self signed cert, which is not on AWS's list"));
+    assert!(said.contains("have a certificate from a public authority on AWS's list"), "{said}");
+    // What is near to the list is not said to be it.
+    let (verdict, found, said) = judged("");
+    assert!(verdict != "ok" && (found.contains("its list alone tells") || found.contains("not judged")), "{found}");
+    assert!(said.contains("TrustedCertificateAuthorities"), "{said}");
+    let url = format!("https://{}/{ACCOUNT}/prod/kms/xks/v1", served.address.unwrap());
+    let said =
+        house.refused(&format!("xks preflight {url} --trusted-authorities {}", house.path("chain.pem").display()));
+    assert!(said.contains("in a line that begins with Owner:"), "{said}");
     served.stop();
 }

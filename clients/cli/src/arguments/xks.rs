@@ -40,9 +40,13 @@ pub struct PreflightOptions {
     /// The AWS region to sign for.
     #[arg(long, default_value = "us-east-1", value_name = "REGION")]
     pub region: String,
-    /// PEM: the certificate authorities that AWS accepts; those of AWS_CA_BUNDLE or of the system without it.
+    /// PEM: the certificate authorities that the proxy's certificate may be of; those of AWS_CA_BUNDLE or of the system without it.
     #[arg(long, value_name = "FILE")]
     pub authorities: Option<PathBuf>,
+    /// AWS's list of the roots that it accepts: TrustedCertificateAuthorities of github.com/aws/aws-kms-xksproxy-api-spec, as it is.
+    /// Without it, the roots of this machine stand in for it.
+    #[arg(long, value_name = "FILE")]
+    pub trusted_authorities: Option<PathBuf>,
     /// PEM: a client certificate to show, its issuers behind it.
     #[arg(long, value_name = "FILE", requires = "client_key")]
     pub client_certificate: Option<PathBuf>,
@@ -195,6 +199,37 @@ pub enum Only {
     Nothing,
 }
 
+/// How material is wrapped to an RSA key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Wrapping {
+    /// CKM_RSA_AES_KEY_WRAP with SHA-256: AWS calls it RSA_AES_KEY_WRAP_SHA_256.
+    #[value(name = "rsa-aes-sha256")]
+    RsaAesSha256,
+    /// CKM_RSA_PKCS_OAEP with SHA-256: AWS calls it RSAES_OAEP_SHA_256.
+    #[value(name = "rsa-oaep-sha256")]
+    RsaOaepSha256,
+    /// CKM_RSA_AES_KEY_WRAP with SHA-1, for HSMs that have no other.
+    #[value(name = "rsa-aes-sha1")]
+    RsaAesSha1,
+    /// CKM_RSA_PKCS_OAEP with SHA-1, for HSMs that have no other.
+    #[value(name = "rsa-oaep-sha1")]
+    RsaOaepSha1,
+}
+
+/// The RSA key that material is wrapped to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WrappingKey {
+    /// 2048 bits.
+    #[value(name = "2048")]
+    Rsa2048,
+    /// 3072 bits.
+    #[value(name = "3072")]
+    Rsa3072,
+    /// 4096 bits.
+    #[value(name = "4096")]
+    Rsa4096,
+}
+
 /// On keys in a key store.
 #[derive(Subcommand, Clone, Debug)]
 pub enum XksKeyCommand {
@@ -209,6 +244,38 @@ pub enum XksKeyCommand {
         /// A key store of the server's configuration, such as an HSM: the key is made there and never leaves it.
         #[arg(long, value_name = "NAME")]
         key_store: Option<String>,
+    },
+    /// Bring a key of AWS's sample proxy out of its token, so that what it encrypted is decrypted here: for decrypting alone. Two
+    /// steps: without --wrapped, the key is made, and a directory with the public key to wrap its material for; with
+    /// --wrapped, the material comes.
+    #[command(
+        after_help = "Example:\n  strongroom xks key import --tenant 123456789012 --store prod legacy --parameters legacy\n  \
+                      (in the HSM: wrap the AES key for legacy/public-key.der)\n  \
+                      strongroom xks key import --tenant 123456789012 --store prod legacy --parameters legacy --wrapped legacy.wrapped\n  \
+                      strongroom xks store set --tenant 123456789012 prod --reads-sample-proxy true"
+    )]
+    Import {
+        #[command(flatten)]
+        /// The key store.
+        of: XksStoreOf,
+        /// What the sample proxy calls it and AWS is to go on calling it: 1 to 128 letters, digits and ._-
+        #[arg(value_name = "EXTERNAL_KEY_ID")]
+        id: String,
+        /// The directory that is made, with public-key.der, public-key.pem and token; with --wrapped, the one that was.
+        #[arg(long, value_name = "DIRECTORY", required_unless_present = "material")]
+        parameters: Option<PathBuf>,
+        /// The material as the HSM wrapped it for the public key.
+        #[arg(long, value_name = "FILE", requires = "parameters", conflicts_with_all = ["wrapping", "wrapping_key"])]
+        wrapped: Option<PathBuf>,
+        /// The material itself, 32 bytes, where a software token gave it out: all in one step.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["parameters", "wrapped", "wrapping"])]
+        material: Option<PathBuf>,
+        /// How the HSM will wrap the material.
+        #[arg(long, value_enum, default_value_t = Wrapping::RsaAesSha256)]
+        wrapping: Wrapping,
+        /// The public key's length.
+        #[arg(long, value_enum, default_value_t = WrappingKey::Rsa4096, value_name = "BITS")]
+        wrapping_key: WrappingKey,
     },
     /// Give a key that there is to a key store.
     Bind {

@@ -140,7 +140,8 @@ fn command_asking(
     let words = std::iter::once("strongroom".to_owned()).chain(words);
     let line = Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let environment = Environment { variable: &|name| variables.get(name).cloned(), now: &|| now, confirm };
+    let variable = |name: &str| variables.get(name).cloned();
+    let environment = Environment { variable: &variable, now: &|| now, confirm, wrap: &|_, _, _| None };
     let exit = strongroom_cli::run_in(line.command, &line.global, environment, &mut out, &mut err);
     Ran { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }

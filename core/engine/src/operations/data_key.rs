@@ -6,7 +6,7 @@ use strongroom_crypto::KeyMaterial;
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::purpose::Purpose;
-use strongroom_model::spec::KeySpec;
+use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_secret::SecretBytes;
 
 use super::ContextPairs;
@@ -68,7 +68,7 @@ impl Operation for GenerateDataKey {
     }
 }
 
-/// Makes a data key pair.
+/// Makes a data key pair, for keys whose material is here and nowhere else.
 pub struct GenerateDataKeyPair {
     /// Under which key its private half is encrypted.
     pub key: KeyReference,
@@ -109,6 +109,12 @@ impl Operation for GenerateDataKeyPair {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<DataKeyPair>, Halt> {
         let engine = authorized.engine();
+        let handle = authorized.key(0)?;
+        let origin = handle.entry().row.origin;
+        // A key elsewhere takes so many bytes at once, and the private half of some pairs is more than that.
+        if matches!(origin, Origin::Resident | Origin::Doubled) {
+            return Err(EngineError::OriginForbids { resource: Arc::clone(handle.resource()), origin }.into());
+        }
         let make = || KeyMaterial::generate(self.spec, engine.random(), None).map_err(error::crypto);
         let material = engine.pairs.take(self.spec, authorized.ground, make)?;
         let pair = strongroom_crypto::DataKeyPair::of(&material).map_err(error::crypto)?;

@@ -24,7 +24,8 @@ use crate::rows::{self, ExternalLinkRow, KeyRow, LinkFailure, LinkState, Rotatio
 use crate::workers::Ground;
 use crate::{keys, limits};
 
-/// Makes a link to an external key manager that works, disconnected.
+/// Makes a link to an external key manager, disconnected. One that the world can reach must work; one behind a private
+/// service is first asked when the link is connected.
 pub struct CreateExternalLink {
     /// Where.
     pub place: LinkPlace,
@@ -65,7 +66,12 @@ impl Operation for CreateExternalLink {
         };
         check_new(&links, &link)?;
         check_address(&links, &link.id, &self.address)?;
-        ask(authorized, &self.place, &self.address, copy(&self.credential))?;
+        match self.address.service {
+            None => ask(authorized, &self.place, &self.address, copy(&self.credential))?,
+            Some(_) => {
+                drop(authorized.engine().externals.make(&self.address, copy(&self.credential), &self.place.region)?)
+            }
+        }
         Ok(self.place.add(&mut links, read.as_ref(), link, batch))
     }
 }
@@ -197,7 +203,7 @@ impl Operation for CreateDoubledKey {
         batch.replace(Table::StoreLink, &read, read.value.clone());
         batch.insert(Table::KeyByStoreLink, taken, Vec::new());
         let version = new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?;
-        key.finish(authorized, row, vec![version], batch)
+        key.finish(authorized, row, vec![version], None, batch)
     }
 }
 
@@ -231,13 +237,15 @@ const fn failure_of(error: &ExternalError) -> LinkFailure {
         ExternalError::Tls { .. } => LinkFailure::Tls,
         ExternalError::NoService => LinkFailure::Service,
         ExternalError::InvalidAnswer { .. } => LinkFailure::Answer,
-        ExternalError::Unhealthy => LinkFailure::Unhealthy,
+        ExternalError::Unhealthy | ExternalError::Refused(ExternalRefusal::Internal | ExternalRefusal::Throttled) => {
+            LinkFailure::Unhealthy
+        }
         ExternalError::Refused(ExternalRefusal::Unauthenticated) => LinkFailure::Credential,
         ExternalError::Refused(ExternalRefusal::Denied | ExternalRefusal::State) => LinkFailure::Denied,
-        ExternalError::Refused(ExternalRefusal::NoPath) => LinkFailure::Path,
-        ExternalError::Refused(_) | ExternalError::KeyUnfit | ExternalError::Malformed(_) | ExternalError::TooLong => {
-            LinkFailure::Unfit
-        }
+        ExternalError::Refused(ExternalRefusal::NoPath) | ExternalError::Malformed(_) => LinkFailure::Path,
+        // Health knows no other refusal.
+        ExternalError::Refused(_) => LinkFailure::Answer,
+        ExternalError::KeyUnfit | ExternalError::TooLong => LinkFailure::Unfit,
     }
 }
 

@@ -69,6 +69,13 @@ impl Operation for CreateKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+        self.make(authorized, None)
+    }
+}
+
+impl CreateKey {
+    /// Makes it inside no key store, its name serving for a part of what the key is for if one is named.
+    fn make(&self, authorized: &Authorized<'_>, serves: Option<Serves>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let mut batch = Batch::default();
         let (row, versions) = match self.origin {
             Origin::Generated => {
@@ -80,11 +87,9 @@ impl Operation for CreateKey {
             Origin::Resident => return Err(EngineError::Unsupported("material inside no key store").into()),
             Origin::Doubled => return Err(EngineError::Unsupported("a key doubled by no external key").into()),
         };
-        self.finish(authorized, row, versions, batch)
+        self.finish(authorized, row, versions, serves, batch)
     }
-}
 
-impl CreateKey {
     /// The key's row, once it is sure that it may be made.
     pub(super) fn row(&self, authorized: &Authorized<'_>, store: Option<&KeyStoreName>) -> Result<KeyRow, Halt> {
         let engine = authorized.engine();
@@ -135,13 +140,14 @@ impl CreateKey {
         authorized: &Authorized<'_>,
         row: KeyRow,
         versions: Vec<VersionRow>,
+        serves: Option<Serves>,
         mut batch: Batch,
     ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         batch.insert(Table::Key, row.id.as_bytes().to_vec(), rows::encode(&row));
         if self.multi_region {
             batch.put(Table::KeyByLineage, keys::key_by_lineage(row.lineage, row.id), Vec::new());
         }
-        let binding = bind(&mut batch, &self.name, row.id, authorized.now());
+        let binding = bind_serving(&mut batch, &self.name, row.id, authorized.now(), serves);
         let tenant = authorized.engine().catalog().load_tenant(self.tenant)?.0;
         let entry = KeyEntry::made(row, versions, vec![binding], tenant)?;
         Ok(Outcome::Change(batch, Arc::new(entry)))
@@ -168,20 +174,21 @@ impl Operation for CreateResidentKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        make_resident(authorized, &self.key, &self.store, None, Batch::default())
+        make_resident(authorized, &self.key, &self.store, (None, None), Batch::default())
     }
 }
 
 impl CreateKey {
-    /// Makes it, inside a key store if one is named.
+    /// Makes it, inside a key store if one is named, its name serving for a part of what the key is for if one is named.
     pub(crate) fn run_in(
         &self,
         authorized: &Authorized<'_>,
         store: Option<&KeyStoreName>,
+        serves: Option<Serves>,
     ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         match store {
-            Some(store) => make_resident(authorized, self, store, None, Batch::default()),
-            None => self.run(authorized),
+            Some(store) => make_resident(authorized, self, store, (None, serves), Batch::default()),
+            None => self.make(authorized, serves),
         }
     }
 }
@@ -192,7 +199,7 @@ pub(super) fn make_resident(
     authorized: &Authorized<'_>,
     key: &CreateKey,
     name: &KeyStoreName,
-    link: Option<&str>,
+    (link, serves): (Option<&str>, Option<Serves>),
     mut batch: Batch,
 ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
     let engine = authorized.engine();
@@ -217,7 +224,7 @@ pub(super) fn make_resident(
         batch.put(Table::KeyByStoreLink, keys::key_of_link(row.tenant, &row.region, link, row.id), Vec::new());
     }
     insert_version(&row, &version, &mut batch);
-    key.finish(authorized, row, vec![version], batch)
+    key.finish(authorized, row, vec![version], serves, batch)
 }
 
 /// Adds a fresh version to a batch, with the same material for all `keys` of one lineage, whose versions so far are

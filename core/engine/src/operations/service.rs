@@ -73,7 +73,7 @@ impl Operation for CreateService {
             let taken = Noun::Name(format!("/{}", self.service.prefix).into());
             return Err(EngineError::AlreadyExists(taken).into());
         }
-        let Outcome::Change(mut batch, key) = self.test_key.run_in(authorized, self.store.as_ref())? else {
+        let Outcome::Change(mut batch, key) = self.test_key.run_in(authorized, self.store.as_ref(), None)? else {
             return Err(EngineError::Unsupported("a test key that is not made").into());
         };
         let kind = Kind::Service(ServiceRow { test_key: key.row.id, ..self.service.clone() });
@@ -212,6 +212,8 @@ pub struct CreateServiceKey {
     pub service: String,
     /// The key, by the name that binds it, as for [`BindToService`].
     pub key: CreateKey,
+    /// What for; everything if absent.
+    pub serves: Option<Serves>,
     /// Inside which key store it is made, if in any.
     pub store: Option<KeyStoreName>,
     /// The front end that serves it.
@@ -242,7 +244,7 @@ impl Operation for CreateServiceKey {
         for_service(authorized, &self.service, name, &mut of_service)?;
         let profile = UsageProfile::new(&self.key.usages, self.key.spec).map_err(InputFault::Profile)?;
         check_form(self.owner, profile, name)?;
-        let (mut batch, made) = match self.key.run_in(authorized, self.store.as_ref())? {
+        let (mut batch, made) = match self.key.run_in(authorized, self.store.as_ref(), self.serves)? {
             Outcome::Change(batch, made) => (batch, made),
             answered @ Outcome::Answer(_) => return Ok(answered),
         };

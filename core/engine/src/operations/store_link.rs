@@ -204,15 +204,15 @@ impl Operation for EditStoreLink {
         let (link, mut links, read) = self.place.find(authorized, &self.id)?;
         let forbidden = || in_state(&link);
         match (&self.edit, link.state) {
+            (LinkEdit::Update { more: true, .. }, _) if link.external.is_some() => {
+                return Err(EngineError::StoreLink(LinkFault::OtherKind).into());
+            }
             (LinkEdit::Update { .. }, LinkState::Failed)
             | (LinkEdit::Update { more: true, .. }, LinkState::Connected)
             | (LinkEdit::Disconnect, LinkState::Disconnected)
             | (LinkEdit::Delete, LinkState::Connected | LinkState::Failed) => return Err(forbidden().into()),
             (LinkEdit::Update { name, store, .. }, _) => {
                 match store {
-                    Some(_) if link.external.is_some() => {
-                        return Err(EngineError::StoreLink(LinkFault::OtherKind).into());
-                    }
                     Some(None) => return Err(EngineError::StoreLink(LinkFault::NoStore).into()),
                     Some(other) if *other != link.store => {
                         return Err(EngineError::StoreLink(LinkFault::OtherStore).into());
@@ -335,7 +335,7 @@ impl Operation for CreateLinkedKey {
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, read.value.clone());
-        make_resident(authorized, &self.key, store, Some(&self.link), batch)
+        make_resident(authorized, &self.key, store, (Some(&self.link), None), batch)
     }
 }
 

@@ -42,8 +42,11 @@ fn doubtful(engine: &Engine) -> u64 {
     measures["doubtful_commits"]
 }
 
-fn is_in_doubt<T>(answer: &Result<T, EngineError>) -> bool {
-    matches!(answer, Err(EngineError::Unavailable(Unavailable::Store(StoreError::Unavailable { .. }))))
+#[track_caller]
+fn is_in_doubt<T>(answer: Result<T, EngineError>) {
+    let refused = answer.err();
+    let doubt = matches!(refused, Some(EngineError::Unavailable(Unavailable::Store(StoreError::Unavailable { .. }))));
+    assert!(doubt, "{refused:?}");
 }
 
 /// How many records tell that the key came to be suspended.
@@ -63,10 +66,11 @@ fn a_suspension_that_happens_after_its_caller_was_told_of_no_end_holds_from_that
     use_of(&engine, &test.root(), &key).unwrap();
     use_of(&engine, &test.root(), &other).unwrap();
     store.hold();
-    assert!(is_in_doubt(&run(&engine, &test.root(), suspend(&key))));
+    is_in_doubt(run(&engine, &test.root(), suspend(&key)));
     // It has not happened yet, and what is read now must not be kept.
     use_of(&engine, &test.root(), &key).unwrap();
-    assert_eq!(store.land(), 1);
+    let landed = store.land();
+    assert!(matches!(&landed[..], [Ok(_)]), "{landed:?}");
     let refused = use_of(&engine, &test.root(), &key);
     assert!(matches!(refused, Err(EngineError::StateForbids { .. })), "{refused:?}");
     use_of(&engine, &test.root(), &other).unwrap();
@@ -84,7 +88,7 @@ fn a_change_that_never_happened_leaves_nothing_behind() {
     let key = test.create_key();
     let (engine, store) = over_late_store(&test);
     store.hold();
-    assert!(is_in_doubt(&run(&engine, &test.root(), suspend(&key))));
+    is_in_doubt(run(&engine, &test.root(), suspend(&key)));
     assert!(engine.tick(&TestDialect).is_err());
     assert_eq!(doubtful(&engine), 1);
     store.lose();
@@ -107,8 +111,8 @@ fn the_next_change_that_is_answered_ends_the_doubt() {
     use_of(&engine, &anna, &key).unwrap();
     store.hold();
     let suspension = SuspendPrincipal { tenant: test.tenant.id, name: "anna".to_owned(), suspended: true };
-    assert!(is_in_doubt(&run(&engine, &operator(), suspension)));
-    assert!(is_in_doubt(&run(&engine, &test.root(), suspend(&key))));
+    is_in_doubt(run(&engine, &operator(), suspension));
+    is_in_doubt(run(&engine, &test.root(), suspend(&key)));
     store.release();
     let name = test.alias("other");
     run(&engine, &test.root(), CreateName { name, key: by_name(&other) }).unwrap();
@@ -126,7 +130,7 @@ fn with_many_changes_in_doubt_no_other_is_begun() {
     store.hold();
     for number in 0..limits::DOUBTFUL_COMMITS {
         let name = test.alias(&number.to_string());
-        assert!(is_in_doubt(&run(&engine, &test.root(), CreateName { name, key: by_name(&key) })));
+        is_in_doubt(run(&engine, &test.root(), CreateName { name, key: by_name(&key) }));
     }
     let refused = run(&engine, &test.root(), suspend(&key));
     assert!(matches!(refused, Err(EngineError::Unavailable(Unavailable::Busy | Unavailable::Store(StoreError::Busy)))));

@@ -328,7 +328,8 @@ fn a_manager_that_does_not_work_leaves_the_link_failed_and_says_why() {
         (ExternalError::Refused(ExternalRefusal::Unauthenticated), LinkFailure::Credential),
         (ExternalError::Refused(ExternalRefusal::State), LinkFailure::Denied),
         (ExternalError::Refused(ExternalRefusal::NoPath), LinkFailure::Path),
-        (ExternalError::Refused(ExternalRefusal::Internal), LinkFailure::Unfit),
+        (ExternalError::Refused(ExternalRefusal::Internal), LinkFailure::Unhealthy),
+        (ExternalError::Refused(ExternalRefusal::Unsupported), LinkFailure::Answer),
     ] {
         rig.managers.fail(Some(error));
         assert_eq!(rig.connect().unwrap(), LinkState::Failed);

@@ -332,7 +332,7 @@ fn uses_are_reserved_in_blocks_and_end_the_sealing_before_the_key_is_worn_out() 
 
 #[test]
 fn a_hanging_token_slows_no_other_key_and_heals_by_itself() {
-    let rig = Rig::within(Duration::from_millis(200));
+    let rig = Rig::within(Duration::from_secs(5));
     let (test, key) = (&rig.test, rig.create(KeySpec::Aes256, Usage::DerivedAead));
     eventually("it is warm", || rig.seal(&key).is_ok());
     let wrapped = test.create_key();
@@ -340,9 +340,8 @@ fn a_hanging_token_slows_no_other_key_and_heals_by_itself() {
     rig.faults.set("C_Encrypt * hang").unwrap();
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..16).map(|_| scope.spawn(|| rig.seal(&key))).collect();
-        let begun = Instant::now();
         (0..20).for_each(|_| drop(sealed(test, &wrapped, "text")));
-        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+        assert!(callers.iter().all(|caller| !caller.is_finished()), "the other key had to wait for the token");
         for caller in callers {
             let refused = caller.join().unwrap().err();
             assert!(matches!(refused, Some(EngineError::Unavailable(_))), "{refused:?}");

@@ -1,48 +1,39 @@
-//! Custom key stores: what AWS calls a CloudHSM key store is a link to one of the installation's key stores.
+//! Custom key stores: links to what keeps keys elsewhere. A CloudHSM key store is one to a key store of the installation,
+//! an external key store one to somebody else's manager.
 //!
 //! A cluster's id is what the configuration says of a key store; only the accounts that it names there find it. Absent on
-//! purpose: external key stores, and any use of the password, since the PIN of a token is the configuration's.
+//! purpose: any use of a cluster's password, since the PIN of a token is the configuration's.
+
+mod cluster;
+mod external;
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
+use strongroom_engine::operations::external_link::{CreateExternalLink, UpdateExternalLink};
 use strongroom_engine::operations::store_link::{
     ConnectStoreLink, CreateStoreLink, EditStoreLink, LinkEdit, LinkPlace, ListStoreLinks,
 };
-use strongroom_engine::{EngineError, LinkFailure, LinkFault, LinkState, StoreLinkRow};
-use strongroom_model::key_store::KeyStoreName;
+use strongroom_engine::{EngineError, LinkFault, LinkState, StoreLinkRow};
+
+pub use self::cluster::{Cluster, is_cluster_id};
 
 use super::requests;
 use crate::attributes::Carried;
 use crate::check::Check;
-use crate::context::Context;
+use crate::context::{Context, Detail};
 use crate::error::Fault;
 use crate::limits;
 use crate::paging::Listing;
-use crate::wire::{self, Json, Text};
-use crate::words::{self, Words};
+use crate::wire::{Json, Text};
+use crate::words::{self, Words, word};
 
-/// A key store as AWS's clients find it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cluster {
-    /// Its id, of the form that [`is_cluster_id`] knows.
-    pub id: String,
-    /// The key store.
-    pub store: KeyStoreName,
-    /// The accounts that may have a custom key store on it.
-    pub accounts: Vec<String>,
+/// What a custom key store is on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Cluster,
+    External,
 }
 
-/// Whether a text is a cluster's id: `cluster-` and 11 to 16 letters and digits from 2 to 7.
-#[must_use]
-pub fn is_cluster_id(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7');
-    text.strip_prefix("cluster-").is_some_and(|rest| (11..=16).contains(&rest.len()) && rest.bytes().all(fits))
-}
-
-const CLUSTER_PATTERN: &str = "cluster-[2-7a-zA-Z]{11,16}";
-
-/// Kinds of custom key stores; whether they are offered.
-const TYPES: Words<()> = &[("AWS_CLOUDHSM", Some(())), ("EXTERNAL_KEY_STORE", None)];
+const KINDS: Words<Kind> = &[("AWS_CLOUDHSM", Some(Kind::Cluster)), ("EXTERNAL_KEY_STORE", Some(Kind::External))];
 
 requests! {
     /// `CreateCustomKeyStore`
@@ -52,11 +43,12 @@ requests! {
         trust_anchor_certificate: Text<'a>,
         key_store_password: Text<'a>,
         custom_key_store_type: Text<'a>,
-        xks_proxy_uri_endpoint: IgnoredAny,
-        xks_proxy_uri_path: IgnoredAny,
-        xks_proxy_vpc_endpoint_service_name: IgnoredAny,
-        xks_proxy_authentication_credential: IgnoredAny,
-        xks_proxy_connectivity: IgnoredAny,
+        xks_proxy_uri_endpoint: Text<'a>,
+        xks_proxy_uri_path: Text<'a>,
+        xks_proxy_vpc_endpoint_service_name: Text<'a>,
+        xks_proxy_vpc_endpoint_service_owner: Text<'a>,
+        xks_proxy_authentication_credential: external::Credential<'a>,
+        xks_proxy_connectivity: Text<'a>,
     }
     /// `UpdateCustomKeyStore`
     UpdateRequest {
@@ -64,11 +56,12 @@ requests! {
         new_custom_key_store_name: Text<'a>,
         key_store_password: Text<'a>,
         cloud_hsm_cluster_id: Text<'a>,
-        xks_proxy_uri_endpoint: IgnoredAny,
-        xks_proxy_uri_path: IgnoredAny,
-        xks_proxy_vpc_endpoint_service_name: IgnoredAny,
-        xks_proxy_authentication_credential: IgnoredAny,
-        xks_proxy_connectivity: IgnoredAny,
+        xks_proxy_uri_endpoint: Text<'a>,
+        xks_proxy_uri_path: Text<'a>,
+        xks_proxy_vpc_endpoint_service_name: Text<'a>,
+        xks_proxy_vpc_endpoint_service_owner: Text<'a>,
+        xks_proxy_authentication_credential: external::Credential<'a>,
+        xks_proxy_connectivity: Text<'a>,
     }
     /// `DescribeCustomKeyStores`
     DescribeRequest {
@@ -81,72 +74,91 @@ requests! {
     OneStore { custom_key_store_id: Text<'a>, }
 }
 
+/// The members of either type of custom key store: what `$request` gives of them, checked for their form.
+macro_rules! members {
+    ($check:ident, $request:ident, $certificate:expr) => {{
+        let cluster = cluster::Members {
+            cluster: $request.cloud_hsm_cluster_id.as_ref(),
+            certificate: $certificate,
+            password: $request.key_store_password.as_ref(),
+        };
+        cluster.check(&mut $check);
+        let external = external::Given {
+            connectivity: $request.xks_proxy_connectivity.as_ref(),
+            endpoint: $request.xks_proxy_uri_endpoint.as_ref(),
+            path: $request.xks_proxy_uri_path.as_ref(),
+            service: $request.xks_proxy_vpc_endpoint_service_name.as_ref(),
+            owner: $request.xks_proxy_vpc_endpoint_service_owner.as_ref(),
+            credential: $request.xks_proxy_authentication_credential,
+        };
+        (cluster, external.check(&mut $check))
+    }};
+}
+
 pub(super) async fn create(context: &Context<'_>, request: CreateRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let name = check.required("customKeyStoreName", request.custom_key_store_name.as_ref(), &limits::STORE_NAME);
-    let cluster = cluster_id(&mut check, request.cloud_hsm_cluster_id.as_ref());
-    let certificate = request.trust_anchor_certificate.as_ref();
-    let certificate = check.optional("trustAnchorCertificate", certificate, &limits::TRUST_ANCHOR);
-    check.sensitive("keyStorePassword", request.key_store_password.as_ref(), &limits::STORE_PASSWORD);
-    check.choice("customKeyStoreType", request.custom_key_store_type.as_ref(), TYPES);
+    let kind = check.choice("customKeyStoreType", request.custom_key_store_type.as_ref(), KINDS);
+    let (cluster, external) = members!(check, request, request.trust_anchor_certificate.as_ref());
     check.done()?;
-    refuse_external([
-        &request.xks_proxy_uri_endpoint,
-        &request.xks_proxy_uri_path,
-        &request.xks_proxy_vpc_endpoint_service_name,
-        &request.xks_proxy_authentication_credential,
-        &request.xks_proxy_connectivity,
-    ])?;
-    let (Some(cluster), Some(certificate), Some(_)) = (cluster, certificate, &request.key_store_password) else {
-        let needed = "CloudHsmClusterId, KeyStorePassword and TrustAnchorCertificate";
-        return Err(Fault::validation(format!("A custom key store of type AWS_CLOUDHSM needs {needed}.")));
-    };
-    if !is_certificate(certificate) {
-        let problem = "The trust anchor certificate is not a certificate in PEM form.";
-        return Err(Fault::own("IncorrectTrustAnchorException", problem));
-    }
     let drawn = strongroom_authentication::random_id(context.engine).map_err(|error| context.unrecorded(&error))?;
     let id: String = drawn.chars().filter(char::is_ascii_hexdigit).take(17).collect();
     let id = format!("cks-{id}");
-    let detail = vec![
-        ("customKeyStoreId", id.clone()),
-        ("customKeyStoreName", name.to_owned()),
-        ("cloudHsmClusterId", cluster.to_owned()),
-    ];
-    let operation = CreateStoreLink {
-        place: place(context),
-        id,
-        name: name.to_owned(),
-        store: store_of(context, cluster),
-        certificate: certificate.to_owned(),
+    let mut detail = vec![("customKeyStoreId", id.clone()), ("customKeyStoreName", name.to_owned())];
+    let (place, name) = (place(context), name.to_owned());
+    let link = match kind.unwrap_or(Kind::Cluster) {
+        Kind::Cluster if external.any() => return Err(Fault::validation(FOR_EXTERNAL)),
+        Kind::External if cluster.any() => return Err(Fault::validation(FOR_CLUSTERS)),
+        Kind::Cluster => {
+            let (cluster, certificate) = cluster.required()?;
+            detail.push(("cloudHsmClusterId", cluster.to_owned()));
+            let (store, certificate) = (cluster::store_of(context, cluster), certificate.to_owned());
+            let operation = CreateStoreLink { place, id, name, store, certificate };
+            context.perform(Carried::default(), detail, operation, None).await?
+        }
+        Kind::External => {
+            external.detail(&mut detail);
+            let (address, credential) = external.required()?;
+            let operation = CreateExternalLink { place, id, name, address, credential };
+            context.perform(Carried::default(), detail, operation, None).await?
+        }
     };
-    let link = context.perform(Carried::default(), detail, operation, None).await?;
     let mut json = Json::new();
     json.text("CustomKeyStoreId", &link.id);
     Ok(json.finish())
 }
 
+const FOR_EXTERNAL: &str = "XksProxy members are for custom key stores of type EXTERNAL_KEY_STORE.";
+const FOR_CLUSTERS: &str =
+    "CloudHsmClusterId, KeyStorePassword and TrustAnchorCertificate are for custom key stores of type AWS_CLOUDHSM.";
+
 pub(super) async fn update(context: &Context<'_>, request: UpdateRequest<'_>) -> Result<Bytes, Fault> {
     let mut check = Check::default();
     let id = check.required("customKeyStoreId", request.custom_key_store_id.as_ref(), &limits::STORE_ID);
     let name = request.new_custom_key_store_name.as_ref();
-    let name = check.optional("newCustomKeyStoreName", name, &limits::STORE_NAME);
-    check.sensitive("keyStorePassword", request.key_store_password.as_ref(), &limits::STORE_PASSWORD);
-    let cluster = cluster_id(&mut check, request.cloud_hsm_cluster_id.as_ref());
+    let name = check.optional("newCustomKeyStoreName", name, &limits::STORE_NAME).map(str::to_owned);
+    let (cluster, external) = members!(check, request, None);
     check.done()?;
-    refuse_external([
-        &request.xks_proxy_uri_endpoint,
-        &request.xks_proxy_uri_path,
-        &request.xks_proxy_vpc_endpoint_service_name,
-        &request.xks_proxy_authentication_credential,
-        &request.xks_proxy_connectivity,
-    ])?;
-    let edit = LinkEdit::Update {
-        name: name.map(str::to_owned),
-        more: cluster.is_some() || request.key_store_password.is_some(),
-        store: cluster.map(|cluster| store_of(context, cluster)),
+    if !external.any() {
+        let store = cluster.cluster.map(|cluster| cluster::store_of(context, cluster));
+        return edited(context, id, LinkEdit::Update { name, more: cluster.any(), store }).await;
+    }
+    if cluster.any() {
+        return Err(Fault::validation(FOR_CLUSTERS));
+    }
+    let mut detail: Detail = vec![("customKeyStoreId", id.to_owned())];
+    external.detail(&mut detail);
+    let operation = UpdateExternalLink {
+        place: place(context),
+        id: id.to_owned(),
+        name,
+        endpoint: external.endpoint.map(str::to_owned),
+        path: external.path.map(str::to_owned),
+        service: external.changed_service()?,
+        credential: external.credential,
     };
-    edited(context, id, edit).await
+    context.perform(Carried::default(), detail, operation, None).await?;
+    Ok(NOTHING_IN_JSON)
 }
 
 pub(super) async fn delete(context: &Context<'_>, request: OneStore<'_>) -> Result<Bytes, Fault> {
@@ -197,23 +209,25 @@ pub(super) async fn describe(context: &Context<'_>, request: DescribeRequest<'_>
 }
 
 fn write(json: &mut Json, context: &Context<'_>, link: &StoreLinkRow) {
+    let kind = if link.external.is_some() { Kind::External } else { Kind::Cluster };
     json.text("CustomKeyStoreId", &link.id)
         .text("CustomKeyStoreName", &link.name)
-        .text("CustomKeyStoreType", "AWS_CLOUDHSM")
-        .text_if("CloudHsmClusterId", link.store.as_ref().and_then(|store| context.cluster_of(store)))
-        .text("TrustAnchorCertificate", &link.certificate)
-        .text("ConnectionState", words::connection_state(link.state))
-        .time("CreationDate", link.created);
+        .text("CustomKeyStoreType", word(KINDS, &kind));
+    match &link.external {
+        None => json
+            .text_if("CloudHsmClusterId", link.store.as_ref().and_then(|store| context.cluster_of(store)))
+            .text("TrustAnchorCertificate", &link.certificate),
+        Some(external) => json.object("XksProxyConfiguration", |json| {
+            json.text("Connectivity", external::connectivity_word(external.service.as_deref()))
+                .text("AccessKeyId", &external.shown)
+                .text("UriEndpoint", &external.endpoint)
+                .text("UriPath", &external.path)
+                .text_if("VpcEndpointServiceName", external.service.as_deref());
+        }),
+    };
+    json.text("ConnectionState", words::connection_state(link.state)).time("CreationDate", link.created);
     if let (LinkState::Failed, Some(failure)) = (link.state, link.failure) {
-        json.text(
-            "ConnectionErrorCode",
-            match failure {
-                LinkFailure::NoStore => "CLUSTER_NOT_FOUND",
-                LinkFailure::Credential => "INVALID_CREDENTIALS",
-                LinkFailure::Unreachable => "NETWORK_ERRORS",
-                _ => "INTERNAL_ERROR",
-            },
-        );
+        json.text("ConnectionErrorCode", words::connection_error(failure, link.external.is_some()));
     }
 }
 
@@ -235,57 +249,4 @@ fn only_store<'r>(request: &'r OneStore<'_>) -> Result<&'r str, Fault> {
     let id = check.required("customKeyStoreId", request.custom_key_store_id.as_ref(), &limits::STORE_ID);
     check.done()?;
     Ok(id)
-}
-
-fn cluster_id<'r>(check: &mut Check, id: Option<&'r Text<'_>>) -> Option<&'r str> {
-    let id = check.optional("cloudHsmClusterId", id, &limits::CLUSTER_ID)?;
-    check.pattern("cloudHsmClusterId", id, is_cluster_id(id), CLUSTER_PATTERN);
-    Some(id)
-}
-
-/// The key store of a cluster that the caller's account may have.
-fn store_of(context: &Context<'_>, cluster: &str) -> Option<KeyStoreName> {
-    let may = |known: &&Cluster| known.id == cluster && known.accounts.iter().any(|it| **it == *context.caller.account);
-    context.clusters.iter().find(may).map(|known| known.store.clone())
-}
-
-fn refuse_external(members: [&Option<IgnoredAny>; 5]) -> Result<(), Fault> {
-    match members.iter().any(|member| member.is_some()) {
-        true => Err(Fault::unsupported("EXTERNAL_KEY_STORE is not supported.")),
-        false => Ok(()),
-    }
-}
-
-/// Whether a text is a certificate, as far as its form tells: PEM (RFC 7468) around a DER sequence.
-fn is_certificate(text: &str) -> bool {
-    let within = text.trim().strip_prefix("-----BEGIN CERTIFICATE-----");
-    let within = within.and_then(|rest| rest.strip_suffix("-----END CERTIFICATE-----"));
-    let within: Option<String> = within.map(|within| within.split_ascii_whitespace().collect());
-    within.and_then(|within| wire::decode(&within)).is_some_and(|der| der.first() == Some(&0x30))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_clusters_are_those_of_aws_s_form() {
-        for id in ["cluster-abcdefghijk", "cluster-ABCdefghijk22777"] {
-            assert!(is_cluster_id(id), "{id}");
-        }
-        for id in
-            ["", "cluster-", "cluster-abcdefghij", "cluster-abcdefghijklmnopq", "cluster-abcdefghij1", "abcdefghijk"]
-        {
-            assert!(!is_cluster_id(id), "{id}");
-        }
-    }
-
-    #[test]
-    fn a_trust_anchor_is_taken_in_pem_form_only() {
-        let pem = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
-        assert!(is_certificate(&pem("MIIB\nAAAA")));
-        for text in ["", "MIIB", &pem(""), &pem("?"), &pem("AAAA")] {
-            assert!(!is_certificate(text), "{text}");
-        }
-    }
 }

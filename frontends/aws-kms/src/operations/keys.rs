@@ -1,6 +1,7 @@
 //! Keys: made, described, listed, enabled and disabled, deleted.
 
 use bytes::Bytes;
+use strongroom_engine::operations::external_link::CreateDoubledKey;
 use strongroom_engine::operations::inspect::{InspectKey, ListNames, Page};
 use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
 use strongroom_engine::operations::lineage::InspectLineage;
@@ -65,8 +66,9 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let spec = check.choice("keySpec", request.key_spec.as_ref(), words::KEY_SPECS);
     let origin = check.choice("origin", request.origin.as_ref(), words::ORIGINS).unwrap_or(Origin::Generated);
     let store = check.optional("customKeyStoreId", request.custom_key_store_id.as_ref(), &limits::STORE_ID);
-    if request.xks_key_id.is_some() {
-        check.not_offered("An external key store");
+    let external = check.optional("xksKeyId", request.xks_key_id.as_ref(), &limits::EXTERNAL_KEY_ID);
+    if let Some(external) = external {
+        check.characters("xksKeyId", external, check::is_external_key_character, check::EXTERNAL_KEY_PATTERN);
     }
     let tags = tags::check(&mut check, request.tags.as_deref());
     check.done()?;
@@ -78,7 +80,7 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let (usage_word, usage) = usage_for(usage, spec)?;
     let bypass_lockout = request.bypass_policy_lockout_safety_check.unwrap_or(false);
     let multi_region = request.multi_region.unwrap_or(false);
-    check_store(store, origin, spec, multi_region)?;
+    let home = home(store, external, origin, spec, multi_region)?;
     let carried = Carried::default()
         .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
         .with("kms:customermasterkeyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
@@ -113,32 +115,62 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         bypass_lockout,
         tags,
     };
-    let entry = match store {
-        Some(store) => {
+    let entry = match home {
+        Home::Here => context.perform(carried, detail, operation, None).await?,
+        Home::Cluster { store } => {
             detail.push(("customKeyStoreId", store.to_owned()));
             let operation = CreateLinkedKey { key: operation, link: store.to_owned() };
             context.perform(carried, detail, operation, None).await?
         }
-        None => context.perform(carried, detail, operation, None).await?,
+        Home::External { store, key } => {
+            detail.extend([("customKeyStoreId", store.to_owned()), ("xksKeyId", key.to_owned())]);
+            let operation = CreateDoubledKey { key: operation, link: store.to_owned(), external: key.to_owned() };
+            context.perform(carried, detail, operation, None).await?
+        }
     };
     Ok(described(context, &entry, &[], false))
 }
 
-/// That a key is one that its custom key store can have, and is to be in one if its origin says so.
-fn check_store(store: Option<&str>, origin: Origin, spec: KeySpec, multi_region: bool) -> Result<(), Fault> {
-    match (store, origin) {
-        (None, Origin::Generated | Origin::Imported) => return Ok(()),
-        (Some(_), Origin::Resident) => {}
-        (None, Origin::Resident) => {
+/// Where a new key is to be.
+enum Home<'r> {
+    Here,
+    /// In a CloudHSM key store.
+    Cluster {
+        store: &'r str,
+    },
+    /// In an external key store, doubled by a key that its manager has.
+    External {
+        store: &'r str,
+        key: &'r str,
+    },
+}
+
+/// Where a key is to be, if it is one that can be there.
+fn home<'r>(
+    store: Option<&'r str>,
+    external: Option<&'r str>,
+    origin: Origin,
+    spec: KeySpec,
+    multi_region: bool,
+) -> Result<Home<'r>, Fault> {
+    let home = match (origin, store, external) {
+        (Origin::Doubled, Some(store), Some(key)) => Home::External { store, key },
+        (Origin::Doubled, ..) => {
+            return Err(Fault::validation("Origin EXTERNAL_KEY_STORE needs a CustomKeyStoreId and an XksKeyId."));
+        }
+        (_, _, Some(_)) => return Err(Fault::validation("An XksKeyId needs the Origin EXTERNAL_KEY_STORE.")),
+        (Origin::Resident, Some(store), None) => Home::Cluster { store },
+        (Origin::Resident, None, None) => {
             return Err(Fault::validation("Origin AWS_CLOUDHSM needs a CustomKeyStoreId."));
         }
-        (_, Origin::Doubled) => return Err(Fault::unsupported("EXTERNAL_KEY_STORE is not supported.")),
-        (Some(_), Origin::Generated | Origin::Imported) => {
-            return Err(Fault::validation("A key in a custom key store needs the Origin AWS_CLOUDHSM."));
+        (Origin::Generated | Origin::Imported, None, None) => return Ok(Home::Here),
+        (Origin::Generated | Origin::Imported, Some(_), None) => {
+            let needed = "A key in a custom key store needs the Origin AWS_CLOUDHSM or EXTERNAL_KEY_STORE.";
+            return Err(Fault::validation(needed));
         }
-    }
+    };
     match spec == KeySpec::Aes256 && !multi_region {
-        true => Ok(()),
+        true => Ok(home),
         false => Err(Fault::unsupported("Custom key stores have symmetric encryption keys of one Region only.")),
     }
 }

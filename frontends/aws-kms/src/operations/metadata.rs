@@ -49,11 +49,18 @@ pub(super) fn write(
         let cluster = row.store.as_ref().and_then(|store| context.cluster_of(store));
         json.text("CustomKeyStoreId", link).text_if("CloudHsmClusterId", cluster);
     }
+    if let Some(external) = &row.external {
+        json.object("XksKeyConfiguration", |json| {
+            json.text("Id", external);
+        });
+    }
     write_spec(json, row.spec);
     write_algorithms(json, entry);
     replicas::write_configuration(json, context, entry, others);
     imports::write_expiry(json, entry.versions.iter().filter(|version| version.ordinal <= row.current));
-    if let (KeySpec::Aes256, Some(current)) = (row.spec, entry.current()) {
+    // Of a key in a custom key store AWS tells none: it has one material for good.
+    let rotates = row.spec == KeySpec::Aes256 && row.link.is_none();
+    if let Some(current) = entry.current().filter(|_| rotates) {
         json.digest("CurrentKeyMaterialId", &current.published);
     }
 }

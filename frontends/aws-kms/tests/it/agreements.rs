@@ -197,9 +197,6 @@ fn what_is_not_offered_is_refused_as_unsupported() {
     let [(_, derive, mut request), ..] = requests(&service);
     request["Recipient"] = json!({"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": "AA=="});
     assert_eq!(service.refused(derive, request), (unsupported.to_owned(), "Recipient is not supported.".to_owned()));
-    assert_eq!(service.refused("CreateKey", json!({"XksKeyId": "x"})).0, unsupported);
-    let external = json!({"CustomKeyStoreName": "one", "CustomKeyStoreType": "EXTERNAL_KEY_STORE"});
-    assert_eq!(service.refused("CreateCustomKeyStore", external).0, unsupported);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Custom key stores, as far as they go without a token; tests/clients has the rest over one.
+//! Custom key stores on clusters, as far as they go without a token; tests/clients has the rest over one.
 
 use serde_json::{Value, json};
 
@@ -40,8 +40,8 @@ fn what_makes_no_store_is_refused_by_its_reason() {
     };
     assert_eq!(service.refused("CreateCustomKeyStore", creation()).0, "CloudHsmClusterNotFoundException");
     assert_eq!(with("TrustAnchorCertificate", json!("none")), "IncorrectTrustAnchorException");
-    assert_eq!(with("CustomKeyStoreType", json!("EXTERNAL_KEY_STORE")), "UnsupportedOperationException");
-    assert_eq!(with("XksProxyConnectivity", json!("PUBLIC_ENDPOINT")), "UnsupportedOperationException");
+    assert_eq!(with("CustomKeyStoreType", json!("EXTERNAL_KEY_STORE")), "ValidationException");
+    assert_eq!(with("XksProxyConnectivity", json!("PUBLIC_ENDPOINT")), "ValidationException");
     for (member, value) in [
         ("CustomKeyStoreType", json!("OTHER")),
         ("CustomKeyStoreName", json!("")),

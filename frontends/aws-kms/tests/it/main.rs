@@ -11,6 +11,7 @@ mod access;
 mod agreements;
 mod authentication;
 mod encryption;
+mod external_key_stores;
 mod grants;
 mod imports;
 mod key_stores;

@@ -56,8 +56,6 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
     let key = service.key();
     let id = &key["KeyId"];
     for (operation, request) in [
-        ("CreateKey", json!({"Origin": "EXTERNAL_KEY_STORE"})),
-        ("CreateKey", json!({"XksKeyId": "key"})),
         ("CreateKey", json!({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"})),
         ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256", "Recipient": {"AttestationDocument": "AA=="}})),
         ("EnableKeyRotation", json!({"KeyId": service.key_of("HMAC_256", "GENERATE_VERIFY_MAC")["KeyId"]})),

@@ -60,7 +60,10 @@ impl Reply {
 
 impl Service {
     pub(crate) fn new() -> Self {
-        let test = TestEngine::new();
+        Self::over(TestEngine::new())
+    }
+
+    pub(crate) fn over(test: TestEngine) -> Self {
         let kms = Kms::new(Arc::clone(&test.engine), "aws");
         let sts = Sts::new(Arc::clone(&test.engine));
         let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;

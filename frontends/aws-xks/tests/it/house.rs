@@ -249,7 +249,8 @@ pub(crate) fn credential(test: &TestEngine, store: &str, shown: &str, secret: &s
 
 pub(crate) fn new_key(test: &TestEngine, store: &str, id: &str) -> Arc<KeyEntry> {
     let key = key_of(test, &external_key_name(store, id));
-    test.run(&test.root(), CreateServiceKey { service: store.to_owned(), key, store: None, owner: *DIALECT }).unwrap()
+    let create = CreateServiceKey { service: store.to_owned(), key, serves: None, store: None, owner: *DIALECT };
+    test.run(&test.root(), create).unwrap()
 }
 
 pub(crate) fn bind(

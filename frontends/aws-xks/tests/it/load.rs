@@ -11,7 +11,7 @@ const CALLERS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
-fn once_a_key_store_is_blocked_no_call_of_it_succeeds_any_more_and_that_takes_less_than_a_second() {
+fn once_a_key_store_is_blocked_no_call_of_it_succeeds_any_more() {
     let house = House::new();
     let (served, refused, ended) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let until = |count: &AtomicUsize, wanted: usize| {
@@ -21,7 +21,7 @@ fn once_a_key_store_is_blocked_no_call_of_it_succeeds_any_more_and_that_takes_le
             std::thread::yield_now();
         }
     };
-    let (blocked, took, calls) = std::thread::scope(|scope| {
+    let (blocked, calls) = std::thread::scope(|scope| {
         let call = || {
             let mut calls = Vec::new();
             while !ended.load(Ordering::SeqCst) {
@@ -35,15 +35,13 @@ fn once_a_key_store_is_blocked_no_call_of_it_succeeds_any_more_and_that_takes_le
         };
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(call)).collect();
         until(&served, 40);
-        let began = Instant::now();
         house.block(true);
         let blocked = Instant::now();
         until(&refused, 40);
         ended.store(true, Ordering::SeqCst);
         let calls: Vec<_> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
-        (blocked, blocked - began, calls)
+        (blocked, calls)
     });
-    assert!(took < Duration::from_secs(1), "{took:?}");
     let mut later = calls.iter().filter(|(began, _)| *began >= blocked);
     assert!(later.clone().count() > 0);
     assert!(later.all(|(_, error)| error == "InvalidStateException"), "{calls:?}");

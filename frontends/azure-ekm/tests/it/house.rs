@@ -160,7 +160,7 @@ impl House {
             Some(ClientCertificates { roots, required, revocation_lists: Vec::new(), subject_names: Vec::new() });
         config.tls = Some(profile);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let ekm = Ekm::new(Arc::clone(&test.engine), *DIALECT);
+        let ekm = Ekm::new(Arc::clone(&test.engine), *DIALECT).with_deadline(std::time::Duration::from_secs(20));
         let (trigger, signalled) = shutdown();
         let listener = runtime.block_on(Listener::bind(config)).unwrap();
         let address = listener.local_address().unwrap();
@@ -224,9 +224,9 @@ impl House {
 
     pub(crate) fn key(&self, id: &str, spec: KeySpec) -> Arc<KeyEntry> {
         let key = key_of(&self.test, &external_key_name("one", id), spec);
-        self.test
-            .run(&self.test.root(), CreateServiceKey { service: "one".to_owned(), key, store: None, owner: *DIALECT })
-            .unwrap()
+        let service = "one".to_owned();
+        let create = CreateServiceKey { service, key, serves: None, store: None, owner: *DIALECT };
+        self.test.run(&self.test.root(), create).unwrap()
     }
 
     pub(crate) fn bind(&self, id: &str, key: KeyId, serves: Option<Serves>) -> Result<(), EngineError> {

@@ -2,7 +2,7 @@
 
 use strongroom_sigv4::{Expectation, ParsedAuthorization, Part, Request, ScopeField, SigV4Error, SigningTime, limits};
 
-use crate::sent::{NOON, REGION, SERVICE, Sent, expectation, presigned_expectation};
+use crate::sent::{ACCESS_KEY_ID, NOON, REGION, SERVICE, Sent, expectation, presigned_expectation};
 
 fn presigned(parameters: &str) -> Sent {
     Sent { query: parameters.to_owned(), ..Sent::unsigned() }.without("x-amz-target")
@@ -312,4 +312,30 @@ fn a_request_that_is_signed_already_is_not_signed_again() {
         refusal(&Sent::unsigned(), &strongroom_sigv4::Credentials { access_key_id, ..credentials }, SERVICE),
         bad_name
     );
+}
+
+/// Signed by another program: in HTTP/2 the authority has a name of its own, alone or beside that of HTTP/1.1.
+#[test]
+fn the_authority_may_be_signed_by_its_name_in_http_2_and_is_bound_by_it() {
+    let signed = |names: &str, signature: &str| {
+        let scope = format!("{ACCESS_KEY_ID}/20150830/{REGION}/{SERVICE}/aws4_request");
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}");
+        Sent::unsigned().with("x-amz-date", "20150830T123600Z").with("authorization", &authorization)
+    };
+    let alone = "aaa6298f1a00eb3f0dde450459e327b321686c16385360945fadc43cadef181d";
+    let both = "c45fc400aead236cfec3a5574c1a12da355f14d6e42edbe0df589a6c5bf45f44";
+    let (of_alone, of_both) =
+        (":authority;content-type;x-amz-date;x-amz-target", ":authority;content-type;host;x-amz-date;x-amz-target");
+    for (names, signature) in [(of_alone, alone), (of_both, both)] {
+        let sent = signed(names, signature);
+        assert!(sent.verify().is_ok(), "{names}: {:?}", sent.verify());
+        let elsewhere = Sent { authority: "kms.us-west-2.amazonaws.com".to_owned(), ..sent };
+        assert_eq!(elsewhere.verify(), Err(SigV4Error::SignatureMismatch), "{names}");
+    }
+    // No other pseudo-header, nor a colon anywhere else.
+    let malformed = Err(SigV4Error::Malformed { part: Part::SignedHeaders });
+    for names in [":path;host;x-amz-date", "content-type;:authority;x-amz-date", ":authority:;x-amz-date"] {
+        assert_eq!(signed(names, alone).verify(), malformed, "{names}");
+    }
 }

@@ -297,3 +297,39 @@ fn a_key_store_is_a_cluster_to_the_accounts_that_are_named() {
     let other = STORE.replace("\"hsm\"", "\"two\"").replace("pin = { credential = \"pin\" }", CLUSTER);
     only(&problems(&format!("{good}{other}")), 28, "another key store");
 }
+
+#[test]
+fn external_key_managers_are_taken_as_they_are_listed() {
+    let service = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0";
+    let text = format!(
+        "{GOOD}[external_key_managers]\nonly_listed = true\n[[external_key_manager]]\nhost = \"xks.example.com\"\n\
+         [[external_key_manager]]\nhost = \"xks.example.com\"\nservice = \"{service}\"\naddress = \"10.0.0.7:8443\"\n\
+         authorities = \"ca.pem\"\nclient_certificate = \"c.pem\"\nclient_key = \"k.pem\"\ndeadline_milliseconds = 300\n"
+    );
+    let config = parse(Path::new("strongroom.toml"), &text).unwrap();
+    assert!(config.external_key_managers.only_listed);
+    let [plain, private] = &config.external_key_manager[..] else { panic!("{config:?}") };
+    assert_eq!((plain.address, plain.service.as_deref()), (None, None));
+    assert_eq!((private.address, private.service.as_deref()), (Some(([10, 0, 0, 7], 8443).into()), Some(service)));
+    assert!(!parse(Path::new("strongroom.toml"), GOOD).unwrap().external_key_managers.only_listed);
+}
+
+#[test]
+fn mistakes_in_external_key_managers_are_named_with_their_line() {
+    let began = GOOD.lines().count() + 1;
+    let listed = |more: &str| problems(&format!("{GOOD}[[external_key_manager]]\nhost = \"xks.example.com\"\n{more}"));
+    let next = began + 2;
+    only(&listed("colour = \"red\"\n"), next, "colour");
+    only(&listed("address = \"xks.example.com:443\"\n"), next, "socket address");
+    only(&listed("address = \"10.0.0.7:443\"\nservice = \"vpce-svc-1\"\n"), next + 1, "`service`");
+    let service = "service = \"com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0\"\n";
+    only(&listed(service), began, "`address`");
+    only(&listed("client_certificate = \"c.pem\"\n"), next, "go together");
+    only(&listed("authorities = \"\"\n"), next, "no file");
+    only(&listed("deadline_milliseconds = 10001\n"), next, "10000 at most");
+    only(&listed("[[external_key_manager]]\nhost = \"XKS.example.com\"\n"), next + 1, "has this host");
+    for host in ["", "10.0.0.7", "https://xks.example.com", "xks"] {
+        only(&problems(&format!("{GOOD}[[external_key_manager]]\nhost = \"{host}\"\n")), began + 1, "domain name");
+    }
+    only(&problems(&format!("{GOOD}[external_key_managers]\nonly = true\n")), began + 1, "only");
+}
