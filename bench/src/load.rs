@@ -1,45 +1,10 @@
-//! The load: connections that each keep one signed request under way.
+//! The load: connections that each keep one request under way, and what that came to.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use strongroom_secret::SecretBytes;
-use strongroom_sigv4::{Credentials, Request, SigningTime, sign};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::process::Served;
-
-/// Where the load goes, and as whom.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
-    pub(crate) authority: PathBuf,
-    pub(crate) access_key_id: String,
-    pub(crate) secret_access_key: String,
-    pub(crate) region: String,
-}
-
-impl Default for Target {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            authority: PathBuf::new(),
-            access_key_id: String::new(),
-            secret_access_key: String::new(),
-            region: String::new(),
-        }
-    }
-}
+use crate::client::{Answer, Ask, Client, Target};
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -49,11 +14,22 @@ pub(crate) enum Job {
     GenerateDataKey,
     GenerateMac,
     Sign,
+    XksEncrypt,
+    XksEncryptCdiv,
+    XksDecrypt,
+    XksResidentEncrypt,
+    XksResidentEncryptCdiv,
+    XksResidentDecrypt,
+    EkmWrap,
+    EkmUnwrap,
 }
 
 impl Job {
-    pub(crate) const ALL: &'static [Self] =
-        &[Self::Encrypt, Self::Decrypt, Self::GenerateDataKey, Self::GenerateMac, Self::Sign];
+    pub(crate) const KMS: [Self; 5] =
+        [Self::Encrypt, Self::Decrypt, Self::GenerateDataKey, Self::GenerateMac, Self::Sign];
+    pub(crate) const XKS: [Self; 3] = [Self::XksEncrypt, Self::XksEncryptCdiv, Self::XksDecrypt];
+    pub(crate) const XKS_RESIDENT: [Self; 3] =
+        [Self::XksResidentEncrypt, Self::XksResidentEncryptCdiv, Self::XksResidentDecrypt];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -62,89 +38,108 @@ impl Job {
             Self::GenerateDataKey => "GenerateDataKey",
             Self::GenerateMac => "GenerateMac",
             Self::Sign => "Sign",
+            Self::XksEncrypt => "XKS encrypt",
+            Self::XksEncryptCdiv => "XKS encrypt, CDIV",
+            Self::XksDecrypt => "XKS decrypt",
+            Self::XksResidentEncrypt => "XKS encrypt, in the token",
+            Self::XksResidentEncryptCdiv => "XKS encrypt, CDIV, in the token",
+            Self::XksResidentDecrypt => "XKS decrypt, in the token",
+            Self::EkmWrap => "EKM wrapkey",
+            Self::EkmUnwrap => "EKM unwrapkey",
+        }
+    }
+
+    /// How often a key in a token encrypts and decrypts for it.
+    pub(crate) const fn token_calls(self) -> (u32, u32) {
+        match self {
+            Self::XksResidentEncrypt => (1, 0),
+            Self::XksResidentEncryptCdiv => (1, 1),
+            Self::XksResidentDecrypt => (0, 1),
+            _ => (0, 0),
         }
     }
 }
 
-/// Bodies of the requests, made once against our server.
+/// A request of a job, made once, and where it goes.
+pub(crate) struct Sample {
+    pub(crate) job: Job,
+    pub(crate) target: Target,
+    pub(crate) ask: Arc<Ask>,
+}
+
+/// What a server is asked.
 pub(crate) struct Samples {
-    bodies: Vec<(Job, String)>,
-    /// Asks when a key was last used.
-    last_use: String,
+    pub(crate) all: Vec<Sample>,
+    /// Asks when a key was last used: what it does behind the requests is finished then.
+    pub(crate) settle: (Target, Ask),
 }
 
 impl Samples {
-    /// The body for a job.
-    pub(crate) fn body(&self, job: Job) -> Result<Arc<str>> {
-        let body = self.bodies.iter().find(|(sample, _)| *sample == job).map(|(_, body)| body.as_str());
-        Ok(body.ok_or("no sample for this job")?.into())
+    /// The sample of a job.
+    pub(crate) fn of(&self, job: Job) -> Result<&Sample> {
+        self.all.iter().find(|sample| sample.job == job).ok_or_else(|| "no sample for this job".into())
+    }
+
+    /// Has the server finish what it does behind the requests: the usage ledger is counted before it is asked.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let (target, ask) = &self.settle;
+        Client::connect(target).await?.ask(ask).await.map(drop)
     }
 }
 
-/// What a server was asked for some time, and what that cost it.
+/// How long requests took, by what became of them.
 #[derive(Default)]
-pub(crate) struct Load {
-    pub(crate) served: Served,
-    pub(crate) cpu: Duration,
-    pub(crate) time: Duration,
+pub(crate) struct Outcome {
+    pub(crate) accepted: Vec<Duration>,
+    pub(crate) refused: Vec<Duration>,
+    /// How the last refusal was worded.
+    pub(crate) words: String,
 }
 
-impl Load {
-    pub(crate) fn add(&mut self, served: Served, time: Duration) {
-        self.served.extend(served);
-        self.time += time;
+impl Outcome {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.accepted.extend(other.accepted);
+        self.refused.extend(other.refused);
+        if !other.words.is_empty() {
+            self.words = other.words;
+        }
     }
-}
 
-/// What a load came to.
-pub(crate) struct Figures {
-    pub(crate) per_second: f64,
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-    pub(crate) cpu_micros: f64,
-}
-
-impl Figures {
-    pub(crate) fn of(load: &Load) -> Self {
-        let mut times = load.served.clone();
-        times.sort_unstable();
-        let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
-        let count = times.len() as f64;
-        Self {
-            per_second: count / load.time.as_secs_f64(),
-            p50: at(50).copied().unwrap_or_default(),
-            p99: at(99).copied().unwrap_or_default(),
-            cpu_micros: load.cpu.as_secs_f64() * 1e6 / count,
+    /// One more request.
+    pub(crate) fn note(&mut self, answer: Answer, took: Duration) {
+        match answer {
+            Answer::Accepted(_) => self.accepted.push(took),
+            Answer::Refused(words) => {
+                self.refused.push(took);
+                self.words = words;
+            }
         }
     }
 }
 
-/// Makes the keys that the jobs use, and the bodies that name them.
-pub(crate) async fn samples(target: &Target) -> Result<Samples> {
-    let mut client = Client::connect(target).await?;
-    let plaintext = STANDARD.encode([7u8; 32]);
-    let context = r#""EncryptionContext":{"purpose":"bench"}"#;
-    let encrypt = format!(r#"{{"KeyId":"alias/dev","Plaintext":"{plaintext}",{context}}}"#);
-    let encrypted = client.ask("Encrypt", &encrypt).await?;
-    let ciphertext = text_field(&encrypted, "CiphertextBlob")?;
-    let mac = client.ask("CreateKey", r#"{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}"#).await?;
-    let mac = text_field(&mac, "KeyId")?;
-    let signing = client.ask("CreateKey", r#"{"KeySpec":"ECC_NIST_P256","KeyUsage":"SIGN_VERIFY"}"#).await?;
-    let signing = text_field(&signing, "KeyId")?;
-    let last_use = format!(r#"{{"KeyId":"{mac}"}}"#);
-    let bodies = vec![
-        (Job::Encrypt, encrypt),
-        (Job::Decrypt, format!(r#"{{"CiphertextBlob":"{ciphertext}",{context}}}"#)),
-        (Job::GenerateDataKey, format!(r#"{{"KeyId":"alias/dev","KeySpec":"AES_256",{context}}}"#)),
-        (Job::GenerateMac, format!(r#"{{"KeyId":"{mac}","Message":"{plaintext}","MacAlgorithm":"HMAC_SHA_256"}}"#)),
-        (
-            Job::Sign,
-            format!(
-                r#"{{"KeyId":"{signing}","Message":"{plaintext}","MessageType":"DIGEST","SigningAlgorithm":"ECDSA_SHA_256"}}"#
-            ),
-        ),
-    ];
-    Ok(Samples { bodies, last_use })
+/// Times in order.
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// In milliseconds: what this share of a thousand does not exceed.
+    pub(crate) fn at(&self, per_mille: usize) -> f64 {
+        let index = (self.0.len() * per_mille / 1000).min(self.0.len().saturating_sub(1));
+        self.0.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
+    }
+
+    /// How many exceed a time.
+    pub(crate) fn beyond(&self, limit: Duration) -> usize {
+        self.0.len() - self.0.partition_point(|time| *time <= limit)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Opens this many connections.
@@ -156,147 +151,36 @@ pub(crate) async fn connect(target: &Target, connections: usize) -> Result<Vec<C
     Ok(clients)
 }
 
-/// Runs a job for some time; every request is signed by itself and must be answered with 200.
-pub(crate) async fn run(clients: &mut Vec<Client>, job: Job, samples: &Samples, time: Duration) -> Result<Served> {
-    let body = samples.body(job)?;
+/// Asks for some time; each connection asks again once it is answered.
+pub(crate) async fn run(clients: &mut Vec<Client>, ask: &Arc<Ask>, time: Duration) -> Result<Outcome> {
     let end = Instant::now() + time;
     let tasks = clients.drain(..).map(|mut client| {
-        let body = Arc::clone(&body);
+        let ask = Arc::clone(ask);
         tokio::spawn(async move {
-            let mut served = Served::new();
+            let mut outcome = Outcome::default();
             while Instant::now() < end {
                 let begun = Instant::now();
-                client.ask(job.name(), &body).await?;
-                served.push(begun.elapsed());
+                let answer = client.offer(&ask).await?;
+                outcome.note(answer, begun.elapsed());
             }
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((client, served))
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((client, outcome))
         })
     });
     let tasks: Vec<_> = tasks.collect();
-    let mut all = Served::new();
+    let mut all = Outcome::default();
     for task in tasks {
-        let (client, served) = task.await??;
+        let (client, outcome) = task.await??;
         clients.push(client);
-        all.extend(served);
+        all.add(outcome);
     }
     Ok(all)
 }
 
-/// Has our server finish what it does behind the requests: the usage ledger is counted before it is asked.
-pub(crate) async fn settle(clients: &mut [Client], samples: &Samples) -> Result<()> {
-    let client = clients.first_mut().ok_or("no connection")?;
-    client.ask("GetKeyLastUsage", &samples.last_use).await.map(drop)
-}
-
-/// What a request came to.
-pub(crate) enum Answer {
-    /// It was done; the answer's body.
-    Accepted(String),
-    /// It was one too many (`ThrottlingException`).
-    Refused,
-}
-
-pub(crate) struct Client {
-    stream: TlsStream<TcpStream>,
-    target: Target,
-    secret: SecretBytes,
-    host: String,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    pub(crate) async fn connect(target: &Target) -> Result<Self> {
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(&target.authority)? {
-            roots.add(certificate?)?;
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let stream = TcpStream::connect(target.address).await?;
-        stream.set_nodelay(true)?;
-        let name = ServerName::from(target.address.ip());
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        Ok(Self {
-            stream,
-            secret: SecretBytes::copy_from(target.secret_access_key.as_bytes()),
-            host: target.address.to_string(),
-            target: target.clone(),
-            buffer: Vec::new(),
-        })
+/// Asks for some time; every request must be accepted.
+pub(crate) async fn run_all(clients: &mut Vec<Client>, ask: &Arc<Ask>, time: Duration) -> Result<Vec<Duration>> {
+    let Outcome { accepted, refused, words } = run(clients, ask, time).await?;
+    match refused.is_empty() {
+        true => Ok(accepted),
+        false => Err(format!("{} of {} requests were refused: {words}", refused.len(), accepted.len()).into()),
     }
-
-    /// One request and its answer's body; a refusal is an error.
-    pub(crate) async fn ask(&mut self, operation: &str, body: &str) -> Result<String> {
-        match self.offer(operation, body).await? {
-            Answer::Accepted(body) => Ok(body),
-            Answer::Refused => Err("refused: one request too many at once".into()),
-        }
-    }
-
-    /// One request and its answer, which may be that it was one too many.
-    #[expect(clippy::disallowed_methods, reason = "signatures carry the time of the request")]
-    pub(crate) async fn offer(&mut self, operation: &str, body: &str) -> Result<Answer> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let action = format!("TrentService.{operation}");
-        let headers = [("content-type", b"application/x-amz-json-1.1".as_slice()), ("x-amz-target", action.as_bytes())];
-        let request =
-            Request { method: "POST", path: "/", query: "", authority: &self.host, headers: headers.into_iter() };
-        let credentials = Credentials {
-            access_key_id: &self.target.access_key_id,
-            secret_access_key: &self.secret,
-            session_token: None,
-        };
-        let time = SigningTime::from_unix_seconds(i64::try_from(now)?);
-        let signed = sign(&request, body.as_bytes(), &credentials, &self.target.region, "kms", time)?;
-        let mut head = format!(
-            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-target: {action}\r\ncontent-length: {}\r\n",
-            self.host,
-            body.len()
-        );
-        for (name, value) in signed.iter() {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        head.push_str(body);
-        self.stream.write_all(head.as_bytes()).await?;
-        self.stream.flush().await?;
-        self.answer().await
-    }
-
-    async fn answer(&mut self) -> Result<Answer> {
-        self.buffer.clear();
-        loop {
-            let mut chunk = [0; 8192];
-            let read = self.stream.read(&mut chunk).await?;
-            if read == 0 {
-                return Err("the connection was closed".into());
-            }
-            self.buffer.extend_from_slice(chunk.get(..read).unwrap_or_default());
-            let text = std::str::from_utf8(&self.buffer)?;
-            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            if body.len() < length.ok_or("an answer without a length")? {
-                continue;
-            }
-            if head.starts_with("HTTP/1.1 400") && body.contains("ThrottlingException") {
-                return Ok(Answer::Refused);
-            }
-            if !head.starts_with("HTTP/1.1 200") {
-                return Err(format!("refused: {head}\n{body}").into());
-            }
-            return Ok(Answer::Accepted(body.to_owned()));
-        }
-    }
-}
-
-/// The value of a text member, in the plain JSON of our own server.
-pub(crate) fn text_field(json: &str, name: &str) -> Result<String> {
-    let (_, rest) = json.split_once(&format!("\"{name}\":\"")).ok_or_else(|| format!("no {name} in {json}"))?;
-    Ok(rest.split('"').next().unwrap_or_default().to_owned())
 }

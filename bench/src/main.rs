@@ -5,26 +5,36 @@
 //! shown beside it. Absent on purpose: assertions. This measures; the tests promise.
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 
+mod certificates;
+mod client;
 mod fill;
 mod floor;
+mod house;
 mod keys;
 mod load;
+mod module;
+mod open_loop;
 mod overload;
 mod process;
+mod slow_token;
+mod steady;
+mod subject;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
-use crate::load::{Figures, Job, Load, Target};
-use crate::process::Server;
+use crate::certificates::Certificate;
+use crate::load::{Job, Times};
+use crate::process::{Server, cpu};
+use crate::subject::{Running, Subject, subjects};
 
 /// Anything that goes wrong ends the benchmark; there is nobody to handle it.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// How long each server is asked before it is measured.
-const WARM_UP: Duration = Duration::from_millis(500);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Measures Strongroom beside a bare server.
 #[derive(Parser)]
@@ -40,13 +50,13 @@ pub(crate) struct Arguments {
     /// Parts that each figure is measured in, the floor and ours in turn, so that what else the machine does meets both.
     #[arg(long, global = true, default_value_t = 4)]
     rounds: u32,
-    /// Operations to measure; all if none is named.
+    /// Operations to measure; all if none is named. Keys in a token need SoftHSM2.
     #[arg(long, global = true, value_delimiter = ',', value_enum)]
-    jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Job>,
     /// Connections, in turn.
     #[arg(long, global = true, value_delimiter = ',', default_values_t = [1usize, 16, 64])]
     connections: Vec<usize>,
-    /// Arguments for `strongroom dev`, e.g. for another root.
+    /// Arguments for `strongroom dev`, which serves AWS KMS, e.g. for another root.
     #[arg(long, global = true, allow_hyphen_values = true, num_args = 0..)]
     pub(crate) dev: Vec<String>,
 }
@@ -60,6 +70,15 @@ enum Command {
         /// Private key, PEM.
         key: PathBuf,
     },
+    /// Run only a PKCS#11 module (the benchmark starts it by itself).
+    Module {
+        /// The module's library.
+        module: PathBuf,
+        /// The token's label.
+        label: String,
+        /// The user's PIN.
+        pin: String,
+    },
     /// Make many keys, kill the server, start it again, and use them.
     Keys {
         /// How many.
@@ -68,65 +87,128 @@ enum Command {
     },
     /// Ask the server, on a processor of its own, for up to twice what it can carry.
     Overload,
+    /// Ask at a steady rate; external keys unless other operations are named.
+    Steady {
+        /// Requests a second.
+        #[arg(default_value_t = 1800.0)]
+        rate: f64,
+    },
+    /// Ask for keys in a token that is slow, from 64 connections.
+    SlowToken {
+        /// Milliseconds that an encryption or decryption takes there.
+        #[arg(default_value_t = 5)]
+        milliseconds: u32,
+    },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match &arguments.command {
         Some(Command::Floor { chain, key }) => floor::serve(chain, key),
+        Some(Command::Module { module, label, pin }) => module::measure(module, label, pin),
         Some(Command::Keys { count }) => keys::measure(&arguments, *count),
         Some(Command::Overload) => overload::measure(&arguments),
+        Some(Command::Steady { rate }) => steady::measure(&arguments, *rate),
+        Some(Command::SlowToken { milliseconds }) => slow_token::measure(&arguments, *milliseconds),
         None => measure(&arguments),
+    }
+}
+
+/// What a server was asked, and what that cost it.
+#[derive(Default)]
+struct Load {
+    served: Vec<Duration>,
+    cpu: Duration,
+    time: Duration,
+}
+
+impl Load {
+    /// Microseconds of CPU for a request.
+    fn each(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.served.len() as f64
     }
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let time = Duration::from_secs(arguments.seconds) / arguments.rounds.max(1);
-    let jobs = if arguments.jobs.is_empty() { Job::ALL } else { &arguments.jobs };
+    let jobs = if arguments.jobs.is_empty() { Job::value_variants() } else { &arguments.jobs };
     let directory = tempfile::tempdir()?;
-    let ours = Server::ours(arguments.server.as_deref(), directory.path(), &arguments.dev)?;
-    let (chain, key) = ours.certificates();
-    let bare = Server::floor(&chain, &key)?;
-    let samples = runtime.block_on(load::samples(&ours.target))?;
-
-    println!("| operation | connections | server | requests/s | p50 ms | p99 ms | CPU us/request | ratio |");
-    println!("|---|---|---|---|---|---|---|---|");
-    for job in jobs {
-        for connections in &arguments.connections {
-            // The floor gets the very requests that ours gets, signatures included; only the address differs.
-            let target = Target { address: bare.target.address, ..ours.target.clone() };
-            let mut to_bare = runtime.block_on(load::connect(&target, *connections))?;
-            let mut to_ours = runtime.block_on(load::connect(&ours.target, *connections))?;
-            for clients in [&mut to_bare, &mut to_ours] {
-                runtime.block_on(load::run(clients, *job, &samples, WARM_UP))?;
+    let bare = Server::floor(&Certificate::of_server(directory.path())?)?;
+    runtime.block_on(async {
+        let subjects = subjects(arguments, jobs, directory.path()).await?;
+        println!(
+            "| operation | connections | server | requests/s | p50 ms | p99 ms | CPU us/request | ratio | over SoftHSM us |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|");
+        for (subject, jobs) in &subjects {
+            let token = token(subject, jobs)?;
+            for job in jobs {
+                let (seals, opens) = job.token_calls();
+                let own = token.map(|(seal, open)| seal * f64::from(seals) + open * f64::from(opens));
+                let own = own.filter(|_| seals + opens > 0);
+                for connections in &arguments.connections {
+                    let [floor, ours] = compare(arguments, &bare, subject, *job, *connections).await?;
+                    let (ratio, over) = (ours.each() / floor.each(), own.map(|own| ours.each() - own));
+                    row(*job, *connections, "floor", floor, None, None);
+                    row(*job, *connections, "strongroom", ours, Some(ratio), over);
+                }
             }
-            runtime.block_on(load::settle(&mut to_ours, &samples))?;
-            let (mut floor, mut mine) = (Load::default(), Load::default());
-            let (bare_before, ours_before) = (bare.cpu()?, ours.cpu()?);
-            for _ in 0..arguments.rounds.max(1) {
-                floor.add(runtime.block_on(load::run(&mut to_bare, *job, &samples, time))?, time);
-                mine.add(runtime.block_on(load::run(&mut to_ours, *job, &samples, time))?, time);
+            if let Some((seal, open)) = token {
+                println!("\nSoftHSM alone: {seal:.1} us of CPU for an encryption, {open:.1} us for a decryption.");
             }
-            runtime.block_on(load::settle(&mut to_ours, &samples))?;
-            floor.cpu = bare.cpu()?.saturating_sub(bare_before);
-            mine.cpu = ours.cpu()?.saturating_sub(ours_before);
-            let (floor, mine) = (Figures::of(&floor), Figures::of(&mine));
-            row(*job, *connections, "floor", &floor, None);
-            row(*job, *connections, "strongroom", &mine, Some(mine.cpu_micros / floor.cpu_micros));
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-fn row(job: Job, connections: usize, server: &str, figures: &Figures, ratio: Option<f64>) {
+/// What the token's module alone needs for an encryption and a decryption, if any of the jobs uses a key in it.
+fn token(subject: &Subject, jobs: &[Job]) -> Result<Option<(f64, f64)>> {
+    match &subject.running {
+        Running::House(house) if jobs.iter().any(|job| job.token_calls() != (0, 0)) => house.module_alone().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Asks the floor and ours in turn.
+async fn compare(
+    arguments: &Arguments,
+    bare: &Server,
+    subject: &Subject,
+    job: Job,
+    connections: usize,
+) -> Result<[Load; 2]> {
+    let sample = subject.samples.of(job)?;
+    let time = Duration::from_secs(arguments.seconds) / arguments.rounds.max(1);
+    // The floor gets the very requests that ours gets, signatures included; only the address differs.
+    let mut to_bare = load::connect(&bare.target, connections).await?;
+    let mut to_ours = load::connect(&sample.target, connections).await?;
+    for clients in [&mut to_bare, &mut to_ours] {
+        load::run_all(clients, &sample.ask, WARM_UP).await?;
+    }
+    subject.samples.settle().await?;
+    let (mut floor, mut ours) = (Load::default(), Load::default());
+    let (bare_before, ours_before) = (cpu(bare.id())?, cpu(subject.id()?)?);
+    for _ in 0..arguments.rounds.max(1) {
+        for (load, clients) in [(&mut floor, &mut to_bare), (&mut ours, &mut to_ours)] {
+            load.served.extend(load::run_all(clients, &sample.ask, time).await?);
+            load.time += time;
+        }
+    }
+    subject.samples.settle().await?;
+    floor.cpu = cpu(bare.id())?.saturating_sub(bare_before);
+    ours.cpu = cpu(subject.id()?)?.saturating_sub(ours_before);
+    Ok([floor, ours])
+}
+
+fn row(job: Job, connections: usize, server: &str, load: Load, ratio: Option<f64>, over: Option<f64>) {
     let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+    let over = over.map_or_else(String::new, |over| format!("{over:.1}"));
+    let (each, per_second) = (load.each(), load.served.len() as f64 / load.time.as_secs_f64());
+    let times = Times::new(load.served);
     println!(
-        "| {} | {connections} | {server} | {:.0} | {:.2} | {:.2} | {:.1} | {ratio} |",
+        "| {} | {connections} | {server} | {per_second:.0} | {:.2} | {:.2} | {each:.1} | {ratio} | {over} |",
         job.name(),
-        figures.per_second,
-        figures.p50.as_secs_f64() * 1e3,
-        figures.p99.as_secs_f64() * 1e3,
-        figures.cpu_micros,
+        times.at(500),
+        times.at(990),
     );
 }

@@ -159,6 +159,12 @@ impl Served {
         }
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said until now.
     ///
     /// # Panics

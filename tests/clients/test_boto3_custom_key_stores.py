@@ -2,36 +2,19 @@
 
 import subprocess
 
+import key_stores
 import pytest
 import strongroom
 from conftest import connect, eventually
+from key_stores import PEM
 
-CLUSTER = "cluster-strongroomhsm"
-PEM = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
+CLUSTER = key_stores.CLUSTERS[0]
 CONTEXT = {"purpose": "payroll"}
-
-
-class WithStore(strongroom.Installation):
-    """An installation with a token as a key store, which one account may have custom key stores on."""
-
-    def configure(self, limits):
-        super().configure(limits)
-        pin = self._folder / "pin"
-        pin.write_text(strongroom.TOKEN_PIN)
-        pin.chmod(0o600)
-        with self._file.open("a") as file:
-            file.write(
-                f'[[key_store]]\nname = "hsm"\nkind = "pkcs11"\nmodule = "{strongroom.pkcs11_module()}"\n'
-                f'tokens = [{{ label = "{strongroom.TOKEN_LABEL}" }}]\npin = {{ file = "{pin}" }}\n'
-                f'deadline_milliseconds = 10000\naws_kms = {{ cluster = "{CLUSTER}", accounts = ["{self.account}"] }}\n'
-            )
 
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stores")
-    environment = {"SOFTHSM2_CONF": str(strongroom.make_token(folder))}
-    running = WithStore(folder, environment=environment).start()
+    running = key_stores.WithClusters(tmp_path_factory.mktemp("stores")).start()
     yield running
     assert running.stop() == 0, running.tail()
 
@@ -128,8 +111,6 @@ def test_what_cannot_be_made_is_refused_as_aws_does(stores, store, refused):
         stores.create_custom_key_store(CustomKeyStoreName="other")
     with refused("ValidationException"):
         stores.describe_custom_key_stores(CustomKeyStoreId=store, CustomKeyStoreName="payroll")
-    with refused("UnsupportedOperationException", "EXTERNAL_KEY_STORE is not supported."):
-        stores.create_custom_key_store(CustomKeyStoreName="other", CustomKeyStoreType="EXTERNAL_KEY_STORE")
 
 
 def test_a_key_in_a_store_is_used_like_any_other_and_says_where_it_is(lasting, refused):

@@ -2,8 +2,9 @@
 
 import collections
 
+import key_stores
+import proxy
 import pytest
-import strongroom
 from fidelity.constraints import Constraint
 from fidelity.reasons import NOT_ASKED, reason
 from fidelity.requests import KEY_MEMBER, REQUESTS, TAKES_ALIAS, WITH_KEY
@@ -28,9 +29,13 @@ CHANGES = {"RetireGrant", "RevokeGrant", "DeleteAlias", "DisableKey", "ScheduleK
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A server of its own, of two regions."""
-    running = strongroom.Installation(tmp_path_factory.mktemp("fidelity")).start()
+    folder = tmp_path_factory.mktemp("fidelity")
+    outside = proxy.Proxy(folder)
+    there = key_stores.manager(proxy.HOST, outside.address, authorities=str(outside.authority))
+    running = key_stores.WithClusters(folder, there).start()
     yield World(running)
     assert running.stop() == 0, running.tail()
+    outside.stop()
 
 
 class Troubled:
@@ -124,10 +129,20 @@ def test_the_request_that_the_rows_change_succeeds(world, operation):
     state = STATES.get(operation, "enabled")
     if operation in CHANGES:
         state = "fresh"
-    reply = world.send(operation, world.resolve(request, Names(world, kind, state)))
+    request = world.resolve(request, Names(world, kind, state))
+    if operation == "DisconnectCustomKeyStore":
+        world.ask("ConnectCustomKeyStore", request)
+    reply = world.send(operation, request)
     assert (reply.status, reply.faults) == (200, []), reply
-    if operation == "CancelKeyDeletion":
-        world.ask("ScheduleKeyDeletion", world.resolve(request, Names(world, kind, state)))
+    match operation:
+        case "CancelKeyDeletion":
+            world.ask("ScheduleKeyDeletion", request)
+        case "ConnectCustomKeyStore":
+            world.ask("DisconnectCustomKeyStore", request)
+        case "CreateCustomKeyStore":
+            world.ask("DeleteCustomKeyStore", {"CustomKeyStoreId": reply.body["CustomKeyStoreId"]})
+        case "DeleteCustomKeyStore":
+            world.stores.forget("outside")
 
 
 # What an operation says that is asked for the same once more; nothing where it does it again.

@@ -6,7 +6,7 @@ from fidelity.requests import REQUESTS
 from fidelity.world import MODEL
 
 # What is refused whatever it holds (`UnsupportedOperationException`), or is looked at elsewhere.
-NOT_OFFERED = {"Recipient", "CustomKeyStoreId", "XksKeyId"}
+NOT_OFFERED = {"Recipient"}
 # Bounds that the model has otherwise than the API reference, and a longer body than is taken at all.
 OTHERWISE = {("PendingWindowInDays", 1), ("PendingWindowInDays", 365), ("Policy", 131072)}
 # No character of any pattern in the model.

@@ -10,7 +10,7 @@ HAS_DRY_RUN = [
     *(name for name in r.TAKES_ALIAS if name not in {"DescribeKey", "GetPublicKey"}),
     *("CreateGrant", "RetireGrant", "RevokeGrant"),
 ]
-HAS_MARKER = ["ListAliases", "ListGrants", "ListKeyRotations", "ListKeys", "ListResourceTags", "ListRetirableGrants"]
+HAS_MARKER = ["DescribeCustomKeyStores", "ListAliases", "ListGrants", "ListKeyRotations", "ListKeys", "ListResourceTags", "ListRetirableGrants"]
 DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 
 NO_MRK = f"mrk-{'0' * 32}"
@@ -47,6 +47,7 @@ FAMILIES = [
     ),
     each(["CreateKey", "ReplicateKey"], "LimitExceededException", ENOUGH.format("Key", "{w.keys}", "{w.keys}"), {}, trouble="full"),
     each(["CreateGrant"], "LimitExceededException", ENOUGH.format("Grants per key", 1, 1), {}, trouble="full"),
+    each(["CreateCustomKeyStore"], "LimitExceededException", ANY, {}, trouble="full"),
     each(["CreateAlias"], "LimitExceededException", ENOUGH.format("Aliases per key", 1, 1), {}, trouble="full"),
     # Who asks.
     each(EVERY, "UnrecognizedClientException", "The security token included in the request is invalid.", {}, who="stranger"),

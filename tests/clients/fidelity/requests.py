@@ -1,6 +1,8 @@
 """For each operation a request that succeeds. The rows of the table say what they change in it."""
 
+from fidelity.stores import NEW, external
 from fidelity.world import FOR_GOOD, WRAPPING
+from key_stores import private
 
 POLICY = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:*","Resource":"*"}]}'
@@ -14,23 +16,30 @@ SIGN = {"KeyId": "{key}", "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
 KEM = {"KeyId": "{key}", "EncapsulationAlgorithm": "ML_KEM"}
 ONE_GRANT = {"KeyId": "{key}", "GrantId": "{key.grant}"}
 
+OUTSIDE = {"CustomKeyStoreId": "{w.outside}"}
+
 # operation: (kind of its key, request)
 REQUESTS = {
     "CancelKeyDeletion": ("symmetric", ONE_KEY),
+    "ConnectCustomKeyStore": ("symmetric", OUTSIDE),
     "CreateAlias": ("symmetric", {"AliasName": "alias/fidelity/new", "TargetKeyId": "{key}"}),
+    "CreateCustomKeyStore": ("symmetric", external("new", private(NEW))),
     "CreateGrant": ("symmetric", {"KeyId": "{key}", "GranteePrincipal": "{w.arn}", "Operations": ["Encrypt"]}),
     "CreateKey": ("symmetric", {}),
     "Decrypt": ("symmetric", {"CiphertextBlob": "{key.blob}"}),
     "Decapsulate": ("kem", {**KEM, "SharedSecretCiphertextBlob": "{key.sealed}"}),
+    "DeleteCustomKeyStore": ("symmetric", OUTSIDE),
     "DeleteImportedKeyMaterial": ("imported", ONE_KEY),
     "DeleteAlias": ("symmetric", {"AliasName": "{key.alias}"}),
     "DeriveSharedSecret": (
         "agreement",
         {"KeyId": "{key}", "KeyAgreementAlgorithm": "ECDH", "PublicKey": "{key.public}"},
     ),
+    "DescribeCustomKeyStores": ("symmetric", {}),
     "DescribeKey": ("symmetric", ONE_KEY),
     "DisableKey": ("symmetric", ONE_KEY),
     "DisableKeyRotation": ("symmetric", ONE_KEY),
+    "DisconnectCustomKeyStore": ("symmetric", OUTSIDE),
     "EnableKey": ("symmetric", ONE_KEY),
     "EnableKeyRotation": ("symmetric", ONE_KEY),
     "Encapsulate": ("kem", KEM),
@@ -73,6 +82,7 @@ REQUESTS = {
     "TagResource": ("symmetric", {"KeyId": "{key}", "Tags": [TAG]}),
     "UntagResource": ("symmetric", {"KeyId": "{key}", "TagKeys": ["team"]}),
     "UpdateAlias": ("symmetric", {"AliasName": "{key.alias}", "TargetKeyId": "{key}"}),
+    "UpdateCustomKeyStore": ("symmetric", {**OUTSIDE, "NewCustomKeyStoreName": "outside"}),
     "UpdateKeyDescription": ("symmetric", {"KeyId": "{key}", "Description": "d"}),
     "UpdatePrimaryRegion": ("replicated", {"KeyId": "{key}", "PrimaryRegion": "{w.abroad}"}),
     "Verify": ("sign", {**SIGN, "Signature": "{key.signature}"}),
@@ -81,7 +91,8 @@ REQUESTS = {
 
 # The member that names the operation's key, where it is not KeyId.
 KEY_MEMBER = {"CreateAlias": "TargetKeyId", "UpdateAlias": "TargetKeyId", "ReEncrypt": "DestinationKeyId"}
-WITHOUT_KEY = {"CreateKey", "DeleteAlias", "GenerateRandom", "ListKeys", "ListRetirableGrants"}
+ON_STORES = {name for name in REQUESTS if "CustomKeyStore" in name}
+WITHOUT_KEY = {"CreateKey", "DeleteAlias", "GenerateRandom", "ListKeys", "ListRetirableGrants"} | ON_STORES
 WITH_KEY = [name for name in REQUESTS if name not in WITHOUT_KEY]
 KEY_REQUIRED = [name for name in WITH_KEY if name not in {"Decrypt", "ListAliases", "RetireGrant"}]
 # Those whose KeyId may be an alias, as the model's documentation of each has it.

@@ -4,5 +4,6 @@ from fidelity import constraints
 from fidelity.families import FAMILIES
 from fidelity.row import Row
 from fidelity.rows import ROWS
+from fidelity.store_rows import ROWS as STORES
 
-TABLE = [row for family in FAMILIES for row in family] + ROWS + [Row(*row) for row in constraints.rows()]
+TABLE = [row for family in FAMILIES for row in family] + ROWS + STORES + [Row(*row) for row in constraints.rows()]

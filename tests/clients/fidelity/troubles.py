@@ -6,8 +6,10 @@ What they ask about is made before; then the trouble begins.
 import os
 from pathlib import Path
 
+import key_stores
 import strongroom
 import users
+from fidelity.stores import external
 from fidelity.world import World
 
 OTHER_ACCOUNT = "444455556666"
@@ -15,6 +17,7 @@ OTHER_ACCOUNT = "444455556666"
 ONE_REQUEST = "principal = [{ requests = 1, seconds = 86400 }]"
 FULL = "keys_per_account = {}\ngrants_per_key = 1\naliases_per_key = 1"
 DEVICE_ERROR = "0x30"
+CUSTOM_KEY_STORES = 10
 
 
 def shim(name):
@@ -28,7 +31,7 @@ class Throttled:
     """Who asks has used up a rate."""
 
     def __init__(self, folder):
-        self.server = strongroom.Installation(folder).start()
+        self.server = key_stores.Installation(folder).start()
         self.world = self.makers = World(self.server)
 
     def begin(self):
@@ -46,6 +49,8 @@ class Full(Throttled):
         keys = len(self.world.ask("ListKeys", {"Limit": 1000})["Keys"])
         for _ in range(keys):
             self.world.ask("CreateKey", {}, self.world.abroad)
+        for number in range(CUSTOM_KEY_STORES - len(self.world.ask("DescribeCustomKeyStores", {})["CustomKeyStores"])):
+            self.world.stores.make(external(f"another {number}", key_stores.private(key_stores.SERVICES - 1 - number)))
         self.server.limit(FULL.format(keys))
         self.world.keys = keys
 
@@ -63,7 +68,7 @@ class Disk(Throttled):
             "STRONGROOM_DISK_CONTROL": str(self._rules),
             "STRONGROOM_DISK_DIRECTORY": os.path.realpath(folder / "data"),
         }
-        self.server = strongroom.Installation(folder, environment=environment).start()
+        self.server = key_stores.Installation(folder, environment=environment).start()
         self.world = self.makers = World(self.server)
 
     def begin(self):

@@ -17,6 +17,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.session import get_session
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from fidelity.stores import Stores
 
 MODEL = get_session().get_service_model("kms")
 KINDS = {
@@ -150,7 +151,7 @@ class World(string.Formatter):
         at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         self._session = URLLib3Session(verify=server.env["AWS_CA_BUNDLE"] or True, socket_options=at_once)
         self._admin = (credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"])
-        self._keys, self._user = {}, None
+        self._keys, self._user, self.stores = {}, None, Stores(self.ask)
         self.account = self.ask("DescribeKey", {"KeyId": self.ask("CreateKey", {})["KeyMetadata"]["KeyId"]})
         self.account = self.account["KeyMetadata"]["AWSAccountId"]
         self.arn = f"arn:aws:iam::{self.account}:root"
@@ -164,6 +165,12 @@ class World(string.Formatter):
         if (kind, state) not in self._keys:
             self._keys[kind, state] = Key(self, kind, state)
         return self._keys[kind, state]
+
+    def __getattr__(self, name):
+        """A custom key store by what it is called there."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.stores.get(name)
 
     def resolve(self, value, names):
         """The value with its `{names}` replaced. A policy, which begins with a brace and a quote, is left alone."""
