@@ -6,6 +6,7 @@ mod crash;
 mod crash_disk;
 mod development;
 mod disk;
+mod external_keys;
 mod house;
 mod load;
 mod roots;

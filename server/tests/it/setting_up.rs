@@ -1,5 +1,6 @@
 //! `strongroom init` interrupted and begun again; `check` and `man`.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -177,6 +178,37 @@ fn check_says_ok_or_tells_every_mistake_and_certificates_that_cannot_be_used() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/strongroom.toml");
     let said = text(&run(&["check", "--config", sample.to_str().unwrap()]).stderr);
     assert!(!said.contains("strongroom.toml:1"), "the sample has mistakes: {said}");
+}
+
+#[test]
+fn check_reads_what_external_key_managers_are_listed_with_and_serve_refuses_the_same() {
+    let house = House::new();
+    let with = |fields: &str| {
+        let manager = format!("[[external_key_manager]]\nhost = \"xks.example.com\"\n{fields}\n");
+        house.configure(&format!("{}{manager}", house.software_root("root")));
+        let checked = house.program(&["check"], "");
+        (checked.status.success(), text(&checked.stderr))
+    };
+    let path = |name: &str| house.path(name).display().to_string();
+    let shown = |key: &str| format!("client_certificate = \"{}\"\nclient_key = \"{}\"", path("chain.pem"), path(key));
+    let (_, said) = with(&format!("authorities = \"{}\"", path("missing.pem")));
+    assert!(said.contains("xks.example.com") && said.contains("missing.pem"), "{said}");
+    let (_, said) = with(&format!("authorities = \"{}\"", path("key.pem")));
+    assert!(said.contains("xks.example.com") && said.contains("no certificate"), "{said}");
+    std::fs::copy(house.path("key.pem"), house.path("exposed.pem")).unwrap();
+    std::fs::set_permissions(house.path("exposed.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (_, said) = with(&shown("exposed.pem"));
+    assert!(said.contains("xks.example.com") && said.contains("chmod 600"), "{said}");
+    house.secret("other.pem", rcgen::KeyPair::generate().unwrap().serialize_pem().as_bytes());
+    let (_, said) = with(&shown("other.pem"));
+    assert!(said.contains("cannot be used with its key"), "{said}");
+    let (right, said) = with(&shown("key.pem"));
+    assert!(right, "{said}");
+    house.init();
+    house.serve().stop();
+    with(&shown("other.pem"));
+    let said = house.try_serve(&[]).err().unwrap();
+    assert!(said.contains("cannot be used with its key"), "{said}");
 }
 
 #[test]
