@@ -190,6 +190,16 @@ impl Served {
         signal(&self.child, rustix::process::Signal::HUP);
     }
 
+    /// Keeps it from running: connections are still taken, by the operating system, and nothing is answered.
+    pub fn freeze(&self) {
+        signal(&self.child, rustix::process::Signal::STOP);
+    }
+
+    /// Lets it run again.
+    pub fn thaw(&self) {
+        signal(&self.child, rustix::process::Signal::CONT);
+    }
+
     /// Asks it to end, and waits until it has.
     ///
     /// # Panics

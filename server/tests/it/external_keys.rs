@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use strongroom_testkit::client::{Answer, Client};
+use strongroom_testkit::server::Served;
 
-use crate::house::{House, PLAINTEXT, PROXY};
+use crate::house::{House, Key, PLAINTEXT, PROXY};
 use crate::xks_client::{Proxy, path};
 
-/// The longest deadline that can be configured: how fast it is shows elsewhere.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than a call takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(5);
 /// How much longer than its deadline a call may seem on a busy machine.
 const NOISE: Duration = Duration::from_secs(5);
 
@@ -30,55 +31,75 @@ fn refused(client: &mut Client, operation: &str, body: &Value, error: &str) {
     assert!(answer.status == 400 && answer.text("__type").ends_with(error), "{operation}: {}", answer.body);
 }
 
+/// An installation with a custom key store over another's key store, and its owner's connection.
+struct Rig {
+    theirs: Proxy,
+    ours: House,
+    served: Served,
+    owner: Key,
+    kms: Client,
+    store: String,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let theirs = Proxy::start();
+        let ours = House::new();
+        let table = format!(
+            "[[external_key_manager]]\nhost = \"{PROXY}\"\naddress = \"{}\"\nauthorities = \"{}\"\ndeadline_milliseconds = {}\n",
+            theirs.served.address.unwrap(),
+            theirs.house.path("chain.pem").display(),
+            DEADLINE.as_millis()
+        );
+        ours.configure(&format!("{}{table}", ours.software_root("root")));
+        ours.init();
+        let served = ours.serve();
+        let owner = ours.root_key();
+        let mut kms = ours.client(&served, &owner);
+        let Key { id, secret } = &theirs.credential;
+        let store = json!({
+            "CustomKeyStoreName": "theirs", "CustomKeyStoreType": "EXTERNAL_KEY_STORE",
+            "XksProxyUriEndpoint": format!("https://{PROXY}"), "XksProxyUriPath": path(),
+            "XksProxyAuthenticationCredential": {"AccessKeyId": id, "RawSecretAccessKey": secret},
+            "XksProxyConnectivity": "PUBLIC_ENDPOINT",
+        });
+        let store = done(&mut kms, "CreateCustomKeyStore", &store).text("CustomKeyStoreId");
+        done(&mut kms, "ConnectCustomKeyStore", &json!({"CustomKeyStoreId": store}));
+        Self { theirs, ours, served, owner, kms, store }
+    }
+
+    /// What makes a key over one of theirs.
+    fn over(&self, external: &str) -> Value {
+        json!({"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": self.store, "XksKeyId": external})
+    }
+}
+
 #[test]
 fn an_account_keeps_its_outer_key_in_another_installation_which_can_take_it_away() {
-    let theirs = Proxy::start();
-    let ours = House::new();
-    let table = format!(
-        "[[external_key_manager]]\nhost = \"{PROXY}\"\naddress = \"{}\"\nauthorities = \"{}\"\ndeadline_milliseconds = {}\n",
-        theirs.served.address.unwrap(),
-        theirs.house.path("chain.pem").display(),
-        DEADLINE.as_millis()
-    );
-    ours.configure(&format!("{}{table}", ours.software_root("root")));
-    ours.init();
-    let served = ours.serve();
-    let owner = ours.root_key();
-    let (_, other) = ours.encrypt(&served, &owner);
-    let mut kms = ours.client(&served, &owner);
-
-    let credential = json!({"AccessKeyId": theirs.credential.id, "RawSecretAccessKey": theirs.credential.secret});
-    let store = json!({
-        "CustomKeyStoreName": "theirs", "CustomKeyStoreType": "EXTERNAL_KEY_STORE",
-        "XksProxyUriEndpoint": format!("https://{PROXY}"), "XksProxyUriPath": path(),
-        "XksProxyAuthenticationCredential": credential, "XksProxyConnectivity": "PUBLIC_ENDPOINT",
-    });
-    let store = done(&mut kms, "CreateCustomKeyStore", &store).text("CustomKeyStoreId");
-    done(&mut kms, "ConnectCustomKeyStore", &json!({"CustomKeyStoreId": store}));
-    let shown = done(&mut kms, "DescribeCustomKeyStores", &json!({"CustomKeyStoreId": store})).json();
+    let mut rig = Rig::new();
+    let (payroll, nothing) = (rig.over("payroll"), rig.over("nothing"));
+    let (_, other) = rig.ours.encrypt(&rig.served, &rig.owner);
+    let kms = &mut rig.kms;
+    let shown = done(kms, "DescribeCustomKeyStores", &json!({"CustomKeyStoreId": rig.store})).json();
     assert_eq!(shown["CustomKeyStores"][0]["ConnectionState"], "CONNECTED", "{shown}");
-    assert!(!shown.to_string().contains(&theirs.credential.secret));
-
-    let key = json!({"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": "payroll"});
-    let made = done(&mut kms, "CreateKey", &key);
-    let key = made.text("KeyMetadata.KeyId");
+    assert!(!shown.to_string().contains(&rig.theirs.credential.secret));
+    let made = done(kms, "CreateKey", &payroll);
     assert_eq!(made.json()["KeyMetadata"]["XksKeyConfiguration"]["Id"], "payroll", "{}", made.body);
-    let missing = json!({"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": "nothing"});
-    refused(&mut kms, "CreateKey", &missing, "XksKeyNotFoundException");
+    refused(kms, "CreateKey", &nothing, "XksKeyNotFoundException");
 
-    let context = json!({"department": "payroll"});
+    let (key, context) = (made.text("KeyMetadata.KeyId"), json!({"department": "payroll"}));
     let encrypt = json!({"KeyId": key, "Plaintext": PLAINTEXT, "EncryptionContext": context});
-    let ciphertext = done(&mut kms, "Encrypt", &encrypt).text("CiphertextBlob");
+    let ciphertext = done(kms, "Encrypt", &encrypt).text("CiphertextBlob");
     let decrypt = json!({"CiphertextBlob": ciphertext, "EncryptionContext": context});
-    assert_eq!(done(&mut kms, "Decrypt", &decrypt).text("Plaintext"), PLAINTEXT);
+    assert_eq!(done(kms, "Decrypt", &decrypt).text("Plaintext"), PLAINTEXT);
     // The context is bound at the other side, which opens first.
-    refused(&mut kms, "Decrypt", &json!({"CiphertextBlob": ciphertext}), "KMSInvalidStateException");
-    let generated = done(&mut kms, "GenerateDataKey", &json!({"KeyId": key, "KeySpec": "AES_256"}));
-    let opened = done(&mut kms, "Decrypt", &json!({"CiphertextBlob": generated.text("CiphertextBlob")}));
+    refused(kms, "Decrypt", &json!({"CiphertextBlob": ciphertext}), "KMSInvalidStateException");
+    let generated = done(kms, "GenerateDataKey", &json!({"KeyId": key, "KeySpec": "AES_256"}));
+    let opened = done(kms, "Decrypt", &json!({"CiphertextBlob": generated.text("CiphertextBlob")}));
     assert_eq!(opened.text("Plaintext"), generated.text("Plaintext"));
 
     // The other side knows for whom, and for which key.
-    let records = theirs.house.records("Encrypt");
+    let records = rig.theirs.house.records("Encrypt");
     let arn = made.text("KeyMetadata.Arn");
     assert!(records.iter().any(|record| record.to_string().contains(&arn)), "{arn}: {records:?}");
 
@@ -87,19 +108,57 @@ fn an_account_keeps_its_outer_key_in_another_installation_which_can_take_it_away
         ("store block prod", "store unblock prod"),
         ("key block --store prod payroll", "key unblock --store prod payroll"),
     ] {
-        theirs.switch(block);
-        refused(&mut kms, "Encrypt", &encrypt, "KMSInvalidStateException");
-        refused(&mut kms, "Decrypt", &decrypt, "KMSInvalidStateException");
-        theirs.switch(unblock);
-        assert_eq!(done(&mut kms, "Decrypt", &decrypt).text("Plaintext"), PLAINTEXT);
+        rig.theirs.switch(block);
+        refused(kms, "Encrypt", &encrypt, "KMSInvalidStateException");
+        refused(kms, "Decrypt", &decrypt, "KMSInvalidStateException");
+        rig.theirs.switch(unblock);
+        assert_eq!(done(kms, "Decrypt", &decrypt).text("Plaintext"), PLAINTEXT);
     }
 
     // And without the other side, nothing but what never needed it.
-    theirs.served.stop();
+    rig.theirs.served.stop();
     let began = Instant::now();
-    refused(&mut kms, "Decrypt", &decrypt, "KMSInvalidStateException");
-    assert!(began.elapsed() < DEADLINE + NOISE, "{:?}", began.elapsed());
-    refused(&mut kms, "Encrypt", &encrypt, "KMSInvalidStateException");
-    ours.decrypts(&served, &owner, &other);
-    served.stop();
+    refused(kms, "Decrypt", &decrypt, "KMSInvalidStateException");
+    refused(kms, "Encrypt", &encrypt, "KMSInvalidStateException");
+    assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+    rig.ours.decrypts(&rig.served, &rig.owner, &other);
+    rig.served.stop();
+}
+
+#[test]
+fn while_the_other_installation_hangs_its_keys_are_refused_at_the_deadline_and_others_answer_as_before() {
+    let mut rig = Rig::new();
+    let payroll = rig.over("payroll");
+    let (_, other) = rig.ours.encrypt(&rig.served, &rig.owner);
+    let key = done(&mut rig.kms, "CreateKey", &payroll).text("KeyMetadata.KeyId");
+    let encrypt = json!({"KeyId": key, "Plaintext": PLAINTEXT});
+    done(&mut rig.kms, "Encrypt", &encrypt);
+
+    rig.theirs.served.freeze();
+    let (Rig { ours, served, owner, .. }, encrypt) = (&rig, &encrypt);
+    std::thread::scope(|scope| {
+        let hung: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut kms = ours.client(served, owner);
+                    let began = Instant::now();
+                    refused(&mut kms, "Encrypt", encrypt, "KMSInvalidStateException");
+                    began.elapsed()
+                })
+            })
+            .collect();
+        let began = Instant::now();
+        for _ in 0..5 {
+            ours.decrypts(served, owner, &other);
+        }
+        assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+        for hung in hung {
+            let took = hung.join().unwrap();
+            assert!((DEADLINE..DEADLINE + NOISE).contains(&took), "{took:?}");
+        }
+    });
+    rig.theirs.served.thaw();
+    done(&mut rig.kms, "Encrypt", encrypt);
+    rig.theirs.served.stop();
+    rig.served.stop();
 }
