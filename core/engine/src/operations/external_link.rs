@@ -89,7 +89,7 @@ pub struct UpdateExternalLink {
     pub endpoint: Option<String>,
     /// Another path, if it changes.
     pub path: Option<String>,
-    /// Another private service, or none any more, if it changes.
+    /// Another private service, or none any more, if it changes. Where it comes or goes, the server changes, too.
     pub service: Option<Option<String>>,
     /// What requests are signed with from now on, if that changes.
     pub credential: Option<ExternalCredential>,
@@ -129,6 +129,10 @@ impl Operation for UpdateExternalLink {
         }
         let mut batch = Batch::default();
         let address = self.address(external);
+        if address.service.is_some() != external.service.is_some() && self.endpoint.is_none() {
+            let problem = "must change where a private service comes or goes";
+            return Err(EngineError::from(InputFault::Form { what: "the server", problem }).into());
+        }
         let name = self.name.clone().unwrap_or_else(|| link.name.clone());
         check_name(&name)?;
         check_address(&links, &link.id, &address)?;

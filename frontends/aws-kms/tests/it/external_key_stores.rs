@@ -406,12 +406,15 @@ fn each_member_changes_in_the_states_in_which_aws_lets_it() {
     assert_eq!(entry["XksProxyConfiguration"], told);
     service.ok("UpdateCustomKeyStore", update(private("https://private.example.com")));
     assert_eq!(outside.described(&id)["XksProxyConfiguration"]["VpcEndpointServiceName"], SERVICE);
+    let unmoved = json!({"XksProxyConnectivity": "PUBLIC_ENDPOINT"});
+    assert_eq!(outside.code("UpdateCustomKeyStore", update(unmoved.clone())), "ValidationException");
     let public = json!({
         "XksProxyConnectivity": "PUBLIC_ENDPOINT",
         "XksProxyUriEndpoint": ENDPOINT,
         "XksProxyVpcEndpointServiceName": "",
     });
     service.ok("UpdateCustomKeyStore", update(public));
+    service.ok("UpdateCustomKeyStore", update(unmoved));
     let told = outside.described(&id)["XksProxyConfiguration"].clone();
     assert_eq!((&told["Connectivity"], told.get("VpcEndpointServiceName")), (&json!("PUBLIC_ENDPOINT"), None));
     let strange = json!({"XksProxyAuthenticationCredential": credential("STRANGEBUTOFTHEFORM2")});
@@ -478,7 +481,8 @@ fn members_that_are_missing_of_no_form_or_of_the_other_type_are_refused() {
     let id = outside.made("payroll", json!({}));
     for change in [
         json!({"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE", "XksProxyUriEndpoint": ENDPOINT}),
-        json!({"XksProxyConnectivity": "PUBLIC_ENDPOINT"}),
+        json!({"XksProxyVpcEndpointServiceName": SERVICE}),
+        with(private(ENDPOINT), json!({"XksProxyUriEndpoint": null})),
         with(private(ENDPOINT), json!({"XksProxyConnectivity": "PUBLIC_ENDPOINT"})),
         json!({"KeyStorePassword": "kmsPswd-1"}),
         json!({"CloudHsmClusterId": "cluster-abcdefghijk"}),

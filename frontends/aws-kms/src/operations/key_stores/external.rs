@@ -168,13 +168,8 @@ impl Members<'_> {
     /// The private service of a store that changes: a name, none, or what it was.
     pub(super) fn changed_service(&self) -> Result<Option<Option<String>>, Fault> {
         self.check_service()?;
-        match self.connectivity {
-            Some(_) if self.endpoint.is_none() => {
-                Err(Fault::validation("A new XksProxyConnectivity needs a new XksProxyUriEndpoint."))
-            }
-            Some(_) => Ok(Some(self.service.map(str::to_owned))),
-            None => Ok(self.service.map(|name| Some(name.to_owned()))),
-        }
+        let service = self.service.map(str::to_owned);
+        Ok((self.connectivity.is_some() || service.is_some()).then_some(service))
     }
 
     /// That a private service is named where there is to be one, and nowhere else.
