@@ -81,19 +81,9 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
     let bypass_lockout = request.bypass_policy_lockout_safety_check.unwrap_or(false);
     let multi_region = request.multi_region.unwrap_or(false);
     let home = home(store, external, origin, spec, multi_region)?;
-    let carried = Carried::default()
-        .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
-        .with("kms:customermasterkeyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
-        .with("kms:keyusage", Carries::Word(usage_word))
-        .with("kms:customermasterkeyusage", Carries::Word(usage_word))
-        .with("kms:keyorigin", Carries::Word(words::origin(origin)))
-        .with("kms:multiregion", Carries::Flag(multi_region))
+    let carried = to_be(spec, usage_word, origin, multi_region)
         .with("kms:bypasspolicylockoutsafetycheck", Carries::Flag(bypass_lockout))
         .with_tags(&tags);
-    let carried = match multi_region {
-        true => carried.with("kms:multiregionkeytype", Carries::Word(type_word(MultiRegion::Primary))),
-        false => carried,
-    };
     let id = strongroom_authentication::random_id(context.engine).map_err(|error| context.unrecorded(&error))?;
     let id = if multi_region { format!("mrk-{}", id.replace('-', "")) } else { id };
     let mut detail = vec![
@@ -129,6 +119,21 @@ pub(super) async fn create(context: &Context<'_>, request: CreateKeyRequest<'_>)
         }
     };
     Ok(described(context, &entry, &[], false))
+}
+
+/// What conditions on a key see of one that is to be made.
+fn to_be(spec: KeySpec, usage_word: &'static str, origin: Origin, multi_region: bool) -> Carried {
+    let carried = Carried::default()
+        .with("kms:keyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
+        .with("kms:customermasterkeyspec", Carries::Word(word(words::KEY_SPECS, &spec)))
+        .with("kms:keyusage", Carries::Word(usage_word))
+        .with("kms:customermasterkeyusage", Carries::Word(usage_word))
+        .with("kms:keyorigin", Carries::Word(words::origin(origin)))
+        .with("kms:multiregion", Carries::Flag(multi_region));
+    match multi_region {
+        true => carried.with("kms:multiregionkeytype", Carries::Word(type_word(MultiRegion::Primary))),
+        false => carried,
+    }
 }
 
 /// Where a new key is to be.

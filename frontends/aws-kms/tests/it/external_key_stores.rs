@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strongroom_model::external::{ExternalError, ExternalRefusal};
-use strongroom_testkit::engine::{ACCOUNT, REGION, TestEngine};
+use strongroom_testkit::engine::{ACCOUNT, TestEngine};
 use strongroom_testkit::external::TestManagers;
 
-use crate::support::{Service, b64, blob};
+use crate::support::{Service, b64};
 
 const SERVICE: &str = "com.amazonaws.vpce.eu-test-1.vpce-svc-0123456789abcdef0";
 const UNKNOWN_SERVICE: &str = "com.amazonaws.vpce.eu-test-1.vpce-svc-unknown";
@@ -15,16 +15,16 @@ const ENDPOINT: &str = "https://xks.example.com";
 const PATH: &str = "/kms/xks/v1";
 const ACCESS_KEY: &str = "ABCDEFGHIJKLMNOPQRST";
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789+/=a";
-const NOT_FOUND: &str = "CustomKeyStoreNotFoundException";
-const BAD_STATE: &str = "CustomKeyStoreInvalidStateException";
+pub(crate) const NOT_FOUND: &str = "CustomKeyStoreNotFoundException";
+pub(crate) const BAD_STATE: &str = "CustomKeyStoreInvalidStateException";
 
-struct Outside {
-    service: Service,
-    managers: Arc<TestManagers>,
+pub(crate) struct Outside {
+    pub(crate) service: Service,
+    pub(crate) managers: Arc<TestManagers>,
 }
 
 impl Outside {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let managers = TestManagers::new(&["key-1", "key-2", "unfit"], (ACCESS_KEY, SECRET.as_bytes()));
         let managers = Arc::new(managers);
         let test = TestEngine::new().with_external(Arc::<TestManagers>::clone(&managers));
@@ -32,40 +32,40 @@ impl Outside {
     }
 
     /// A store that is connected.
-    fn store(&self, name: &str) -> String {
+    pub(crate) fn store(&self, name: &str) -> String {
         let id = self.made(name, json!({"XksProxyUriPath": format!("/{name}/kms/xks/v1")}));
         self.service.ok("ConnectCustomKeyStore", one(&id));
         assert_eq!(self.described(&id)["ConnectionState"], "CONNECTED");
         id
     }
 
-    fn made(&self, name: &str, change: Value) -> String {
+    pub(crate) fn made(&self, name: &str, change: Value) -> String {
         let made = self.service.ok("CreateCustomKeyStore", creation(name, change));
         made["CustomKeyStoreId"].as_str().unwrap().to_owned()
     }
 
-    fn described(&self, id: &str) -> Value {
+    pub(crate) fn described(&self, id: &str) -> Value {
         self.service.ok("DescribeCustomKeyStores", one(id))["CustomKeyStores"][0].clone()
     }
 
-    fn key(&self, store: &str, external: &str) -> Value {
+    pub(crate) fn key(&self, store: &str, external: &str) -> Value {
         self.service.ok("CreateKey", key_in(store, external))["KeyMetadata"].clone()
     }
 
-    fn code(&self, operation: &str, request: Value) -> String {
+    pub(crate) fn code(&self, operation: &str, request: Value) -> String {
         self.service.refused(operation, request).0
     }
 }
 
-fn one(store: &str) -> Value {
+pub(crate) fn one(store: &str) -> Value {
     json!({"CustomKeyStoreId": store})
 }
 
-fn key_in(store: &str, external: &str) -> Value {
+pub(crate) fn key_in(store: &str, external: &str) -> Value {
     json!({"CustomKeyStoreId": store, "Origin": "EXTERNAL_KEY_STORE", "XksKeyId": external})
 }
 
-fn with(mut request: Value, change: Value) -> Value {
+pub(crate) fn with(mut request: Value, change: Value) -> Value {
     for (member, value) in change.as_object().unwrap() {
         request[member] = value.clone();
     }
@@ -153,93 +153,6 @@ fn a_private_service_is_named_in_the_description_and_not_asked_before_it_is_conn
     );
 }
 
-#[test]
-fn a_key_is_used_through_its_external_key_and_the_manager_is_told_which_key_for_what() {
-    let outside = Outside::new();
-    let store = outside.store("payroll");
-    let _ = outside.managers.asked();
-    let key = outside.key(&store, "key-1");
-    assert_eq!((&key["Origin"], &key["CustomKeyStoreId"]), (&json!("EXTERNAL_KEY_STORE"), &json!(store)));
-    assert_eq!(key["XksKeyConfiguration"], json!({"Id": "key-1"}));
-    assert!(key.get("CloudHsmClusterId").is_none() && key.get("CurrentKeyMaterialId").is_none());
-    let id = &key["KeyId"];
-    assert_eq!(outside.service.ok("DescribeKey", json!({"KeyId": id}))["KeyMetadata"], key);
-    let arn = key["Arn"].as_str().map(str::to_owned);
-    let asked = |operation: &str, arn: Option<String>| {
-        let told = outside.managers.asked();
-        assert_eq!(told, [(operation.to_owned(), "key-1".to_owned(), arn)]);
-    };
-    asked("CreateKey", None);
-
-    let service = &outside.service;
-    let context = json!({"purpose": "payroll"});
-    let plaintext = b64(b"salary");
-    let sealed = service.ok("Encrypt", json!({"KeyId": id, "Plaintext": plaintext, "EncryptionContext": context}));
-    asked("Encrypt", arn.clone());
-    let blob = &sealed["CiphertextBlob"];
-    let opened = service.ok("Decrypt", json!({"CiphertextBlob": blob, "EncryptionContext": context}));
-    assert_eq!((&opened["Plaintext"], &opened["KeyId"]), (&json!(plaintext), &key["Arn"]));
-    asked("Decrypt", arn);
-    let data = service.ok("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256"}));
-    let again = service.ok("Decrypt", json!({"CiphertextBlob": data["CiphertextBlob"]}));
-    assert_eq!(again["Plaintext"], data["Plaintext"]);
-    service.ok("GenerateDataKeyWithoutPlaintext", json!({"KeyId": id, "KeySpec": "AES_256"}));
-    let elsewhere = service.key()["KeyId"].clone();
-    let moving = json!({"CiphertextBlob": blob, "SourceEncryptionContext": context, "DestinationKeyId": elsewhere});
-    let moved = service.ok("ReEncrypt", moving);
-    let back = json!({"CiphertextBlob": moved["CiphertextBlob"], "DestinationKeyId": id});
-    let back = service.ok("ReEncrypt", back);
-    assert_eq!(service.ok("Decrypt", json!({"CiphertextBlob": back["CiphertextBlob"]}))["Plaintext"], plaintext);
-}
-
-#[test]
-fn what_was_changed_on_its_way_is_refused_and_not_told_apart() {
-    let outside = Outside::new();
-    let store = outside.store("payroll");
-    let key = outside.key(&store, "key-1");
-    let service = &outside.service;
-    let sealed = service.ok("Encrypt", json!({"KeyId": key["KeyId"], "Plaintext": b64(b"salary")}));
-    let sealed = blob(&sealed, "CiphertextBlob");
-    let refused = |bytes: &[u8], context: Value| {
-        let request = json!({"CiphertextBlob": b64(bytes), "EncryptionContext": context, "KeyId": key["KeyId"]});
-        service.refused("Decrypt", request)
-    };
-    let mut outer = sealed.clone();
-    *outer.last_mut().unwrap() ^= 1;
-    let told = refused(&outer, json!({}));
-    assert!(["KMSInvalidStateException", "InvalidCiphertextException"].contains(&&*told.0), "{told:?}");
-    assert_eq!(refused(&sealed, json!({"a": "b"})), told);
-    assert_eq!(service.ok("Decrypt", json!({"CiphertextBlob": b64(&sealed)}))["Plaintext"], b64(b"salary"));
-}
-
-#[test]
-fn a_store_that_is_let_go_takes_the_use_of_its_keys_with_it() {
-    let outside = Outside::new();
-    let store = outside.store("payroll");
-    let key = outside.key(&store, "key-1");
-    let (id, arn) = (&key["KeyId"], key["Arn"].as_str().unwrap());
-    let service = &outside.service;
-    let blob = service.ok("Encrypt", json!({"KeyId": id, "Plaintext": b64(b"p")}))["CiphertextBlob"].clone();
-    service.ok("DisconnectCustomKeyStore", one(&store));
-    let metadata = service.ok("DescribeKey", json!({"KeyId": id}))["KeyMetadata"].clone();
-    assert_eq!((&metadata["KeyState"], &metadata["Enabled"]), (&json!("Unavailable"), &json!(false)));
-    let _ = outside.managers.asked();
-    for (operation, request) in [
-        ("Encrypt", json!({"KeyId": id, "Plaintext": b64(b"p")})),
-        ("Decrypt", json!({"CiphertextBlob": blob})),
-        ("GenerateDataKey", json!({"KeyId": id, "KeySpec": "AES_256"})),
-        ("ReEncrypt", json!({"CiphertextBlob": blob, "DestinationKeyId": id})),
-    ] {
-        let told = ("KMSInvalidStateException".to_owned(), format!("{arn} is unavailable."));
-        assert_eq!(service.refused(operation, request), told, "{operation}");
-    }
-    assert!(outside.managers.asked().is_empty());
-    assert_eq!(outside.code("CreateKey", key_in(&store, "key-2")), BAD_STATE);
-    assert_eq!(outside.code("DeleteCustomKeyStore", one(&store)), "CustomKeyStoreHasCMKsException");
-    service.ok("ConnectCustomKeyStore", one(&store));
-    service.ok("Decrypt", json!({"CiphertextBlob": blob}));
-}
-
 /// Each failure of a manager: as an answer to whoever makes a store, as the code of a connection that failed, as an
 /// answer to whoever makes a key.
 fn failures() -> Vec<(ExternalError, &'static str, &'static str, &'static str)> {
@@ -295,63 +208,6 @@ fn a_manager_that_fails_lets_no_store_be_made_changed_or_connected_and_no_key_be
         service.ok("Encrypt", json!({"KeyId": key["KeyId"], "Plaintext": b64(b"p")}));
     }
     assert_eq!(service.ok("DescribeCustomKeyStores", json!({}))["CustomKeyStores"].as_array().unwrap().len(), 2);
-}
-
-#[test]
-fn a_key_needs_an_external_key_that_is_there_fits_and_doubles_no_other() {
-    let outside = Outside::new();
-    let store = outside.store("payroll");
-    outside.key(&store, "key-1");
-    assert_eq!(outside.code("CreateKey", key_in(&store, "key-1")), "XksKeyAlreadyInUseException");
-    assert_eq!(outside.code("CreateKey", key_in(&store, "none")), "XksKeyNotFoundException");
-    assert_eq!(outside.code("CreateKey", key_in(&store, "unfit")), "XksKeyInvalidConfigurationException");
-    outside.managers.fail(Some(ExternalError::Refused(ExternalRefusal::Usage)));
-    assert_eq!(outside.code("CreateKey", key_in(&store, "key-2")), "XksKeyInvalidConfigurationException");
-    outside.managers.fail(None);
-    outside.key(&outside.store("wages"), "key-1");
-    assert_eq!(outside.code("CreateKey", key_in("cks-none", "key-3")), NOT_FOUND);
-}
-
-#[test]
-fn what_custom_key_stores_have_no_keys_for_is_refused_and_nothing_is_rotated_or_imported() {
-    let outside = Outside::new();
-    let service = &outside.service;
-    let store = outside.store("payroll");
-    for (change, code) in [
-        (json!({"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}), "UnsupportedOperationException"),
-        (json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}), "UnsupportedOperationException"),
-        (json!({"MultiRegion": true}), "UnsupportedOperationException"),
-        (json!({"Origin": "AWS_CLOUDHSM", "XksKeyId": null}), "UnsupportedOperationException"),
-        (json!({"KeyUsage": "SIGN_VERIFY"}), "ValidationException"),
-        (json!({"XksKeyId": null}), "ValidationException"),
-        (json!({"XksKeyId": ""}), "ValidationException"),
-        (json!({"XksKeyId": "a b"}), "ValidationException"),
-        (json!({"XksKeyId": "a".repeat(129)}), "ValidationException"),
-        (json!({"CustomKeyStoreId": null}), "ValidationException"),
-        (json!({"Origin": null}), "ValidationException"),
-        (json!({"Origin": "AWS_KMS"}), "ValidationException"),
-        (json!({"Origin": "EXTERNAL"}), "ValidationException"),
-        (json!({"Origin": "AWS_CLOUDHSM"}), "ValidationException"),
-        (json!({"CustomKeyStoreId": null, "Origin": null}), "ValidationException"),
-    ] {
-        assert_eq!(outside.code("CreateKey", with(key_in(&store, "key-1"), change.clone())), code, "{change}");
-    }
-    let key = outside.key(&store, "key-1")["KeyId"].clone();
-    for (operation, more) in [
-        ("EnableKeyRotation", json!({})),
-        ("RotateKeyOnDemand", json!({})),
-        ("GetParametersForImport", json!({"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"})),
-        ("DeleteImportedKeyMaterial", json!({})),
-        ("GenerateDataKeyPair", json!({"KeyPairSpec": "ECC_NIST_P256"})),
-        ("GenerateDataKeyPairWithoutPlaintext", json!({"KeyPairSpec": "ECC_NIST_P256"})),
-        ("ReplicateKey", json!({"ReplicaRegion": "eu-test-2"})),
-    ] {
-        let code = outside.code(operation, with(json!({"KeyId": key}), more));
-        assert_eq!(code, "UnsupportedOperationException", "{operation}");
-    }
-    assert_eq!(service.ok("GetKeyRotationStatus", json!({"KeyId": key}))["KeyRotationEnabled"], false);
-    let random = json!({"NumberOfBytes": 8, "CustomKeyStoreId": store});
-    assert_eq!(outside.code("GenerateRandom", random), "UnsupportedOperationException");
 }
 
 #[test]
@@ -516,19 +372,7 @@ fn an_access_key_of_a_proxy_is_repeated_by_no_refusal_and_its_secret_is_in_no_re
 }
 
 #[test]
-fn policies_tell_keys_by_the_origin_that_they_will_have() {
-    let outside = Outside::new();
-    let store = outside.store("payroll");
-    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*",
-        "Condition":{"StringEquals":{"kms:KeyOrigin":"EXTERNAL_KEY_STORE"}}}]}"#;
-    let user = outside.service.user("outsider", Some(policy));
-    let made = outside.service.ok_as(&user, "CreateKey", key_in(&store, "key-1"))["KeyMetadata"].clone();
-    assert_eq!(outside.service.refused_as(&user, "CreateKey", json!({})).0, "AccessDeniedException");
-    outside.service.ok_as(&user, "Encrypt", json!({"KeyId": made["KeyId"], "Plaintext": b64(b"p")}));
-}
-
-#[test]
-fn stores_belong_to_an_account_and_a_region_and_are_found_by_either_name() {
+fn stores_belong_to_an_account_and_are_found_by_either_name() {
     let outside = Outside::new();
     let id = outside.made("payroll", json!({}));
     let found = outside.service.ok("DescribeCustomKeyStores", json!({"CustomKeyStoreName": "payroll"}));
@@ -536,7 +380,6 @@ fn stores_belong_to_an_account_and_a_region_and_are_found_by_either_name() {
     let stranger = crate::support::in_other_account(&outside.service);
     assert_eq!(outside.service.refused_as(&stranger, "DescribeCustomKeyStores", one(&id)).0, NOT_FOUND);
     assert_eq!(outside.service.refused_as(&stranger, "ConnectCustomKeyStore", one(&id)).0, NOT_FOUND);
-    assert!(found["CustomKeyStores"][0]["XksProxyConfiguration"]["UriEndpoint"] == ENDPOINT, "{REGION}");
 }
 
 #[test]

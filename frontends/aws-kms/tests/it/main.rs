@@ -12,6 +12,7 @@ mod agreements;
 mod authentication;
 mod encryption;
 mod external_key_stores;
+mod external_keys;
 mod grants;
 mod imports;
 mod key_stores;
