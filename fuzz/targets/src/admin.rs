@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use strongroom_admin_api::{
-    AccessKey, AccessKeyQuery, AuditPage, AuditQuery, CreateAccessKey, CreateBinding, CreatePrincipal, CreateTenant,
-    ErrorReply, Explain, Explanation, Health, InventoryKey, Key, KeyUsage, KeyUsagePage, NotATime, Page, PageQuery,
-    Policy, PrincipalDetail, PutPolicy, Root, ScheduleKeyDeletion, Tenant, Time, UsageQuery, WhoAmI, query,
+    AccessKey, AccessKeyQuery, AuditPage, AuditQuery, BindXksKey, CreateAccessKey, CreateBinding, CreatePrincipal,
+    CreateTenant, ErrorReply, Explain, Explanation, GetImportParameters, Health, ImportKeyMaterial, ImportParameters,
+    InventoryKey, Key, KeyUsage, KeyUsagePage, NotATime, Page, PageQuery, Policy, PrincipalDetail, PutPolicy, Root,
+    ScheduleKeyDeletion, Tenant, Time, UsageQuery, WhoAmI, query,
 };
 
 /// A JSON body, as each type of request and reply: what is read is written and read again as the same.
@@ -17,6 +18,10 @@ pub fn admin_json(data: &[u8]) {
         json::<CreatePrincipal>,
         json::<CreateAccessKey>,
         json::<CreateBinding>,
+        json::<BindXksKey>,
+        json::<GetImportParameters>,
+        json::<ImportKeyMaterial>,
+        json::<ImportParameters>,
         json::<ScheduleKeyDeletion>,
         json::<PutPolicy>,
         json::<Explain>,

@@ -21,6 +21,8 @@ pub const ROOT_CONTEXT: &[u8] = b"tenant 1";
 pub const BOUND: &[u8] = b"bound";
 /// The access key id that signs.
 pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
+/// The material of a key that was brought from AWS's sample proxy.
+pub const SAMPLE_PROXY_MATERIAL: &[u8; 32] = &[0x11; 32];
 /// The region that is signed for.
 pub const REGION: &str = "us-east-1";
 /// The service that is signed for.

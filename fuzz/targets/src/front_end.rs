@@ -175,7 +175,7 @@ impl House {
 }
 
 /// The text of the first line, and what follows it.
-fn line(data: &[u8]) -> Option<(&str, &[u8])> {
+pub(crate) fn line(data: &[u8]) -> Option<(&str, &[u8])> {
     let end = data.iter().position(|byte| *byte == b'\n')?;
     Some((str::from_utf8(&data[..end]).ok()?, &data[end + 1..]))
 }

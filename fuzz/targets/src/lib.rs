@@ -11,6 +11,7 @@
 mod admin;
 mod audit;
 mod crypto;
+mod external;
 pub mod fixture;
 mod front_end;
 mod http;
@@ -42,6 +43,8 @@ targets! {
     crypto::key_material;
     crypto::share_text;
     crypto::wrapped;
+    external::aws_xks_request;
+    external::azure_ekm_request;
     front_end::admin_request;
     front_end::aws_kms_request;
     front_end::aws_sts_request;

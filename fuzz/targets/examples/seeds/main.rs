@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "run by hand")]
 
 mod audit;
+mod external;
 mod front_end;
 mod sealed;
 mod text;
@@ -16,7 +17,7 @@ type Seed = (&'static str, String, Vec<u8>);
 
 fn main() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
-    let all = [sealed::seeds(), audit::seeds(), wire::seeds(), text::seeds(), front_end::seeds()];
+    let all = [sealed::seeds(), audit::seeds(), wire::seeds(), text::seeds(), front_end::seeds(), external::seeds()];
     for (target, name, bytes) in all.into_iter().flatten() {
         let folder = corpus.join(target);
         let file = folder.join(&name);

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use strongroom_audit::note::SignedNote;
 use strongroom_audit::verify::Verifier;
+use strongroom_crypto::KeyMaterial;
 use strongroom_crypto::backup::open_stream;
 use strongroom_crypto::ciphertext::{self, AcceptedFormats};
-use strongroom_crypto::detached;
+use strongroom_crypto::detached::{self, Parts};
 use strongroom_crypto::wrapped::Kind;
 use strongroom_fuzz_targets::{TARGETS, fixture};
 use strongroom_model::algorithm::ImportWrapping;
@@ -21,7 +24,14 @@ use strongroom_root_software::{Credential, SoftwareRoot};
 const FILES: usize = 200;
 const FILE_BYTES: usize = 4096;
 /// Targets over a whole engine, which writes to disk for each input.
-const OVER_AN_ENGINE: [&str; 4] = ["admin_request", "aws_kms_request", "aws_sts_request", "aws_tagging_request"];
+const OVER_AN_ENGINE: [&str; 6] = [
+    "admin_request",
+    "aws_kms_request",
+    "aws_sts_request",
+    "aws_tagging_request",
+    "aws_xks_request",
+    "azure_ekm_request",
+];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
@@ -69,7 +79,7 @@ macro_rules! corpora {
 
 corpora! {
     admin_json admin_query admin_request audit_log audit_record aws_kms_request aws_sts_request aws_tagging_request
-    backup_stream ciphertext detached engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
+    aws_xks_request azure_ekm_request backup_stream ciphertext detached engine_row forwarded_for import key_material network policy proxy_header share_text signed_note sigv4_request sigv4_sign
     software_root software_wrapped verifier_key wrapped
 }
 
@@ -85,6 +95,15 @@ fn what_was_sealed_and_signed_for_the_corpora_opens() {
     let (parts, associated) = fixture::detached_parts(&detached).unwrap();
     let opened = detached::open(&fixture::material(), &fixture::detached_subject(), associated, &parts);
     assert!(opened.is_ok());
+    let moved = read("aws_xks_request/decrypt-sample-proxy");
+    let moved: serde_json::Value =
+        serde_json::from_slice(&moved[moved.iter().position(|byte| *byte == b'\n').unwrap()..]).unwrap();
+    let [ciphertext, iv, tag, metadata] =
+        ["ciphertext", "initializationVector", "authenticationTag", "ciphertextMetadata"]
+            .map(|member| STANDARD.decode(moved[member].as_str().unwrap()).unwrap());
+    let material = KeyMaterial::parse(KeySpec::Aes256, fixture::SAMPLE_PROXY_MATERIAL, None).unwrap();
+    let parts = Parts { ciphertext: &ciphertext, iv: &iv, tag: &tag, metadata: &metadata };
+    assert!(detached::open_bare(&material, None, &parts).is_ok());
     let cursor = fixture::wrapping_key().open(Kind::PageCursor, fixture::BOUND, &read("wrapped/page-cursor"));
     assert!(cursor.is_ok());
     for (name, spec) in [("oaep-Aes256", KeySpec::Aes256), ("rsa-aes-EcP256", KeySpec::EcP256)] {
