@@ -98,7 +98,19 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
         Arc::new(Shared::new(Metrics::default(), Arc::default(), Box::new(|_, _| Err("not sealed".to_owned()))));
     shared.begin(serving);
     let authority = tls.authority.clone();
-    let listeners = [
+    let listeners = listeners(options, &data, tls.listener);
+    crate::runtime()?.block_on(async {
+        let bound = Bound::open(&listeners, None, None, &shared).await?;
+        let address = bound.address().unwrap_or(options.listen);
+        introduce(address, &authority, &data, &credential, &options.region)?;
+        let certificates = Reloader::of_certificates(bound.tls(), Arc::clone(&shared));
+        Ok(bound.serve(&shared, certificates).await?)
+    })
+}
+
+/// Everything on TCP, and the admin API on a socket, too.
+fn listeners(options: &Dev, data: &Path, tls: TlsConfig) -> [ListenerConfig; 2] {
+    [
         ListenerConfig {
             name: "dev".to_owned(),
             address: Some(options.listen),
@@ -111,7 +123,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
                 FrontEnd::Admin,
             ],
             regions: vec![options.region.clone()],
-            tls: Some(tls.listener),
+            tls: Some(tls),
             proxy_protocol_from: None,
             trusted_proxies: Vec::new(),
             max_connections: None,
@@ -127,14 +139,7 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
             trusted_proxies: Vec::new(),
             max_connections: None,
         },
-    ];
-    crate::runtime()?.block_on(async {
-        let bound = Bound::open(&listeners, None, None, &shared).await?;
-        let address = bound.address().unwrap_or(options.listen);
-        introduce(address, &authority, &data, &credential, &options.region)?;
-        let certificates = Reloader::of_certificates(bound.tls(), Arc::clone(&shared));
-        Ok(bound.serve(&shared, certificates).await?)
-    })
+    ]
 }
 
 /// The root: a file with its key beside it, or a token.
