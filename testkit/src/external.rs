@@ -1,7 +1,8 @@
 //! An external key manager in this process, which does what it is told: real ones can't be made to fail in every way.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
@@ -24,11 +25,31 @@ struct State {
     asked: Vec<(String, String, Option<String>)>,
     /// IVs drawn so far.
     drawn: u64,
+    /// Whether calls wait before they are answered, and how many do.
+    held: bool,
+    waiting: usize,
+    /// The principals that asked, and by which requests.
+    askers: Vec<(String, String)>,
 }
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a call is held at most.
+const HELD: Duration = Duration::from_secs(30);
 
 /// External key managers at every address, all with the same keys.
 #[derive(Default)]
-pub struct TestManagers(Arc<Mutex<State>>);
+pub struct TestManagers(Arc<Shared>);
 
 impl TestManagers {
     /// Managers with some keys, which know one credential.
@@ -36,7 +57,8 @@ impl TestManagers {
     pub fn new(keys: &[&str], credential: (&str, &[u8])) -> Self {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
         let credentials = HashMap::from([(credential.0.to_owned(), credential.1.to_vec())]);
-        Self(Arc::new(Mutex::new(State { keys, credentials, ..State::default() })))
+        let state = Mutex::new(State { keys, credentials, ..State::default() });
+        Self(Arc::new(Shared { state, changed: Condvar::new() }))
     }
 
     /// What every call ends with from now on; `None` to serve again.
@@ -55,8 +77,29 @@ impl TestManagers {
         self.with(|state| std::mem::take(&mut state.asked))
     }
 
+    /// Who asked, and by which request, call by call.
+    #[must_use]
+    pub fn askers(&self) -> Vec<(String, String)> {
+        self.with(|state| state.askers.clone())
+    }
+
+    /// Has calls wait from now on, or those that do go on.
+    pub fn hold(&self, held: bool) {
+        self.with(|state| state.held = held);
+    }
+
+    /// Waits until so many calls wait; whether they came.
+    #[must_use]
+    pub fn await_waiting(&self, calls: usize) -> bool {
+        let fewer = |state: &mut State| state.waiting < calls;
+        let waited = self.0.changed.wait_timeout_while(self.0.lock(), HELD, fewer);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let changed = change(&mut self.0.lock());
+        self.0.changed.notify_all();
+        changed
     }
 }
 
@@ -75,16 +118,22 @@ impl ExternalManagers for TestManagers {
 }
 
 struct TestManager {
-    state: Arc<Mutex<State>>,
+    state: Arc<Shared>,
     credential: ExternalCredential,
 }
 
 impl TestManager {
     /// Begins a call about a key, if it is about one.
     fn begin(&self, key: Option<&str>, request: &ExternalRequest<'_>) -> Result<u64, ExternalError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let asked = (request.operation.to_owned(), key.unwrap_or_default().to_owned());
         state.asked.push((asked.0, asked.1, request.resource.map(str::to_owned)));
+        state.askers.push((request.principal.to_owned(), request.request_id.to_owned()));
+        state.waiting += 1;
+        self.state.changed.notify_all();
+        let held = self.state.changed.wait_timeout_while(state, HELD, |state| state.held);
+        let mut state = held.unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting -= 1;
         if let Some(error) = &state.fails {
             return Err(error.clone());
         }

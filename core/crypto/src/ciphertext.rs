@@ -253,10 +253,10 @@ pub struct ResidentParts<'a> {
 /// Takes a ciphertext of format 2 apart.
 ///
 /// # Errors
-/// [`CryptoError::InvalidCiphertext`] for anything else.
-pub fn resident_parts(ciphertext: &[u8]) -> Result<ResidentParts<'_>, CryptoError> {
+/// [`CryptoError::InvalidCiphertext`] for anything else, and for one of another subject.
+pub fn resident_parts<'a>(subject: &Subject, ciphertext: &'a [u8]) -> Result<ResidentParts<'a>, CryptoError> {
     const INVALID: CryptoError = CryptoError::InvalidCiphertext;
-    if Header::parse(ciphertext)?.format != Format::V2 {
+    if Header::parse(ciphertext)? != (Header { format: Format::V2, subject: *subject }) {
         return Err(INVALID);
     }
     let (iv, rest) = ciphertext.get(HEADER_BYTES..).and_then(<[u8]>::split_first_chunk).ok_or(INVALID)?;
@@ -267,7 +267,7 @@ pub fn resident_parts(ciphertext: &[u8]) -> Result<ResidentParts<'_>, CryptoErro
 /// What an external key manager made of a ciphertext of version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoubledParts<'a> {
-    /// 12 to 16 bytes.
+    /// 12 or 16 bytes.
     pub iv: &'a [u8],
     /// The tag.
     pub tag: &'a [u8; TAG_BYTES],
@@ -277,14 +277,11 @@ pub struct DoubledParts<'a> {
     pub text: &'a [u8],
 }
 
-/// What an external key manager binds as associated data: the header of format 3 and a digest of the encryption context,
-/// so that it learns nothing of the context. 70 bytes.
+/// What an external key manager binds as associated data: the header of format 3, and nothing of the encryption context,
+/// which what is inside binds. 38 bytes.
 #[must_use]
-pub fn doubled_additional(subject: &Subject, context: &EncryptionContext<'_>) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(context.encoded_bytes());
-    context.append_to(&mut encoded);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &encoded);
-    [header(Format::V3, subject).as_slice(), digest.as_ref()].concat()
+pub fn doubled_additional(subject: &Subject) -> [u8; HEADER_BYTES] {
+    header(Format::V3, subject)
 }
 
 /// A ciphertext of format 3.
@@ -296,15 +293,15 @@ pub fn doubled_whole(subject: &Subject, parts: &DoubledParts<'_>) -> Result<Vec<
     let (iv, metadata) = (length(parts.iv)?, length(parts.metadata)?);
     let header = header(Format::V3, subject);
     let whole = [&header, [iv].as_slice(), parts.iv, parts.tag, &[metadata], parts.metadata, parts.text].concat();
-    doubled_parts(&whole)?;
+    doubled_parts(subject, &whole)?;
     Ok(whole)
 }
 
 /// Takes a ciphertext of format 3 apart. What is in it opens with [`open`] as one of version 1 of the same subject.
 ///
 /// # Errors
-/// [`CryptoError::InvalidCiphertext`] for anything else.
-pub fn doubled_parts(ciphertext: &[u8]) -> Result<DoubledParts<'_>, CryptoError> {
+/// [`CryptoError::InvalidCiphertext`] for anything else, and for one of another subject.
+pub fn doubled_parts<'a>(subject: &Subject, ciphertext: &'a [u8]) -> Result<DoubledParts<'a>, CryptoError> {
     fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         let (length, rest) = bytes.split_first()?;
         rest.split_at_checked(usize::from(*length))
@@ -313,14 +310,14 @@ pub fn doubled_parts(ciphertext: &[u8]) -> Result<DoubledParts<'_>, CryptoError>
         let (iv, rest) = counted(ciphertext.get(HEADER_BYTES..)?)?;
         let (tag, rest) = rest.split_first_chunk()?;
         let (metadata, text) = counted(rest)?;
-        let sound = (IV_BYTES..=EXTERNAL_IV_BYTES).contains(&iv.len())
+        let sound = matches!(iv.len(), IV_BYTES | EXTERNAL_IV_BYTES)
             && metadata.len() <= EXTERNAL_METADATA_BYTES
             && (OVERHEAD_BYTES..=OVERHEAD_BYTES + PLAINTEXT_BYTES).contains(&text.len());
         sound.then_some(DoubledParts { iv, tag, metadata, text })
     };
-    match Header::parse(ciphertext)?.format {
-        Format::V3 => parts().ok_or(CryptoError::InvalidCiphertext),
-        Format::V1 | Format::V2 => Err(CryptoError::InvalidCiphertext),
+    match Header::parse(ciphertext)? == (Header { format: Format::V3, subject: *subject }) {
+        true => parts().ok_or(CryptoError::InvalidCiphertext),
+        false => Err(CryptoError::InvalidCiphertext),
     }
 }
 

@@ -177,8 +177,12 @@ pub const STORE_QUEUE: usize = 4_096;
 pub const EXTERNAL_WORKERS: usize = 128;
 /// Jobs that wait for those threads at most.
 pub const EXTERNAL_QUEUE: usize = 512;
+/// Calls to external key managers for one tenant at once: a part of the threads, so that no tenant has them all.
+pub const EXTERNAL_CALLS_PER_TENANT: usize = EXTERNAL_WORKERS / 4;
 /// External key managers whose clients are kept, with their connections.
 pub const EXTERNAL_MANAGERS: usize = 256;
+/// How long the client of an external key manager is kept that nobody uses.
+pub const EXTERNAL_KEPT: Duration = Duration::from_secs(10 * 60);
 /// Characters of what an external key manager calls a key.
 pub const EXTERNAL_KEY_BYTES: usize = 128;
 /// Key stores of a node.

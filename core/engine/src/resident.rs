@@ -172,7 +172,7 @@ impl<'a> Resident<'a> {
         context: &EncryptionContext<'_>,
         whole: &[u8],
     ) -> Result<SecretBytes, EngineError> {
-        let parts = ciphertext::resident_parts(whole).map_err(|error| self.told(error))?;
+        let parts = ciphertext::resident_parts(subject, whole).map_err(|error| self.told(error))?;
         let sealed = ResidentSealed { ciphertext: parts.text.to_vec(), iv: *parts.iv, tag: *parts.tag };
         self.open(&ciphertext::resident_additional(subject, context), &sealed)
     }

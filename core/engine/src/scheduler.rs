@@ -108,6 +108,7 @@ impl Engine {
         self.sweep_if_due(dialect);
         self.vault.catch_up();
         self.vault.expire();
+        self.externals.expire(self.clock.since_boot());
         self.checkpoint_if_due()?;
         Ok(ticked)
     }

@@ -153,18 +153,31 @@ fn the_golden_ciphertext_of_version_2_is_what_the_layout_says() {
     assert_eq!(sealed_elsewhere([7; 12]), GOLDEN_2);
     assert_eq!(GOLDEN_2[..38], [b"SRC\x02\x02\x01".as_slice(), &[0xa1; 16], &[0xb2; 16]].concat());
     assert_eq!(Header::parse(GOLDEN_2), Ok(Header { format: Format::V2, subject: golden_subject() }));
-    let parts = resident_parts(GOLDEN_2).unwrap();
+    let parts = resident_parts(&golden_subject(), GOLDEN_2).unwrap();
     assert_eq!((parts.iv, parts.text.len(), parts.tag.len()), (&[7; 12], GOLDEN_PLAINTEXT.len(), 16));
     assert_eq!(AcceptedFormats::RESIDENT.bits(), 0b100);
     for length in 0..66 {
-        assert!(resident_parts(&GOLDEN_2[..length]).is_err(), "{length}");
+        assert!(resident_parts(&golden_subject(), &GOLDEN_2[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn what_a_token_or_a_manager_opens_is_of_the_subject_that_its_header_names() {
+    let subject = golden_subject();
+    let others = [
+        Subject { purpose: Purpose::Secret, ..subject },
+        Subject { lineage: LineageId::from_bytes([0; 16]), ..subject },
+        Subject { material: MaterialId::from_bytes([0; 16]), ..subject },
+    ];
+    for other in others {
+        assert!(super::resident_parts(&other, GOLDEN_2).is_err() && super::doubled_parts(&other, GOLDEN_3).is_err());
     }
 }
 
 /// A key that accepted more than one would otherwise let what a token sealed be opened as what is sealed here.
 #[test]
 fn no_version_passes_for_another() {
-    assert_eq!(resident_parts(GOLDEN).err(), Some(CryptoError::InvalidCiphertext));
+    assert_eq!(resident_parts(&golden_subject(), GOLDEN).err(), Some(CryptoError::InvalidCiphertext));
     let both = AcceptedFormats::of(&[Format::V1, Format::V2]);
     let opened = open(&golden_material(), &golden_subject(), both, &golden_context(), GOLDEN_2);
     assert_eq!(opened.err(), Some(CryptoError::InvalidCiphertext));
@@ -177,9 +190,9 @@ fn no_version_passes_for_another() {
     let opened = open(&golden_material(), &golden_subject(), all, &golden_context(), GOLDEN_3);
     assert_eq!(opened.err(), Some(CryptoError::InvalidCiphertext));
     for other in [GOLDEN, GOLDEN_2] {
-        assert_eq!(doubled_parts(other).err(), Some(CryptoError::InvalidCiphertext));
+        assert_eq!(doubled_parts(&golden_subject(), other).err(), Some(CryptoError::InvalidCiphertext));
     }
-    assert_eq!(resident_parts(GOLDEN_3).err(), Some(CryptoError::InvalidCiphertext));
+    assert_eq!(resident_parts(&golden_subject(), GOLDEN_3).err(), Some(CryptoError::InvalidCiphertext));
 }
 
 /// Taken apart and put together for ever. Made once by [`make_the_golden_file_of_version_3`].
@@ -188,7 +201,7 @@ const GOLDEN_3: &[u8] = include_bytes!("../../../../vectors/ciphertext/v3.bin");
 /// What an external key manager does, done here: its key is 32 times 9.
 fn doubled_elsewhere(inner: &[u8]) -> Vec<u8> {
     use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-    let additional = doubled_additional(&golden_subject(), &golden_context());
+    let additional = doubled_additional(&golden_subject());
     let mut text = inner.to_vec();
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[9; 32]).unwrap())
         .seal_in_place_append_tag(Nonce::assume_unique_for_key([7; 12]), Aad::from(additional), &mut text)
@@ -213,31 +226,29 @@ fn the_golden_ciphertext_of_version_3_is_what_the_layout_says() {
     assert_eq!(GOLDEN_3[38..51], [[12].as_slice(), &[7; 12]].concat());
     assert_eq!(GOLDEN_3[67..81], [[13].as_slice(), b"key_version=1"].concat());
     assert_eq!(Header::parse(GOLDEN_3), Ok(Header { format: Format::V3, subject: golden_subject() }));
-    let parts = doubled_parts(GOLDEN_3).unwrap();
+    let parts = doubled_parts(&golden_subject(), GOLDEN_3).unwrap();
     assert_eq!((parts.iv, parts.metadata, parts.text.len()), (&[7; 12][..], &b"key_version=1"[..], GOLDEN.len()));
     assert_eq!(AcceptedFormats::DOUBLED.bits(), 0b1000);
-    let context = b"\0\0\0\x02\0\0\0\x03app\0\0\0\x07payroll\0\0\0\x06tenant\0\0\0\x04blue";
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, context);
-    let additional = doubled_additional(&golden_subject(), &golden_context());
-    assert_eq!(additional, [&GOLDEN_3[..38], digest.as_ref()].concat());
+    assert_eq!(doubled_additional(&golden_subject()), GOLDEN_3[..38]);
 }
 
 #[test]
 fn a_ciphertext_of_version_3_of_other_lengths_is_none() {
     for length in 0..GOLDEN_3.len() - GOLDEN_PLAINTEXT.len() {
-        assert!(doubled_parts(&GOLDEN_3[..length]).is_err(), "{length}");
+        assert!(doubled_parts(&golden_subject(), &GOLDEN_3[..length]).is_err(), "{length}");
     }
-    for (place, lengths) in [(38, [0, 11, 17, 255]), (67, [21, 22, 200, 255])] {
+    for (place, lengths) in [(38, [0, 11, 14, 255]), (67, [21, 22, 200, 255])] {
         for length in lengths {
             let mut other = GOLDEN_3.to_vec();
             other[place] = length;
-            assert!(doubled_parts(&other).is_err(), "{length} at {place}");
+            assert!(doubled_parts(&golden_subject(), &other).is_err(), "{length} at {place}");
         }
     }
     let whole = |iv, metadata, text| {
         doubled_whole(&golden_subject(), &DoubledParts { iv, tag: &[0; 16], metadata, text }).is_ok()
     };
     assert!(whole(&[0; 16], &[], &[0; 130]) && whole(&[0; 12], &[0; 20], &[0; 130 + PLAINTEXT_BYTES]));
+    assert!((13..16).all(|length| !whole(&[0; 16][..length], &[], &[0; 130])));
     assert!(!whole(&[0; 11], &[], &[0; 130]) && !whole(&[0; 17], &[], &[0; 130]) && !whole(&[0; 256], &[], &[0; 130]));
     assert!(!whole(&[0; 12], &[0; 21], &[0; 130]) && !whole(&[0; 12], &[0; 300], &[0; 130]));
     assert!(!whole(&[0; 12], &[], &[0; 129]) && !whole(&[0; 12], &[], &[0; 131 + PLAINTEXT_BYTES]));

@@ -232,13 +232,17 @@ fn open(
     require(handle, algorithm)?;
     let (plaintext, material) = match algorithm {
         EncryptionAlgorithm::DerivedAes256Gcm => {
-            let claimed = Header::parse(sealed).map_err(|error| crypto_error(handle, error))?.subject;
+            let Header { format, subject: claimed } =
+                Header::parse(sealed).map_err(|error| crypto_error(handle, error))?;
             if claimed.lineage != handle.entry().row.lineage {
                 return Err(EngineError::IncorrectKey.into());
             }
+            let accepted = AcceptedFormats::from_bits(handle.entry().row.accepted_formats);
+            if !accepted.contains(format) {
+                return Err(EngineError::InvalidCiphertext.into());
+            }
             let (version, key) = authorized.version_key(index, claimed.material)?;
             let subject = subject(handle, version);
-            let accepted = AcceptedFormats::from_bits(handle.entry().row.accepted_formats);
             let opened = match &key {
                 Usable::Material(material) => ciphertext::open(material, &subject, accepted, &context(pairs)?, sealed),
                 Usable::Resident(resident) => Ok(resident.open_whole(&subject, &context(pairs)?, sealed)?),

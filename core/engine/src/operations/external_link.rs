@@ -51,7 +51,7 @@ impl Operation for CreateExternalLink {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<StoreLinkRow>, Halt> {
-        let (mut links, read) = self.place.read(authorized)?;
+        let (links, _) = self.place.read(authorized)?;
         let mut batch = Batch::default();
         let external = sealed(authorized, &self.place, &self.address, &self.credential, &mut batch)?;
         let link = StoreLinkRow {
@@ -66,18 +66,17 @@ impl Operation for CreateExternalLink {
         };
         check_new(&links, &link)?;
         check_address(&links, &link.id, &self.address)?;
-        match self.address.service {
-            None => ask(authorized, &self.place, &self.address, copy(&self.credential))?,
-            Some(_) => {
-                drop(authorized.engine().externals.make(&self.address, copy(&self.credential), &self.place.region)?)
-            }
-        }
+        try_out(authorized, &self.place, &self.address, copy(&self.credential))?;
+        // That took its time: others may have been made meanwhile.
+        let (mut links, read) = self.place.read(authorized)?;
+        check_new(&links, &link)?;
+        check_address(&links, &link.id, &self.address)?;
         Ok(self.place.add(&mut links, read.as_ref(), link, batch))
     }
 }
 
 /// Changes a link to an external key manager. Server and service change only while it is not connected; with anything but
-/// the name, the manager must work as it is then.
+/// the name, a manager that the world can reach must work as it is then.
 pub struct UpdateExternalLink {
     /// Where.
     pub place: LinkPlace,
@@ -119,7 +118,7 @@ impl Operation for UpdateExternalLink {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
-        let (link, mut links, read) = self.place.find(authorized, &self.id)?;
+        let (link, links, _) = self.place.find(authorized, &self.id)?;
         let external = link.external.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         let moves = self.endpoint.is_some() || self.service.is_some();
         match link.state {
@@ -148,8 +147,11 @@ impl Operation for UpdateExternalLink {
                 Some(credential) => copy(credential),
                 None => authorized.credential_of(self.place.tenant, external)?,
             };
-            ask(authorized, &self.place, &address, credential)?;
+            try_out(authorized, &self.place, &address, credential)?;
         }
+        // That took its time: others may have changed meanwhile.
+        let (mut links, read) = self.place.find_again(authorized, &link)?;
+        check_address(&links, &link.id, &address)?;
         let updated = StoreLinkRow { name, external: Some(changed), ..link };
         check_free(&links, &updated)?;
         links.change(&self.id, |link| *link = updated);
@@ -182,7 +184,7 @@ impl Operation for CreateDoubledKey {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let key = &self.key;
         let place = LinkPlace { tenant: key.tenant, region: key.name.region.as_ref().into() };
-        let (link, _, read) = place.find(authorized, &self.link)?;
+        let (link, _, _) = place.find(authorized, &self.link)?;
         let external = link.external.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
         let plain = key.spec == KeySpec::Aes256 && key.usages == [Usage::DerivedAead] && !key.multi_region;
@@ -197,11 +199,13 @@ impl Operation for CreateDoubledKey {
         if authorized.engine().catalog().snapshot()?.get(Table::KeyByStoreLink, &taken)?.is_some() {
             return Err(EngineError::StoreLink(LinkFault::KeyTaken).into());
         }
-        let (called, link) = (Some(self.external.clone()), Some(self.link.clone()));
-        let row = KeyRow { link, external: called, ..key.row(authorized, None)? };
+        let (called, through) = (Some(self.external.clone()), Some(self.link.clone()));
+        let row = KeyRow { link: through, external: called, ..key.row(authorized, None)? };
         let manager = authorized.manager(place.tenant, &place.region, external)?;
         let request = authorized.told_to_manager(None);
         manager.inspect(&self.external, &request).map_err(EngineError::External)?;
+        // That took its time: other links may have changed meanwhile, or other keys have been made.
+        let (_, read) = place.find_again(authorized, &link)?;
         let mut batch = Batch::default();
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         batch.replace(Table::StoreLink, &read, read.value.clone());
@@ -253,15 +257,18 @@ const fn failure_of(error: &ExternalError) -> LinkFailure {
     }
 }
 
-/// Whether the manager at an address works for us.
-fn ask(
+/// Whether there can be a manager at an address, and, unless it is behind a private service, whether it works for us.
+fn try_out(
     authorized: &Authorized<'_>,
     place: &LinkPlace,
     address: &ExternalAddress,
     credential: ExternalCredential,
 ) -> Result<(), EngineError> {
-    let manager = authorized.engine().externals.make(address, credential, &place.region)?;
-    manager.health(&authorized.told_to_manager(None)).map_err(EngineError::External)
+    let manager = authorized.new_manager(place.tenant, &place.region, address, credential)?;
+    match address.service {
+        None => manager.health(&authorized.told_to_manager(None)).map_err(EngineError::External),
+        Some(_) => Ok(()),
+    }
 }
 
 /// An external key manager as a row has it, its credential sealed under the present domain key of the tenant.

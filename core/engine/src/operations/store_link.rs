@@ -103,6 +103,16 @@ impl Operation for CreateStoreLink {
 }
 
 impl LinkPlace {
+    /// The links once more, after something that took its time, if this one is still as it was.
+    pub(super) fn find_again(
+        &self,
+        authorized: &Authorized<'_>,
+        link: &StoreLinkRow,
+    ) -> Result<(StoreLinksRow, Row), Halt> {
+        let (now, links, read) = self.find(authorized, &link.id)?;
+        if now == *link { Ok((links, read)) } else { Err(Halt::Again) }
+    }
+
     /// Writes the links with one more.
     pub(super) fn add(
         &self,
@@ -260,7 +270,7 @@ impl Operation for ConnectStoreLink {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<LinkState>, Halt> {
-        let (link, mut links, read) = self.place.find(authorized, &self.id)?;
+        let (link, ..) = self.place.find(authorized, &self.id)?;
         match link.state {
             LinkState::Connected => return Ok(Outcome::Answer(LinkState::Connected)),
             LinkState::Failed => {
@@ -273,6 +283,7 @@ impl Operation for ConnectStoreLink {
             (None, Some(external)) => failure_of_manager(authorized, &self.place, external)?,
             (None, None) => Some(LinkFailure::NoStore),
         };
+        let (mut links, read) = self.place.find_again(authorized, &link)?;
         let state = if failure.is_some() { LinkState::Failed } else { LinkState::Connected };
         links.change(&self.id, |link| (link.state, link.failure) = (state, failure));
         let mut batch = Batch::default();

@@ -13,7 +13,7 @@ use strongroom_engine::operations::store_link::{
     ConnectStoreLink, CreateLinkedKey, EditStoreLink, GenerateLinkedRandom, LinkEdit, LinkPlace, ListStoreLinks,
 };
 use strongroom_engine::{
-    EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, RotationCause, StoreLinkRow,
+    EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, RotationCause, StoreLinkRow, limits,
 };
 use strongroom_model::external::{ExternalAddress, ExternalCredential, ExternalError, ExternalRefusal};
 use strongroom_model::key_store::KeyStoreName;
@@ -22,7 +22,7 @@ use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{REGION, TestEngine, by_name, key_policy};
+use strongroom_testkit::engine::{REGION, TestEngine, by_name, call, key_policy};
 use strongroom_testkit::external::TestManagers;
 
 use crate::resident::eventually;
@@ -153,10 +153,12 @@ fn a_doubled_key_encrypts_and_decrypts_with_both_keys_and_tells_the_manager_who_
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].1, "one");
     assert!(told[0].2.is_some(), "the key of ours is named");
+    let (who, request_id) = rig.managers.askers().pop().unwrap();
+    assert_eq!((who.as_str(), request_id.as_str()), (&*test.root().policy_name, &*call(&test.root()).request_id));
     let opened = test.run(&test.root(), decrypt(&ciphertext, &[("app", "payroll")])).unwrap();
     assert!(opened.plaintext.equals(b"salary"));
     let other = test.run(&test.root(), decrypt(&ciphertext, &[("app", "wages")]));
-    assert_eq!(refused(other), ExternalError::Refused(ExternalRefusal::Ciphertext));
+    assert!(matches!(other.err(), Some(EngineError::InvalidCiphertext)));
 }
 
 #[test]
@@ -164,11 +166,11 @@ fn every_bit_of_a_doubled_ciphertext_counts() {
     let rig = Rig::connected();
     let (test, key) = (&rig.test, rig.make("one").unwrap());
     let mut ciphertext = sealed(test, &key, "salary");
-    for byte in 0..ciphertext.len() {
-        ciphertext[byte] ^= 0x10;
+    for bit in 0..8 * ciphertext.len() {
+        ciphertext[bit / 8] ^= 1 << (bit % 8);
         let request = Decrypt { key: Some(by_name(&key)), ..decrypt(&ciphertext, &[]) };
-        assert!(test.run(&test.root(), request).is_err(), "byte {byte}");
-        ciphertext[byte] ^= 0x10;
+        assert!(test.run(&test.root(), request).is_err(), "bit {bit}");
+        ciphertext[bit / 8] ^= 1 << (bit % 8);
     }
     assert_eq!(opened(test, &ciphertext).unwrap(), "salary");
 }
@@ -372,4 +374,67 @@ fn a_links_credential_is_sealed_anew_when_the_tenants_domain_key_is_rotated() {
     });
     assert_ne!(rig.links()[0].external.clone().unwrap().sealed, before.sealed);
     assert_eq!(opened(test, &ciphertext).unwrap(), "salary");
+}
+
+#[test]
+fn what_changes_while_a_manager_is_asked_counts_and_what_does_not_concern_it_does_no_harm() {
+    let rig = Rig::connected();
+    let key = rig.make("one").unwrap();
+    let ciphertext = sealed(&rig.test, &key, "salary");
+    rig.managers.hold(true);
+    std::thread::scope(|scope| {
+        let use_of = scope.spawn(|| opened(&rig.test, &ciphertext).err());
+        let making = scope.spawn(|| rig.make("two").map(drop));
+        assert!(rig.managers.await_waiting(2));
+        rig.change(LinkEdit::Disconnect).unwrap();
+        rig.managers.hold(false);
+        let forbidden = use_of.join().unwrap();
+        assert!(matches!(forbidden, Some(EngineError::StateForbids { forbidden: Forbidden::StoreDisconnected, .. })));
+        assert_eq!(fault(making.join().unwrap()), in_state(LinkState::Disconnected));
+    });
+    rig.connect().unwrap();
+    rig.managers.hold(true);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| rig.make("two").map(drop));
+        assert!(rig.managers.await_waiting(1));
+        // Written to the same row, of a link that the key is not made through.
+        let (place, id, name) = (rig.place(), "other".to_owned(), "other".to_owned());
+        let (address, credential) = (private("p.example", "service"), signing(KNOWN));
+        rig.test.run(&rig.test.root(), CreateExternalLink { place, id, name, address, credential }).unwrap();
+        rig.managers.hold(false);
+        first.join().unwrap().unwrap();
+    });
+    let asked = rig.managers.asked().into_iter().filter(|(_, key, _)| key == "two").count();
+    assert_eq!(asked, 2, "each key was asked about once");
+}
+
+#[test]
+fn a_tenant_whose_manager_hangs_has_its_share_of_the_threads_and_no_more() {
+    let rig = Rig::connected();
+    let (key, own) = (rig.make("one").unwrap(), rig.test.create_key());
+    let ciphertext = sealed(&rig.test, &key, "salary");
+    rig.managers.hold(true);
+    std::thread::scope(|scope| {
+        let held: Vec<_> =
+            (0..limits::EXTERNAL_CALLS_PER_TENANT).map(|_| scope.spawn(|| opened(&rig.test, &ciphertext))).collect();
+        assert!(rig.managers.await_waiting(limits::EXTERNAL_CALLS_PER_TENANT));
+        assert_eq!(refused(opened(&rig.test, &ciphertext)), ExternalError::Busy);
+        assert_eq!(opened(&rig.test, &sealed(&rig.test, &own, "other")).unwrap(), "other");
+        rig.managers.hold(false);
+        assert!(held.into_iter().all(|held| held.join().unwrap().unwrap() == "salary"));
+    });
+    assert_eq!(opened(&rig.test, &ciphertext).unwrap(), "salary");
+}
+
+#[test]
+fn a_private_store_is_changed_without_being_asked_and_a_public_one_is_asked() {
+    let rig = Rig::new();
+    rig.link("one", "outside", private("p.example", "service"), KNOWN).unwrap();
+    rig.managers.fail(Some(ExternalError::Late));
+    let moved = |rig: &Rig| UpdateExternalLink { path: Some("/moved".to_owned()), ..rig.update() };
+    rig.run_update(moved(&rig)).unwrap();
+    assert_eq!(rig.links()[0].external.clone().unwrap().path, "/moved");
+    let rig = Rig::connected();
+    rig.managers.fail(Some(ExternalError::Late));
+    assert_eq!(refused(rig.run_update(moved(&rig))), ExternalError::Late);
 }
