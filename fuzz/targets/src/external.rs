@@ -182,7 +182,7 @@ impl EkmHouse {
             client_certificates: vec![certificate.der().clone()],
         };
         let peer = Arc::new(Peer::new("ekm", remote(), Some(tls), []));
-        let ekm = Ekm::new(Arc::clone(&test.engine), dialect);
+        let ekm = Ekm::new(Arc::clone(&test.engine), dialect).with_deadline(Duration::from_secs(20));
         let house = Self { ekm, peer, runtime: runtime(), _test: test };
         // Otherwise no body would be looked at.
         let about = json!({"request_context": {"correlation_id": "c", "pool_name": "p"}}).to_string();
