@@ -170,7 +170,7 @@ fn what_a_token_or_a_manager_opens_is_of_the_subject_that_its_header_names() {
         Subject { material: MaterialId::from_bytes([0; 16]), ..subject },
     ];
     for other in others {
-        assert!(super::resident_parts(&other, GOLDEN_2).is_err() && super::doubled_parts(&other, GOLDEN_3).is_err());
+        assert!(resident_parts(&other, GOLDEN_2).is_err() && doubled_parts(&other, GOLDEN_3).is_err());
     }
 }
 
