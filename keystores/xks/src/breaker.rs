@@ -1,9 +1,11 @@
 //! The circuit breaker: after failures in a row a manager is left alone for a moment, but for one call that finds out
-//! whether it is back.
+//! whether it is back. Who is not let through is told how the last call failed.
 //!
 //! Time is an argument, so every state can be tested without waiting.
 
 use std::time::Instant;
+
+use strongroom_model::external::ExternalError;
 
 use crate::limits::{BREAKER_FAILURES, BREAKER_PAUSE};
 
@@ -11,20 +13,25 @@ use crate::limits::{BREAKER_FAILURES, BREAKER_PAUSE};
 #[derive(Default)]
 pub(crate) struct Breaker {
     failures: u32,
-    probe_at: Option<Instant>,
+    open: Option<Open>,
+}
+
+struct Open {
+    probe_at: Instant,
+    why: ExternalError,
 }
 
 impl Breaker {
-    /// Whether a call may be made now. While calls are refused, one that may is the probe, and the next is due a pause
-    /// later.
-    pub(crate) fn admits(&mut self, now: Instant) -> bool {
-        match self.probe_at {
-            None => true,
-            Some(at) if now < at => false,
-            Some(_) => {
-                self.probe_at = now.checked_add(BREAKER_PAUSE);
-                true
+    /// Lets a call through, or tells how the last one failed. While calls are refused, one that is let through is the
+    /// probe, and the next is due a pause later.
+    pub(crate) fn admit(&mut self, now: Instant) -> Result<(), ExternalError> {
+        match &mut self.open {
+            Some(open) if now < open.probe_at => Err(open.why.clone()),
+            Some(open) => {
+                open.probe_at = now + BREAKER_PAUSE;
+                Ok(())
             }
+            None => Ok(()),
         }
     }
 
@@ -32,10 +39,10 @@ impl Breaker {
         *self = Self::default();
     }
 
-    pub(crate) fn failure(&mut self, now: Instant) {
+    pub(crate) fn failure(&mut self, now: Instant, why: &ExternalError) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= BREAKER_FAILURES {
-            self.probe_at = now.checked_add(BREAKER_PAUSE);
+            self.open = Some(Open { probe_at: now + BREAKER_PAUSE, why: why.clone() });
         }
     }
 }
@@ -46,7 +53,7 @@ mod tests {
 
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
-        (0..BREAKER_FAILURES).for_each(|_| breaker.failure(now));
+        (0..BREAKER_FAILURES).for_each(|_| breaker.failure(now, &ExternalError::Late));
         breaker
     }
 
@@ -55,11 +62,11 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         for _ in 0..3 {
-            (1..BREAKER_FAILURES).for_each(|_| breaker.failure(now));
-            assert!(breaker.admits(now));
+            (1..BREAKER_FAILURES).for_each(|_| breaker.failure(now, &ExternalError::Late));
+            assert_eq!(breaker.admit(now), Ok(()));
             breaker.success();
         }
-        assert!(!opened(now).admits(now));
+        assert_eq!(opened(now).admit(now), Err(ExternalError::Late));
     }
 
     #[test]
@@ -67,12 +74,13 @@ mod tests {
         let now = Instant::now();
         let mut breaker = opened(now);
         let later = now + BREAKER_PAUSE;
-        assert!(breaker.admits(later));
-        assert!(!breaker.admits(later));
-        breaker.failure(later);
-        assert!(!breaker.admits(later));
-        assert!(breaker.admits(later + BREAKER_PAUSE));
+        assert_eq!(breaker.admit(later), Ok(()));
+        assert_eq!(breaker.admit(later), Err(ExternalError::Late));
+        let gone = ExternalError::Unreachable { cause: "gone".to_owned() };
+        breaker.failure(later, &gone);
+        assert_eq!(breaker.admit(later), Err(gone));
+        assert_eq!(breaker.admit(later + BREAKER_PAUSE), Ok(()));
         breaker.success();
-        assert!(breaker.admits(later) && breaker.admits(later));
+        assert!((0..2).all(|_| breaker.admit(later).is_ok()));
     }
 }

@@ -272,7 +272,10 @@ impl Client {
         let (done, ended) = sync_channel(1);
         let deadline = Instant::now() + self.target.deadline;
         let carried = async move {
-            let answer = timeout_at(deadline, link.exchange(&post)).await.unwrap_or(Err(XksError::Late));
+            let answer = timeout_at(deadline, link.exchange(&post, deadline)).await.unwrap_or_else(|_| {
+                link.forget();
+                Err(XksError::Late)
+            });
             drop(permit);
             // Whoever asked may have stopped waiting.
             let _ = done.send(answer);

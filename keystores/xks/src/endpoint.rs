@@ -95,12 +95,14 @@ pub fn is_host(host: &str) -> bool {
 }
 
 /// Whether a VPC endpoint service can have this name (AWS KMS, `XksProxyVpcEndpointServiceName`):
-/// `com.amazonaws.vpce.`, a region, `.vpce-svc-` and small letters and digits; 20 to 64 characters.
+/// `com.amazonaws.vpce.` or `eu.amazonaws.vpce.`, a region, `.vpce-svc-` and small letters and digits; 20 to 64
+/// characters.
 #[must_use]
 pub fn is_service(name: &str) -> bool {
     let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let region = |region: &str| !region.is_empty() && region.bytes().all(|byte| small(byte) || byte == b'-');
-    let parts = name.strip_prefix("com.amazonaws.vpce.").and_then(|rest| rest.split_once(".vpce-svc-"));
+    let rest = ["com.amazonaws.vpce.", "eu.amazonaws.vpce."].into_iter().find_map(|start| name.strip_prefix(start));
+    let parts = rest.and_then(|rest| rest.split_once(".vpce-svc-"));
     limits::SERVICE_CHARACTERS.contains(&name.len())
         && parts.is_some_and(|(place, id)| region(place) && !id.is_empty() && id.bytes().all(small))
 }
@@ -222,14 +224,17 @@ mod tests {
 
     #[test]
     fn a_service_has_the_form_that_aws_gives_it() {
-        for name in
-            ["com.amazonaws.vpce.us-east-1.vpce-svc-09a1b2c3d4e5f6071", "com.amazonaws.vpce.us-gov-west-1.vpce-svc-1"]
-        {
+        for name in [
+            "com.amazonaws.vpce.us-east-1.vpce-svc-09a1b2c3d4e5f6071",
+            "com.amazonaws.vpce.us-gov-west-1.vpce-svc-1",
+            "eu.amazonaws.vpce.eusc-de-east-1.vpce-svc-09a1b2c3d4e5f6071",
+        ] {
             assert!(is_service(name), "{name}");
         }
         for name in [
             "",
             "vpce-svc-09a1b2c3d4e5f6071",
+            "org.amazonaws.vpce.us-east-1.vpce-svc-09a1b2c3d4e5f6071",
             "com.amazonaws.vpce.us-east-1.vpce-svc-",
             "com.amazonaws.vpce..vpce-svc-09a1b2c3",
             "com.amazonaws.vpce.us-east-1.vpce-svc-09A1",

@@ -18,11 +18,27 @@ pub(crate) const THREADS: usize = 2;
 /// Names that are looked up at once, each by a thread of its own, since that blocks.
 pub(crate) const LOOKUPS: usize = 16;
 
+/// How many of them may be of names that were never found, or not lately: the others are for names that were, so that
+/// what never resolves can't take all.
+pub(crate) const LOOKUPS_OF_UNKNOWN: usize = 12;
+
 /// Names whose addresses are kept.
 pub(crate) const NAMES: usize = 1024;
 
-/// How long a name's addresses are kept.
+/// How long a name's addresses are kept without looking it up anew.
 pub(crate) const NAME_KEPT: Duration = Duration::from_secs(30);
+
+/// How long they are used where no lookup has newer ones: none may begin, it fails, or it takes too long.
+pub(crate) const NAME_USABLE: Duration = Duration::from_secs(600);
+
+/// How long a lookup is waited for where there are older addresses.
+pub(crate) const NAME_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Addresses of a name that are tried.
+pub(crate) const ADDRESSES: usize = 8;
+
+/// The part of a call's time after which the next address is tried besides those that have not answered.
+pub(crate) const HEAD_START: u32 = 10;
 
 /// Hosts that an operator may send somewhere.
 pub const ROUTES: usize = 256;

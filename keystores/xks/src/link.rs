@@ -1,10 +1,10 @@
-//! Connections to one proxy: made, kept, used again, and made anew where a kept one was closed. HTTP/1.1, which every
-//! proxy speaks.
+//! Connections to one proxy: made, kept for a while, used again, and made anew where a kept one was closed. HTTP/1.1,
+//! which every proxy speaks.
 
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -17,7 +17,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use strongroom_sigv4::{SecretBytes, SignatureHeaders};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{InvalidResponse, Unreachable, XksError};
@@ -54,18 +55,34 @@ pub(crate) struct Link {
     host: Box<str>,
     way: Way,
     tls: Arc<ClientConfig>,
+    pool: Arc<Mutex<Pool>>,
+}
+
+/// The connections that wait to be used again.
+#[derive(Default)]
+struct Pool {
     /// Used last at the end, and taken from there, so that those that are not needed grow old.
-    kept: Mutex<Vec<Kept>>,
+    kept: Vec<Kept>,
+    /// Whether somebody closes those that are too old.
+    watched: bool,
 }
 
 struct Kept {
     sender: Sender,
-    since: Instant,
+    until: Instant,
+}
+
+impl Pool {
+    /// Closes what is too old.
+    fn prune(&mut self) {
+        let now = Instant::now();
+        self.kept.retain(|kept| !kept.sender.is_closed() && now < kept.until);
+    }
 }
 
 impl Link {
     pub(crate) fn new(host: &str, way: Way, tls: Arc<ClientConfig>) -> Self {
-        Self { host: host.into(), way, tls, kept: Mutex::new(Vec::new()) }
+        Self { host: host.into(), way, tls, pool: Arc::default() }
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -73,36 +90,46 @@ impl Link {
     }
 
     /// Sends a request and reads the answer. A kept connection that ends without an answer is replaced once: each call
-    /// of the interface may be repeated.
-    pub(crate) async fn exchange(&self, post: &Post) -> Result<Answer, XksError> {
+    /// of the interface may be repeated. Whoever stops waiting does so at the deadline, of which parts are granted here.
+    pub(crate) async fn exchange(&self, post: &Post, deadline: Instant) -> Result<Answer, XksError> {
         if let Some(kept) = self.take()
             && let Ok((sender, response)) = send(kept, &self.host, post).await
         {
             return self.read(sender, response).await;
         }
-        let sender = self.connect().await?;
+        let sender = self.connect(deadline).await?;
         let (sender, response) = send(sender, &self.host, post).await.map_err(broken)?;
         self.read(sender, response).await
     }
 
     /// The kept connection that was used last, if it is still good for anything.
     fn take(&self) -> Option<Sender> {
-        let mut kept = self.kept.lock();
-        kept.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < limits::KEPT);
-        kept.pop().map(|kept| kept.sender)
+        let mut pool = self.pool.lock();
+        pool.prune();
+        pool.kept.pop().map(|kept| kept.sender)
     }
 
     fn keep(&self, sender: Sender) {
-        let mut kept = self.kept.lock();
-        if kept.len() < limits::CALLS {
-            kept.push(Kept { sender, since: Instant::now() });
+        let mut pool = self.pool.lock();
+        if pool.kept.len() < limits::CALLS {
+            pool.kept.push(Kept { sender, until: Instant::now() + limits::KEPT });
+        }
+        if !pool.watched {
+            pool.watched = true;
+            tokio::spawn(close_in_time(Arc::downgrade(&self.pool)));
         }
     }
 
-    async fn connect(&self) -> Result<Sender, XksError> {
+    /// Closes what is kept: where one connection hangs, the others do as well.
+    pub(crate) fn forget(&self) {
+        self.pool.lock().kept.clear();
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<Sender, XksError> {
         let socket = match &self.way {
             Way::Public(names) => {
-                TcpStream::connect(&*names.addresses(&self.host, std::time::Instant::now()).await?).await
+                let addresses = names.addresses(&self.host, std::time::Instant::now()).await?;
+                first(&addresses, deadline).await
             }
             Way::Routed(address) => TcpStream::connect(address).await,
             Way::Closed => return Err(Unreachable::Unlisted.into()),
@@ -144,6 +171,48 @@ impl Link {
     }
 }
 
+/// Closes connections when their time is over, until none is kept.
+async fn close_in_time(pool: Weak<Mutex<Pool>>) {
+    loop {
+        let next = {
+            let Some(pool) = pool.upgrade() else { return };
+            let mut pool = pool.lock();
+            pool.prune();
+            let next = pool.kept.iter().map(|kept| kept.until).min();
+            pool.watched = next.is_some();
+            next
+        };
+        match next {
+            Some(until) => sleep_until(until).await,
+            None => return,
+        }
+    }
+}
+
+/// The first connection to any of these addresses, each of which has a head start of a part of the time that is left, so
+/// that one where nobody answers does not take all of it.
+async fn first(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let head_start = deadline.saturating_duration_since(Instant::now()) / limits::HEAD_START;
+    let mut tries = JoinSet::new();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut left = addresses.iter().take(limits::ADDRESSES);
+    loop {
+        let next = left.next();
+        if let Some(address) = next {
+            tries.spawn(TcpStream::connect(*address));
+        }
+        let patience = if left.len() == 0 { limits::DEADLINE_MOST } else { head_start };
+        match timeout(patience, tries.join_next()).await {
+            Ok(Some(Ok(Ok(socket)))) => return Ok(socket),
+            Ok(Some(Ok(Err(error)))) => failure = error,
+            Ok(Some(Err(stopped))) => failure = stopped.into(),
+            Ok(None) => return Err(failure),
+            // The next one is tried as well.
+            Err(_) => {}
+        }
+    }
+}
+
 /// Sends a request; the sender comes back with the head of the answer.
 async fn send(mut sender: Sender, host: &str, post: &Post) -> Result<(Sender, Response<Incoming>), Failed> {
     let mut request = Request::builder().method(Method::POST).uri(&post.path).header(header::HOST, host);
@@ -179,4 +248,79 @@ fn tls_error(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
         next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::RootCertStore;
+    use tokio::io::{AsyncReadExt as _, duplex};
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn threads() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn link() -> Link {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        Link::new("xks.example.com", Way::Closed, Arc::new(tls))
+    }
+
+    #[test]
+    fn a_kept_connection_is_closed_when_its_time_is_over_though_nobody_asks() {
+        threads().block_on(async {
+            tokio::time::pause();
+            let (link, began) = (link(), Instant::now());
+            for _ in 0..2 {
+                let (ours, mut theirs) = duplex(limits::HEAD_BYTES);
+                let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.unwrap();
+                tokio::spawn(connection);
+                let kept = Instant::now();
+                link.keep(sender);
+                assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0);
+                let took = kept.elapsed();
+                assert!((limits::KEPT..limits::KEPT + Duration::from_millis(2)).contains(&took), "{took:?}");
+            }
+            assert!(began.elapsed() >= limits::KEPT * 2);
+        });
+    }
+
+    /// An address that answers nothing: its queue of connections is full.
+    async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (listener, mut full) = (socket.listen(0).unwrap(), Vec::new());
+        let address = listener.local_addr().unwrap();
+        while let Ok(taken) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+            full.push(taken.unwrap());
+        }
+        (address, listener, full)
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_others() {
+        threads().block_on(async {
+            let (dead, _queue, _full) = black_hole().await;
+            let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let open = open.local_addr().map(|address| (address, open)).unwrap();
+            let time = Duration::from_secs(4);
+            let found = timeout(time, first(&[dead, dead, open.0], Instant::now() + time)).await.unwrap().unwrap();
+            assert_eq!(found.peer_addr().unwrap(), open.0);
+        });
+    }
+
+    #[test]
+    fn where_no_address_takes_a_connection_the_last_refusal_is_told() {
+        threads().block_on(async {
+            let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            let told = first(&[closed, closed], Instant::now() + limits::DEADLINE_MOST).await.unwrap_err();
+            assert_eq!(told.kind(), io::ErrorKind::ConnectionRefused);
+        });
+    }
 }

@@ -45,22 +45,22 @@ struct Manager {
 impl Manager {
     /// Makes a call where the breaker admits it.
     fn ask<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
-        let admitted = self.breaker.lock().admits(Instant::now());
-        if admitted { self.ask_anyhow(call) } else { Err(ExternalError::Busy) }
+        self.breaker.lock().admit(Instant::now())?;
+        self.ask_anyhow(call)
     }
 
     /// Makes a call, and has the breaker know how it ended.
     fn ask_anyhow<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
-        let outcome = call(&self.client);
+        let outcome = call(&self.client).map_err(ExternalError::from);
         match &outcome {
-            Err(XksError::Late | XksError::Unreachable(_) | XksError::Tls(_)) => {
-                self.breaker.lock().failure(Instant::now());
+            Err(why @ (ExternalError::Late | ExternalError::Unreachable { .. } | ExternalError::Tls { .. })) => {
+                self.breaker.lock().failure(Instant::now(), why);
             }
             // Nothing was sent, which tells nothing of the proxy.
-            Err(XksError::Busy | XksError::TooLong { .. } | XksError::Unsigned(_)) => {}
-            Ok(_) | Err(XksError::Refused { .. } | XksError::Invalid(_)) => self.breaker.lock().success(),
+            Err(ExternalError::Busy | ExternalError::TooLong | ExternalError::Malformed(_)) => {}
+            Ok(_) | Err(_) => self.breaker.lock().success(),
         }
-        Ok(outcome?)
+        outcome
     }
 }
 

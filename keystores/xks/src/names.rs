@@ -1,17 +1,20 @@
 //! Where hosts are: looked up once for all who ask at the same time, kept for a moment, and public addresses only.
 //!
 //! A lookup blocks and cannot be given up, so it has a thread of its own and goes on when its caller's time is over: the
-//! next call finds its answer. What fails is not kept. Time is an argument. Absent on purpose: the time that a name's zone grants its answers,
-//! which the operating system does not tell.
+//! next call finds its answer. Names come from tenants, who may name what never resolves: so what was found once is used
+//! for a while longer where no newer answer can be had, and some lookups are for names that were found before. A failure
+//! is not kept. Time is an argument. Absent on purpose: the time that a name's zone grants its answers, which the
+//! operating system does not tell.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::error::{Unreachable, XksError};
 use crate::limits;
@@ -30,18 +33,42 @@ pub(crate) struct Names {
     hosts: Mutex<HashMap<Box<str>, Host>>,
 }
 
-enum Host {
-    Asked(watch::Receiver<Found>),
-    Known { addresses: Addresses, until: Instant },
+/// A host: what was found of it, and the lookup that is under way. One of the two is there.
+#[derive(Clone, Default)]
+struct Host {
+    known: Option<Known>,
+    asked: Option<Asked>,
+}
+
+#[derive(Clone)]
+struct Known {
+    addresses: Addresses,
+    since: Instant,
+}
+
+#[derive(Clone)]
+struct Asked {
+    answer: watch::Receiver<Found>,
+    since: Instant,
+}
+
+impl Known {
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
 }
 
 impl Host {
-    const fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(_))
+    /// What was found a moment ago, for which nothing need be looked up.
+    fn fresh(&self, now: Instant) -> Option<Addresses> {
+        let known = self.known.as_ref().filter(|known| known.age(now) < limits::NAME_KEPT)?;
+        Some(Arc::clone(&known.addresses))
     }
 
-    fn is_past(&self, now: Instant) -> bool {
-        matches!(self, Self::Known { until, .. } if *until <= now)
+    /// What was found, and is good enough where nothing newer is to be had.
+    fn usable(&self, now: Instant) -> Option<Addresses> {
+        let known = self.known.as_ref().filter(|known| known.age(now) < limits::NAME_USABLE)?;
+        Some(Arc::clone(&known.addresses))
     }
 }
 
@@ -52,47 +79,51 @@ impl Names {
 
     /// The host's public addresses at port 443, of which there is one at least.
     pub(crate) async fn addresses(self: &Arc<Self>, host: &str, now: Instant) -> Result<Addresses, XksError> {
-        let mut answer = match self.known_or_asked(host, now)? {
-            Host::Known { addresses, .. } => return Ok(addresses),
-            Host::Asked(answer) => answer,
-        };
-        let ended = |_| Unreachable::Name(io::Error::other("the lookup ended without an answer"));
-        let found = answer.wait_for(Option::is_some).await.map_err(ended)?.clone();
-        match found {
-            Some(Ok(addresses)) if addresses.is_empty() => Err(Unreachable::NotPublic.into()),
-            Some(Ok(addresses)) => Ok(addresses),
-            Some(Err(error)) => Err(Unreachable::Name(io::Error::new(error.kind(), error)).into()),
-            None => Err(XksError::Late),
+        let host = self.known_or_asked(host, now);
+        if let Some(fresh) = host.fresh(now) {
+            return Ok(fresh);
+        }
+        let usable = host.usable(now);
+        let Some(asked) = host.asked else { return usable.ok_or(XksError::Busy) };
+        match usable {
+            None => answer(asked).await,
+            Some(usable) => {
+                let patience = limits::NAME_PATIENCE.saturating_sub(now.saturating_duration_since(asked.since));
+                if patience.is_zero() {
+                    return Ok(usable);
+                }
+                match timeout(patience, answer(asked)).await {
+                    // An answer, though none that can be used.
+                    Ok(Err(error @ XksError::Unreachable(Unreachable::NotPublic))) => Err(error),
+                    Ok(Ok(found)) => Ok(found),
+                    Ok(Err(_)) | Err(_) => Ok(usable),
+                }
+            }
         }
     }
 
-    /// What is known of a host, or the lookup that is under way, begun if need be.
-    fn known_or_asked(self: &Arc<Self>, host: &str, now: Instant) -> Result<Host, XksError> {
+    /// What is known of a host and the lookup that is under way, begun if there is need and room.
+    fn known_or_asked(self: &Arc<Self>, name: &str, now: Instant) -> Host {
         let mut hosts = self.hosts.lock();
-        match hosts.get(host) {
-            Some(Host::Known { addresses, until }) if now < *until => {
-                return Ok(Host::Known { addresses: Arc::clone(addresses), until: *until });
-            }
-            Some(Host::Asked(answer)) => return Ok(Host::Asked(answer.clone())),
-            _ => {}
+        hosts.retain(|_, host| host.asked.is_some() || host.usable(now).is_some());
+        let host = hosts.get(name).cloned().unwrap_or_default();
+        if host.asked.is_some() || host.fresh(now).is_some() || !has_room(&hosts, &host) {
+            return host;
         }
-        hosts.retain(|_, host| !host.is_past(now));
-        if hosts.values().filter(|host| host.is_asked()).count() >= limits::LOOKUPS {
-            return Err(XksError::Busy);
-        }
-        if hosts.len() >= limits::NAMES {
+        if host.known.is_none() && hosts.len() >= limits::NAMES {
             forget_the_oldest(&mut hosts);
         }
         let (done, answer) = watch::channel(None);
-        hosts.insert(host.into(), Host::Asked(answer.clone()));
+        let host = Host { asked: Some(Asked { answer, since: now }), ..host };
+        hosts.insert(name.into(), host.clone());
         drop(hosts);
-        let (names, host) = (Arc::clone(self), Box::<str>::from(host));
+        let (names, name) = (Arc::clone(self), Box::<str>::from(name));
         tokio::task::spawn_blocking(move || {
-            let found = names.look(&host);
-            names.keep(host, &found, now + limits::NAME_KEPT);
+            let found = names.look(&name);
+            names.keep(&name, &found, now);
             done.send_replace(Some(found));
         });
-        Ok(Host::Asked(answer))
+        host
     }
 
     fn look(&self, host: &str) -> Result<Addresses, Arc<io::Error>> {
@@ -101,22 +132,44 @@ impl Names {
         Ok(public.map(|address| SocketAddr::new(address, HTTPS_PORT)).collect())
     }
 
-    fn keep(&self, host: Box<str>, found: &Result<Addresses, Arc<io::Error>>, until: Instant) {
+    /// Ends a lookup. One that failed leaves what was known before.
+    fn keep(&self, name: &str, found: &Result<Addresses, Arc<io::Error>>, since: Instant) {
         let mut hosts = self.hosts.lock();
+        let Some(host) = hosts.get_mut(name) else { return };
+        host.asked = None;
         match found {
-            Ok(addresses) if !addresses.is_empty() => {
-                hosts.insert(host, Host::Known { addresses: Arc::clone(addresses), until });
-            }
-            _ => drop(hosts.remove(&host)),
+            Ok(addresses) if addresses.is_empty() => host.known = None,
+            Ok(addresses) => host.known = Some(Known { addresses: Arc::clone(addresses), since }),
+            Err(_) => {}
+        }
+        if host.known.is_none() {
+            hosts.remove(name);
         }
     }
 }
 
+/// What comes of a lookup.
+async fn answer(mut asked: Asked) -> Result<Addresses, XksError> {
+    let ended = |_| Unreachable::Name(io::Error::other("the lookup ended without an answer"));
+    let found = asked.answer.wait_for(Option::is_some).await.map_err(ended)?.clone();
+    match found {
+        Some(Ok(addresses)) if addresses.is_empty() => Err(Unreachable::NotPublic.into()),
+        Some(Ok(addresses)) => Ok(addresses),
+        Some(Err(error)) => Err(Unreachable::Name(io::Error::new(error.kind(), error)).into()),
+        None => Err(XksError::Late),
+    }
+}
+
+/// Whether one more lookup may begin: those of names that were never found leave some for the others.
+fn has_room(hosts: &HashMap<Box<str>, Host>, host: &Host) -> bool {
+    let under_way = hosts.values().filter(|host| host.asked.is_some()).count();
+    let unknown = hosts.values().filter(|host| host.asked.is_some() && host.known.is_none()).count();
+    under_way < limits::LOOKUPS && (host.known.is_some() || unknown < limits::LOOKUPS_OF_UNKNOWN)
+}
+
 fn forget_the_oldest(hosts: &mut HashMap<Box<str>, Host>) {
-    let ages = hosts.iter().filter_map(|(name, host)| match host {
-        Host::Known { until, .. } => Some((*until, name)),
-        Host::Asked(_) => None,
-    });
+    let at_rest = hosts.iter().filter(|(_, host)| host.asked.is_none());
+    let ages = at_rest.filter_map(|(name, host)| Some((host.known.as_ref()?.since, name)));
     if let Some(name) = ages.min().map(|(_, name)| name.clone()) {
         hosts.remove(&name);
     }
@@ -138,7 +191,6 @@ fn is_public(address: IpAddr) -> bool {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Duration;
 
     use tokio::runtime::{Builder, Runtime};
 
@@ -147,7 +199,7 @@ mod tests {
     const PUBLIC: [u8; 4] = [52, 94, 0, 1];
 
     fn threads() -> Runtime {
-        Builder::new_current_thread().build().unwrap()
+        Builder::new_current_thread().enable_time().build().unwrap()
     }
 
     /// Names that all lead to one address, and how often one was looked up.
@@ -249,13 +301,96 @@ mod tests {
     fn one_lookup_too_many_is_refused_at_once() {
         threads().block_on(async {
             let (names, release, _) = held();
-            for number in 0..limits::LOOKUPS {
-                assert!(names.known_or_asked(&format!("n{number}.example.com"), Instant::now()).unwrap().is_asked());
-            }
+            fill(&names, Instant::now());
             let told = names.addresses("xks.example.com", Instant::now()).await.unwrap_err();
             assert!(matches!(told, XksError::Busy), "{told:?}");
             drop(release);
             names.addresses("n0.example.com", Instant::now()).await.unwrap();
+        });
+    }
+
+    /// As many lookups as there may be, of names that were never found.
+    fn fill(names: &Arc<Names>, now: Instant) {
+        for number in 0..limits::LOOKUPS_OF_UNKNOWN {
+            assert!(names.known_or_asked(&format!("n{number}.example.com"), now).asked.is_some());
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_found_is_looked_up_and_used_while_those_that_never_resolve_take_what_they_can() {
+        threads().block_on(async {
+            let (names, release, _) = held();
+            let now = Instant::now();
+            release.send(()).unwrap();
+            let known = names.addresses("xks.example.com", now).await.unwrap();
+            fill(&names, now);
+            // Looked up again, without an end: it is asked where it was found.
+            let later = now + limits::NAME_KEPT;
+            assert_eq!(names.addresses("xks.example.com", later).await.unwrap(), known);
+            assert!(names.hosts.lock()["xks.example.com"].asked.is_some());
+            // Pending beyond a moment: not waited for again.
+            let later = later + limits::NAME_PATIENCE;
+            let at_once = timeout(Duration::ZERO, names.addresses("xks.example.com", later)).await.unwrap();
+            assert_eq!(at_once.unwrap(), known);
+            drop(release);
+            assert_eq!(names.addresses("xks.example.com", now + limits::NAME_USABLE).await.unwrap(), known);
+        });
+    }
+
+    #[test]
+    fn where_no_lookup_can_begin_what_was_found_is_used_and_not_for_ever() {
+        threads().block_on(async {
+            let (names, release, _) = held();
+            let now = Instant::now();
+            let known: Vec<String> =
+                (limits::LOOKUPS_OF_UNKNOWN..=limits::LOOKUPS).map(|number| format!("k{number}.example.com")).collect();
+            for name in &known {
+                release.send(()).unwrap();
+                names.addresses(name, now).await.unwrap();
+            }
+            fill(&names, now);
+            let (last, others) = known.split_last().unwrap();
+            for name in others {
+                names.addresses(name, now + limits::NAME_KEPT).await.unwrap();
+            }
+            assert!(names.known_or_asked(last, now + limits::NAME_KEPT).asked.is_none());
+            names.addresses(last, now + limits::NAME_KEPT).await.unwrap();
+            let told = names.addresses(last, now + limits::NAME_USABLE).await.unwrap_err();
+            assert!(matches!(told, XksError::Busy), "{told:?}");
+        });
+    }
+
+    #[test]
+    fn a_lookup_that_fails_leaves_what_was_found_before_for_a_while() {
+        threads().block_on(async {
+            let first = AtomicUsize::new(0);
+            let names = Arc::new(Names::new(move |_| match first.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(vec![PUBLIC.into()]),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            }));
+            let now = Instant::now();
+            let known = names.addresses("xks.example.com", now).await.unwrap();
+            for _ in 0..2 {
+                assert_eq!(names.addresses("xks.example.com", now + limits::NAME_KEPT).await.unwrap(), known);
+            }
+            let told = names.addresses("xks.example.com", now + limits::NAME_USABLE).await.unwrap_err();
+            assert!(matches!(told, XksError::Unreachable(Unreachable::Name(_))), "{told:?}");
+        });
+    }
+
+    #[test]
+    fn a_name_that_leads_to_public_addresses_no_more_is_forgotten() {
+        threads().block_on(async {
+            let first = AtomicUsize::new(0);
+            let names = Arc::new(Names::new(move |_| match first.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(vec![PUBLIC.into()]),
+                _ => Ok(vec![[10, 0, 0, 1].into()]),
+            }));
+            let now = Instant::now();
+            names.addresses("xks.example.com", now).await.unwrap();
+            let told = names.addresses("xks.example.com", now + limits::NAME_KEPT).await.unwrap_err();
+            assert!(matches!(told, XksError::Unreachable(Unreachable::NotPublic)), "{told:?}");
+            assert!(names.hosts.lock().is_empty());
         });
     }
 

@@ -174,19 +174,4 @@ mod tests {
         let lines: Vec<String> = errors().into_iter().map(line).collect();
         insta::assert_snapshot!(lines.join("\n"));
     }
-
-    #[test]
-    fn what_only_operators_may_see_is_in_no_answer() {
-        for error in errors() {
-            assert!(!answer(&error, Operation::Encrypt).1.contains("secret"), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn stores_that_are_made_and_those_that_change_are_refused_alike() {
-        for error in errors() {
-            let made = answer(&error, Operation::CreateCustomKeyStore);
-            assert_eq!(made, answer(&error, Operation::UpdateCustomKeyStore), "{error:?}");
-        }
-    }
 }

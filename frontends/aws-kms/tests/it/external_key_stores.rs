@@ -348,6 +348,21 @@ fn members_that_are_missing_of_no_form_or_of_the_other_type_are_refused() {
         let code = outside.code("UpdateCustomKeyStore", with(one(&id), change.clone()));
         assert_eq!(code, "ValidationException", "{change}");
     }
+    let moved = |change: Value| with(one(&id), with(change, json!({"XksProxyUriEndpoint": "https://new.example.com"})));
+    let service_alone = json!({"XksProxyVpcEndpointServiceName": SERVICE});
+    let (code, message) = outside.service.refused("UpdateCustomKeyStore", moved(service_alone.clone()));
+    assert!(code == "ValidationException" && message.contains("needs XksProxyConnectivity"), "{code}: {message}");
+    assert_eq!(outside.described(&id)["XksProxyConfiguration"]["Connectivity"], "PUBLIC_ENDPOINT");
+    for change in [
+        service_alone,
+        json!({"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE", "XksProxyVpcEndpointServiceName": SERVICE}),
+    ] {
+        let (code, message) = outside.service.refused("UpdateCustomKeyStore", with(one(&id), change));
+        assert!(
+            code == "ValidationException" && message.contains("XksProxyUriEndpoint must change"),
+            "{code}: {message}"
+        );
+    }
     let wrong = json!({"XksProxyAuthenticationCredential": "text"});
     assert_eq!(outside.code("CreateCustomKeyStore", creation("other", wrong)), "SerializationException");
 }

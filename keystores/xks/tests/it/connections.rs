@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,31 @@ fn a_connection_on_which_an_answer_was_late_is_not_used_again() {
     assert!(matches!(encrypt(&client), Err(XksError::Late)));
     encrypt(&client).unwrap();
     assert_eq!(proxy.connections(), 2);
+}
+
+#[test]
+fn when_a_proxy_falls_silent_none_of_the_connections_to_it_is_used_again() {
+    const KEPT: usize = 4;
+    let barrier = Barrier::new(KEPT);
+    let proxy = Proxy::start(move |asked| {
+        match (asked.connection <= KEPT, asked.turn) {
+            (true, 1) => {
+                // All at once, so that each call has a connection of its own.
+                barrier.wait();
+                Act::json(200, &sound())
+            }
+            (true, ..) => Act::Raw(Vec::new()),
+            (false, ..) => Act::json(200, &sound()),
+        }
+    });
+    let client = proxy.client(NOISE);
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..KEPT).map(|_| scope.spawn(|| encrypt(&client))).collect();
+        assert!(calls.into_iter().all(|call| call.join().unwrap().is_ok()));
+    });
+    assert!(matches!(encrypt(&client), Err(XksError::Late)));
+    encrypt(&client).unwrap();
+    assert_eq!(proxy.connections(), KEPT + 1);
 }
 
 #[test]

@@ -165,9 +165,17 @@ impl Members<'_> {
         Ok((ExternalAddress { endpoint, path, service }, credential))
     }
 
-    /// The private service of a store that changes: a name, none, or what it was.
+    /// The private service of a store that changes: a name, none, or what it was. A name by itself is for a store that is
+    /// private already: beside a new endpoint, which a public store needs to become private, it is not enough, since
+    /// nothing then says that this is meant.
     pub(super) fn changed_service(&self) -> Result<Option<Option<String>>, Fault> {
         self.check_service()?;
+        if self.connectivity.is_none() && self.service.is_some() && self.endpoint.is_some() {
+            return Err(Fault::validation(
+                "XksProxyVpcEndpointServiceName beside XksProxyUriEndpoint needs XksProxyConnectivity \
+                 VPC_ENDPOINT_SERVICE.",
+            ));
+        }
         let service = self.service.map(str::to_owned);
         Ok((self.connectivity.is_some() || service.is_some()).then_some(service))
     }
