@@ -1,7 +1,8 @@
 //! The first tenant and its administrator.
 
 use strongroom_admin::AdminDialect;
-use strongroom_engine::operations::principal::{CreateCredential, CreatePrincipal, PutIdentityPolicy};
+use strongroom_engine::operations::credential::CreateCredential;
+use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolicy};
 use strongroom_engine::operations::tenant::{CreateTenant, FindTenant};
 use strongroom_engine::{Call, Engine, EngineError, Mode, Operation};
 use strongroom_model::id::TenantId;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strongroom_admin_api::{AccessKey, AccessKeyQuery, CreateAccessKey, NewAccessKey, Page, State, Time, limits};
 use strongroom_authentication::mint;
-use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate, ListCredentials};
+use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate, ListCredentials};
 use strongroom_engine::{CredentialRow, SecretBytes, service_reference};
 
 use strongroom_model::clock::Timestamp;

@@ -4,36 +4,29 @@
 use std::time::Duration;
 
 use strongroom_admin_api::{
-    BindEkmKey, CreateEkmCertificate, CreateEkmStore, EkmCertificate, EkmKey, EkmStore, Page, PageQuery, State, Time,
+    BindEkmKey, CreateEkmCertificate, CreateEkmStore, EkmCertificate, EkmKey, EkmStore, Page, State, Time,
     UpdateEkmStore, limits, spec,
 };
 use strongroom_authentication::mint;
-use strongroom_engine::operations::key::{Edit, EditKey};
-use strongroom_engine::operations::principal::{
-    CreateCredential, ListCredentials, ListPrincipals, PrincipalKind, SuspendPrincipal,
-};
-use strongroom_engine::operations::service::{
-    BindToService, CreateService, CreateServiceKey, ListServiceKeys, UpdateService,
-};
+use strongroom_engine::operations::credential::{CreateCredential, ListCredentials};
+use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey, UpdateService};
 use strongroom_engine::{
-    BindingRow, CredentialRow, EngineError, KeyEntry, KeyReference, Noun, PrincipalRow, Serves, ServiceRow,
-    certificate_credential, certificate_name, is_certificate_name, service_reference,
+    BindingRow, CredentialRow, KeyEntry, PrincipalRow, Serves, ServiceRow, certificate_credential, certificate_name,
+    is_certificate_name, service_reference,
 };
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::KeyId;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
 
-use crate::bindings::bounded;
 use crate::context::{Context, key_id};
 use crate::error::AdminError;
 use crate::keys::state;
 use crate::reply::Reply;
-use crate::tenants::Empty;
-use crate::xks::{self, Language, find, is_of, name, new_key_of, service};
+use crate::services::{self, Blocked, Language, called, find, first_binding, name, service};
 
 fn language(context: &Context<'_>) -> Result<Language, AdminError> {
-    xks::language_of(context, "azure-ekm")
+    services::language_of(context, "azure-ekm")
 }
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -49,10 +42,8 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     }
     let mut detail = vec![("store", asked.name.clone()), ("region", asked.region.clone())];
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
-    let description = format!("finds out the health of key store {}", asked.name);
-    let test_key_name = names.test_key(&asked.name, engine.identifier()?);
-    let key_name = bounded(tenant, asked.region.clone(), names.kind(), test_key_name)?;
-    let test_key = new_key_of(context, owner, key_name, description, (KeySpec::Aes256, Usage::KeyWrap))?;
+    let place = (asked.name.as_str(), asked.region.as_str());
+    let test_key = services::test_key(context, (owner, names), tenant, place, Usage::KeyWrap)?;
     let (policy, first) = names.first_policy();
     let service = ServiceRow {
         prefix,
@@ -79,15 +70,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (_, names) = language(context)?;
-    let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
-    let list = ListPrincipals { tenant, kind: PrincipalKind::Service, after, limit: limit.items() };
-    let page = context.perform(list).await?;
-    let next = page.items.last().filter(|_| page.more).map(|row| row.name.clone());
-    let rows = page.items.iter().filter(|row| is_of(row, names));
-    let items = rows.map(|row| shown(context, row)).collect::<Result<Vec<_>, _>>()?;
-    Reply::ok(&Page { items, next })
+    services::list(context, language(context)?, |row| shown(context, row)).await
 }
 
 pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -114,16 +97,12 @@ pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
     let language = language(context)?;
     find(context, language.1).await?;
-    xks::delete_in(context, language).await
+    services::delete(context, language).await
 }
 
 pub(crate) async fn block(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
-    let Empty {} = context.body()?;
     let _ = language(context)?;
-    let tenant = context.tenant().await?;
-    let name = service_reference(context.segment("store"));
-    let row = context.perform(SuspendPrincipal { tenant, name, suspended }).await?;
-    Reply::ok(&shown(context, &row)?)
+    Reply::ok(&shown(context, &services::block(context, suspended).await?)?)
 }
 
 pub(crate) async fn create_certificate(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -162,7 +141,7 @@ pub(crate) async fn delete_certificate(context: &Context<'_>) -> Result<Reply, A
     let (_, names) = language(context)?;
     let (tenant, row) = find(context, names).await?;
     let shown = certificate_credential(&service(&row)?.prefix, context.segment("certificate"));
-    xks::delete_shown(context, tenant, &row, &shown).await
+    services::delete_credential(context, tenant, &row, &shown).await
 }
 
 pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -187,11 +166,10 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         }
         None => {
             let description = format!("{external_key_id} of key store {store}");
-            let key = new_key_of(context, owner, name, description, kind)?;
+            let key = services::new_key(context, owner, name, description, kind)?;
             let create = CreateServiceKey { service: store, key, serves: None, store: None, owner };
             let entry = context.perform_telling(create, detail).await?;
-            let missing = || EngineError::from(Noun::Name(external_key_id.as_str().into()));
-            (entry.names.first().cloned().ok_or_else(missing)?, entry)
+            (first_binding(&entry, &external_key_id)?, entry)
         }
     };
     Reply::created(&key_shown(&row.name, &binding, &entry))
@@ -208,35 +186,16 @@ fn kind_of(wanted: Option<&str>) -> Result<(KeySpec, Usage), AdminError> {
 }
 
 pub(crate) async fn list_keys(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (owner, names) = language(context)?;
-    let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
-    let store = context.segment("store");
-    let list = ListServiceKeys { tenant, service: store.to_owned(), kind: names.kind(), after, limit: limit.items() };
-    let (keys, more) = context.perform(list).await?;
-    let last = keys.last().filter(|_| more).map(|(binding, entry)| key_shown(store, binding, entry).external_key_id);
-    // The test key has a name that no key of the key store can have.
-    let is_key = |binding: &BindingRow| owner.kinds().iter().any(|kind| (kind.is_name)(&binding.text));
-    let keys = keys.iter().filter(|(binding, _)| is_key(binding));
-    let items = keys.map(|(binding, entry)| key_shown(store, binding, entry)).collect();
-    Reply::ok(&Page { items, next: last })
+    services::list_keys(context, language(context)?, key_shown).await
 }
 
 pub(crate) async fn unbind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
-    xks::unbind_key_in(context, language(context)?).await
+    services::unbind_key(context, language(context)?).await
 }
 
 pub(crate) async fn block_key(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
-    let Empty {} = context.body()?;
-    let (_, names) = language(context)?;
-    let (tenant, row) = find(context, names).await?;
-    let name = name(names, tenant, &row, context.segment("external_key_id"))?;
-    let is = |bound: &&BindingRow| bound.kind == name.kind && *bound.text == *name.text;
-    let edit = if suspended { Edit::Suspend } else { Edit::Resume };
-    let (entry, now) = context.perform(EditKey { key: KeyReference::Name(name.clone()), edit }).await?;
-    let missing = || EngineError::from(Noun::Name(name.text.clone()));
-    let binding = entry.names.iter().find(is).ok_or_else(missing)?;
-    Reply::ok(&EkmKey { state: state(now.state).to_owned(), ..key_shown(&row.name, binding, &entry) })
+    let Blocked { store, binding, entry, state } = services::block_key(context, language(context)?, suspended).await?;
+    Reply::ok(&EkmKey { state: state.to_owned(), ..key_shown(&store, &binding, &entry) })
 }
 
 fn serves(only: &str) -> Result<Serves, AdminError> {
@@ -276,14 +235,13 @@ fn certificate(context: &Context<'_>, row: &CredentialRow, used: Option<Timestam
 }
 
 fn key_shown(store: &str, binding: &BindingRow, entry: &KeyEntry) -> EkmKey {
-    let called = binding.text.strip_prefix(store).and_then(|rest| rest.strip_prefix('/'));
     let only = binding.serves.map(|serves| match serves {
         Serves::Applying => "wrap",
         Serves::Processing => "unwrap",
         Serves::Nothing => "nothing",
     });
     EkmKey {
-        external_key_id: called.unwrap_or(&binding.text).to_owned(),
+        external_key_id: called(store, binding).to_owned(),
         key: binding.key.to_string(),
         spec: format!("{:?}", entry.row.spec),
         state: state(entry.row.state).to_owned(),

@@ -23,6 +23,7 @@ mod making;
 mod principals;
 mod reply;
 mod roots;
+mod services;
 mod tenants;
 mod usage;
 mod xks;

@@ -3,51 +3,28 @@
 //! What names look like is the front end's that serves them; here they are made of what it says.
 
 use strongroom_admin_api::{
-    BindXksKey, CreateXksCredential, CreateXksStore, Page, PageQuery, State, UpdateXksStore, XksKey, XksStore,
+    BindXksKey, CreateXksCredential, CreateXksStore, Page, State, UpdateXksStore, XksKey, XksStore,
 };
 use strongroom_authentication::mint;
-use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
-use strongroom_engine::operations::name::DeleteBinding;
-use strongroom_engine::operations::principal::{
-    ChangeCredential, Fate, FindPrincipal, ListCredentials, ListPrincipals, PrincipalKind, SuspendPrincipal,
-};
-use strongroom_engine::operations::service::{
-    BindToService, CreateService, CreateServiceKey, DeleteService, ListServiceKeys, UpdateService,
-};
-use strongroom_engine::{
-    BindingRow, Dialect, EngineError, KeyEntry, KeyReference, NewKey, Noun, PrincipalRow, Serves, ServiceNames,
-    ServiceRow, service_reference,
-};
-use strongroom_model::id::{KeyId, TenantId};
+use strongroom_engine::operations::credential::ListCredentials;
+use strongroom_engine::operations::key::CreateKey;
+use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey, UpdateService};
+use strongroom_engine::{BindingRow, KeyEntry, PrincipalRow, Serves, ServiceNames, ServiceRow, service_reference};
+use strongroom_model::id::KeyId;
 use strongroom_model::key_store::KeyStoreName;
-use strongroom_model::limits;
-use strongroom_model::name::Name;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::usage::Usage;
 
 use crate::access_keys;
-use crate::bindings::bounded;
 use crate::context::{Context, key_id};
 use crate::error::AdminError;
 use crate::keys::state;
 use crate::reply::Reply;
-use crate::tenants::Empty;
-
-/// Days after which a removed key store's test key is destroyed: the fewest there are.
-const TEST_KEY_DAYS: u32 = 7;
-
-/// What services are spoken of in.
-pub(crate) type Language = (&'static dyn Dialect, &'static dyn ServiceNames);
+use crate::services::{self, Blocked, Language, called, find, first_binding, name, service};
 
 /// The language of key stores of AWS accounts.
 fn language(context: &Context<'_>) -> Result<Language, AdminError> {
-    language_of(context, "aws-xks")
-}
-
-/// The language of a front end for services, which this server has where it serves any.
-pub(crate) fn language_of(context: &Context<'_>, front_end: &str) -> Result<Language, AdminError> {
-    let mut dialects = context.admin.dialects.iter().copied().filter(|dialect| dialect.front_end() == front_end);
-    dialects.find_map(|dialect| Some((dialect, dialect.services()?))).ok_or(AdminError::UnknownPath)
+    services::language_of(context, "aws-xks")
 }
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -56,14 +33,13 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let account = context.segment("account");
     let tenant = context.tenant().await?;
     let engine = &context.admin.engine;
-    let test_key_name = names.test_key(&asked.name, engine.identifier()?);
     let mut detail = vec![("store", asked.name.clone()), ("region", asked.region.clone())];
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
     let store = asked.key_store.as_deref().map(key_store).transpose()?;
     detail.extend(asked.key_store.map(|store| ("key_store", store)));
-    let description = format!("finds out the health of key store {}", asked.name);
-    let key_name = bounded(tenant, asked.region.clone(), names.kind(), test_key_name)?;
-    let test_key = new_key(context, owner, key_name, description, store.as_ref())?;
+    let place = (asked.name.as_str(), asked.region.as_str());
+    let test_key = services::test_key(context, (owner, names), tenant, place, Usage::DerivedAead)?;
+    let test_key = inside(test_key, store.as_ref());
     let (policy, first) = names.first_policy();
     let service = ServiceRow {
         prefix: asked.prefix.unwrap_or_else(|| format!("{account}/{}", asked.name)),
@@ -98,63 +74,14 @@ fn key_store(name: &str) -> Result<KeyStoreName, AdminError> {
     KeyStoreName::new(name).ok_or(AdminError::Value { field: "key_store", problem })
 }
 
-/// An AES-256 key for authenticated encryption, to be made inside a key store if one is named.
-fn new_key(
-    context: &Context<'_>,
-    owner: &'static dyn Dialect,
-    name: Name,
-    description: String,
-    store: Option<&KeyStoreName>,
-) -> Result<CreateKey, AdminError> {
-    let key = new_key_of(context, owner, name, description, (KeySpec::Aes256, Usage::DerivedAead))?;
-    Ok(CreateKey { origin: if store.is_some() { Origin::Resident } else { key.origin }, ..key })
-}
-
-/// A key whose material is brought from AWS's sample proxy: its ciphertexts are those of bare AES-GCM.
-fn moved_key(
-    context: &Context<'_>,
-    owner: &'static dyn Dialect,
-    name: Name,
-    description: String,
-) -> Result<CreateKey, AdminError> {
-    let key = new_key_of(context, owner, name, description, (KeySpec::Aes256, Usage::RawGcm))?;
-    Ok(CreateKey { origin: Origin::Imported, ..key })
-}
-
-/// A key of this kind, for this use alone.
-pub(crate) fn new_key_of(
-    context: &Context<'_>,
-    owner: &'static dyn Dialect,
-    name: Name,
-    description: String,
-    (spec, usage): (KeySpec, Usage),
-) -> Result<CreateKey, AdminError> {
-    let not_offered = || AdminError::KeyNotOffered(owner.front_end().to_owned());
-    let NewKey { policy, .. } = owner.new_key([0; 16], context.segment("account")).ok_or_else(not_offered)?;
-    Ok(CreateKey {
-        tenant: name.tenant,
-        name,
-        spec,
-        usages: vec![usage],
-        origin: Origin::Generated,
-        multi_region: false,
-        description,
-        policy,
-        bypass_lockout: true,
-        tags: Vec::new(),
-    })
+/// A new key, to be made inside a key store if one is named.
+fn inside(key: CreateKey, store: Option<&KeyStoreName>) -> CreateKey {
+    CreateKey { origin: if store.is_some() { Origin::Resident } else { key.origin }, ..key }
 }
 
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (_, names) = language(context)?;
-    let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
-    let list = ListPrincipals { tenant, kind: PrincipalKind::Service, after, limit: limit.items() };
-    let page = context.perform(list).await?;
-    let next = page.items.last().filter(|_| page.more).map(|row| row.name.clone());
-    let rows = page.items.iter().filter(|row| is_of(row, names));
-    let items = rows.map(|row| shown(context, names, row)).collect::<Result<Vec<_>, _>>()?;
-    Reply::ok(&Page { items, next })
+    let language = language(context)?;
+    services::list(context, language, |row| shown(context, language.1, row)).await
 }
 
 pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -184,25 +111,12 @@ pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
-    delete_in(context, language(context)?).await
-}
-
-pub(crate) async fn delete_in(context: &Context<'_>, (_, names): Language) -> Result<Reply, AdminError> {
-    let tenant = context.tenant().await?;
-    let delete = DeleteService { tenant, name: context.segment("store").to_owned(), kind: names.kind() };
-    let key = KeyReference::Id(context.perform(delete).await?);
-    let edit = Edit::ScheduleDestruction { days: TEST_KEY_DAYS };
-    context.perform(EditKey { key, edit }).await?;
-    Ok(Reply::done())
+    services::delete(context, language(context)?).await
 }
 
 pub(crate) async fn block(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
-    let Empty {} = context.body()?;
     let (_, names) = language(context)?;
-    let tenant = context.tenant().await?;
-    let name = service_reference(context.segment("store"));
-    let row = context.perform(SuspendPrincipal { tenant, name, suspended }).await?;
-    Reply::ok(&shown(context, names, &row)?)
+    Reply::ok(&shown(context, names, &services::block(context, suspended).await?)?)
 }
 
 pub(crate) async fn create_credential(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -222,22 +136,7 @@ pub(crate) async fn credentials(context: &Context<'_>) -> Result<Reply, AdminErr
 
 pub(crate) async fn delete_credential(context: &Context<'_>) -> Result<Reply, AdminError> {
     let (tenant, row) = find(context, language(context)?.1).await?;
-    delete_shown(context, tenant, &row, context.segment("access_key_id")).await
-}
-
-/// Removes a credential of a key store by its public half.
-pub(crate) async fn delete_shown(
-    context: &Context<'_>,
-    tenant: TenantId,
-    row: &PrincipalRow,
-    shown: &str,
-) -> Result<Reply, AdminError> {
-    let of_store = ListCredentials { tenant, principal: Some(row.reference()) };
-    if !context.perform(of_store).await?.iter().any(|(credential, _)| credential.shown == shown) {
-        return Err(EngineError::from(Noun::Credential(shown.into())).into());
-    }
-    context.perform(ChangeCredential { tenant, shown: shown.to_owned(), fate: Fate::Deleted }).await?;
-    Ok(Reply::done())
+    services::delete_credential(context, tenant, &row, context.segment("access_key_id")).await
 }
 
 pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -269,95 +168,36 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         None => {
             let description = format!("{external_key_id} of key store {store}");
             let (key, serves) = match imported {
-                true => (moved_key(context, owner, name, description)?, Some(Serves::Processing)),
-                false => (new_key(context, owner, name, description, place.as_ref())?, None),
+                // Its material is brought from AWS's sample proxy, whose ciphertexts are those of bare AES-GCM.
+                true => {
+                    let key = services::new_key(context, owner, name, description, (KeySpec::Aes256, Usage::RawGcm))?;
+                    (CreateKey { origin: Origin::Imported, ..key }, Some(Serves::Processing))
+                }
+                false => {
+                    let kind = (KeySpec::Aes256, Usage::DerivedAead);
+                    let key = services::new_key(context, owner, name, description, kind)?;
+                    (inside(key, place.as_ref()), None)
+                }
             };
             let create = CreateServiceKey { service: store, key, serves, store: place, owner };
             let entry = context.perform_telling(create, detail).await?;
-            let missing = || EngineError::from(Noun::Name(external_key_id.as_str().into()));
-            (entry.names.first().cloned().ok_or_else(missing)?, entry)
+            (first_binding(&entry, &external_key_id)?, entry)
         }
     };
     Reply::created(&key_shown(&row.name, &binding, &entry))
 }
 
 pub(crate) async fn list_keys(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let (owner, names) = language(context)?;
-    let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
-    let service = context.segment("store").to_owned();
-    let list = ListServiceKeys { tenant, service, kind: names.kind(), after, limit: limit.items() };
-    let (keys, more) = context.perform(list).await?;
-    let store = context.segment("store");
-    let last = keys.last().filter(|_| more).map(|(binding, entry)| key_shown(store, binding, entry).external_key_id);
-    // The test key has a name that no key of the key store can have.
-    let is_key = |binding: &BindingRow| owner.kinds().iter().any(|kind| (kind.is_name)(&binding.text));
-    let keys = keys.iter().filter(|(binding, _)| is_key(binding));
-    let items = keys.map(|(binding, entry)| key_shown(store, binding, entry)).collect();
-    Reply::ok(&Page { items, next: last })
+    services::list_keys(context, language(context)?, key_shown).await
 }
 
 pub(crate) async fn unbind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
-    unbind_key_in(context, language(context)?).await
-}
-
-pub(crate) async fn unbind_key_in(context: &Context<'_>, (owner, names): Language) -> Result<Reply, AdminError> {
-    let (tenant, row) = find(context, names).await?;
-    let name = name(names, tenant, &row, context.segment("external_key_id"))?;
-    context.perform(DeleteBinding { name, owner }).await?;
-    Ok(Reply::done())
+    services::unbind_key(context, language(context)?).await
 }
 
 pub(crate) async fn block_key(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
-    let Empty {} = context.body()?;
-    let (_, names) = language(context)?;
-    let (tenant, row) = find(context, names).await?;
-    let name = name(names, tenant, &row, context.segment("external_key_id"))?;
-    let is = |bound: &&BindingRow| bound.kind == name.kind && *bound.text == *name.text;
-    let edit = if suspended { Edit::Suspend } else { Edit::Resume };
-    let (entry, now) = context.perform(EditKey { key: KeyReference::Name(name.clone()), edit }).await?;
-    let missing = || EngineError::from(Noun::Name(name.text.clone()));
-    let binding = entry.names.iter().find(is).ok_or_else(missing)?;
-    let shown = XksKey { state: state(now.state).to_owned(), ..key_shown(&row.name, binding, &entry) };
-    Reply::ok(&shown)
-}
-
-/// The key store that the path names.
-pub(crate) async fn find(
-    context: &Context<'_>,
-    names: &dyn ServiceNames,
-) -> Result<(TenantId, PrincipalRow), AdminError> {
-    let tenant = context.tenant().await?;
-    let name = service_reference(context.segment("store"));
-    let (row, _) = context.perform(FindPrincipal { tenant, name: name.clone() }).await?;
-    match is_of(&row, names) {
-        true => Ok((tenant, row)),
-        false => Err(EngineError::from(Noun::Principal(name.into())).into()),
-    }
-}
-
-/// Whether a key store is one of a language's.
-pub(crate) fn is_of(row: &PrincipalRow, names: &dyn ServiceNames) -> bool {
-    row.service.as_ref().is_some_and(|service| service.kind() == names.kind())
-}
-
-pub(crate) fn service(row: &PrincipalRow) -> Result<&ServiceRow, AdminError> {
-    let missing = || EngineError::from(Noun::Principal(row.name.as_str().into()));
-    Ok(row.service.as_ref().ok_or_else(missing)?)
-}
-
-/// The name that binds a key to a key store.
-pub(crate) fn name(
-    names: &dyn ServiceNames,
-    tenant: TenantId,
-    row: &PrincipalRow,
-    called: &str,
-) -> Result<Name, AdminError> {
-    let text = names.key(&row.name, called);
-    if text.len() > limits::NAME_BYTES {
-        return Err(AdminError::Value { field: "external_key_id", problem: "must have 1 to 128 bytes" });
-    }
-    bounded(tenant, service(row)?.home.clone(), names.kind(), text)
+    let Blocked { store, binding, entry, state } = services::block_key(context, language(context)?, suspended).await?;
+    Reply::ok(&XksKey { state: state.to_owned(), ..key_shown(&store, &binding, &entry) })
 }
 
 fn serves(only: &str) -> Result<Serves, AdminError> {
@@ -388,14 +228,13 @@ fn shown(context: &Context<'_>, names: &dyn ServiceNames, row: &PrincipalRow) ->
 }
 
 fn key_shown(store: &str, binding: &BindingRow, entry: &KeyEntry) -> XksKey {
-    let called = binding.text.strip_prefix(store).and_then(|rest| rest.strip_prefix('/'));
     let only = binding.serves.map(|serves| match serves {
         Serves::Applying => "encrypt",
         Serves::Processing => "decrypt",
         Serves::Nothing => "nothing",
     });
     XksKey {
-        external_key_id: called.unwrap_or(&binding.text).to_owned(),
+        external_key_id: called(store, binding).to_owned(),
         key: binding.key.to_string(),
         state: state(entry.row.state).to_owned(),
         only: only.map(str::to_owned),

@@ -188,7 +188,7 @@ fn authority(head: &Parts) -> &str {
 mod tests {
     use std::time::Duration;
 
-    use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate};
+    use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate};
     use strongroom_engine::operations::role::{AssumeRole, CreateRole};
     use strongroom_engine::{RoleName, RoleRow, SecretBytes};
     use strongroom_model::clock::Timestamp;

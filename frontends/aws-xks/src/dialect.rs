@@ -1,101 +1,37 @@
 //! How the XKS proxy names things: actions `xks-proxy:...`, keys as their key store calls them.
 
-use strongroom_authentication::aws;
-use strongroom_engine::{Call, ConditionKey, Dialect, EngineError, Facts, NewKey, OwnedKind, ServiceNames, Value};
+use strongroom_engine::EngineError;
 use strongroom_model::action::Action;
-use strongroom_model::name::{Name, NameKind};
+use strongroom_model::name::NameKind;
 use strongroom_model::usage::Usage;
+use strongroom_services::{Language, Named as _, ServiceDialect};
 
+use crate::Xks;
 use crate::error::Fault;
 use crate::path::is_external_key_id;
 
 /// The kind of name that an external key is: its key store's name, a slash, its id (docs/formats/registry.md).
 pub const EXTERNAL_KEY: NameKind = NameKind(3);
 
-/// What stands between a key store's name and the name of its test key, which no path can lead to.
-const TEST_KEY: &str = "/~test-";
-
-const FIRST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"EveryCallerOfThisKeyStore","Effect":"Allow","Action":"xks-proxy:*","Resource":"*"}]}"#;
-
-static KINDS: [OwnedKind; 1] = [OwnedKind {
-    kind: EXTERNAL_KEY,
-    name: "aws-xks-key",
-    usages: &[Usage::DerivedAead, Usage::RawGcm],
-    is_name: is_external_key,
-}];
-
-/// The proxy's language in one partition: the first word after `arn:`.
-pub struct XksDialect {
-    partition: Box<str>,
-}
+/// The proxy's language in one partition.
+pub type XksDialect = ServiceDialect<Xks>;
 
 /// How the proxy names things in a partition, such as `aws`. Names last as long as the process: call this once, at its start.
 #[must_use]
 pub fn dialect(partition: &str) -> &'static XksDialect {
-    Box::leak(Box::new(XksDialect { partition: partition.into() }))
+    Box::leak(Box::new(XksDialect::new(partition)))
 }
 
-impl ServiceNames for XksDialect {
-    fn policy_name(&self, account: &str, store: &str) -> String {
-        format!("arn:{}:xks-proxy::{account}:store/{store}", self.partition)
-    }
-
+impl Language for Xks {
+    const FRONT_END: &'static str = "aws-xks";
+    const SERVICE: &'static str = "xks-proxy";
+    const KIND: NameKind = EXTERNAL_KEY;
+    const KIND_NAME: &'static str = "aws-xks-key";
+    const USAGES: &'static [Usage] = &[Usage::DerivedAead, Usage::RawGcm];
     /// All calls, for whoever its KMS asks for.
-    fn first_policy(&self) -> (&'static str, &'static str) {
-        ("calls", FIRST_POLICY)
-    }
+    const FIRST_POLICY: &'static str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"EveryCallerOfThisKeyStore","Effect":"Allow","Action":"xks-proxy:*","Resource":"*"}]}"#;
 
-    fn path(&self, prefix: &str) -> String {
-        match prefix {
-            "" => "/kms/xks/v1".to_owned(),
-            prefix => format!("/{prefix}/kms/xks/v1"),
-        }
-    }
-
-    fn kind(&self) -> NameKind {
-        EXTERNAL_KEY
-    }
-
-    fn key(&self, store: &str, external_key_id: &str) -> String {
-        external_key_name(store, external_key_id)
-    }
-
-    fn test_key(&self, store: &str, drawn: [u8; 16]) -> String {
-        format!("{store}{TEST_KEY}{:032x}", u128::from_be_bytes(drawn))
-    }
-}
-
-/// The name that binds an external key.
-#[must_use]
-pub fn external_key_name(store: &str, external_key_id: &str) -> String {
-    format!("{store}/{external_key_id}")
-}
-
-/// Whether a text binds an external key, as opposed to a test key and to nothing.
-#[must_use]
-pub fn is_external_key(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(store, key)| !store.is_empty() && is_external_key_id(key))
-}
-
-impl Dialect for XksDialect {
-    fn front_end(&self) -> &'static str {
-        "aws-xks"
-    }
-
-    fn event_source(&self) -> &'static str {
-        "xks-proxy"
-    }
-
-    fn error(&self, error: &EngineError, _: &Call) -> (&'static str, String) {
-        let Fault { kind, message } = error.into();
-        (kind.name(), message)
-    }
-
-    fn has_key_policies(&self) -> bool {
-        false
-    }
-
-    fn action(&self, action: Action) -> &'static str {
+    fn action(action: Action) -> &'static str {
         match action {
             Action::SealDetached => "xks-proxy:Encrypt",
             Action::OpenDetached => "xks-proxy:Decrypt",
@@ -105,40 +41,19 @@ impl Dialect for XksDialect {
         }
     }
 
-    fn key_kind(&self) -> NameKind {
-        NameKind::INTERNAL
+    fn path(prefix: &str) -> String {
+        match prefix {
+            "" => "/kms/xks/v1".to_owned(),
+            prefix => format!("/{prefix}/kms/xks/v1"),
+        }
     }
 
-    fn kinds(&self) -> &'static [OwnedKind] {
-        &KINDS
+    fn is_external_key_id(text: &str) -> bool {
+        is_external_key_id(text)
     }
 
-    fn new_key(&self, _: [u8; 16], account: &str) -> Option<NewKey> {
-        let partition = &self.partition;
-        let policy = format!(
-            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Account","Effect":"Allow","Principal":{{"AWS":"arn:{partition}:iam::{account}:root"}},"Action":"kms:*","Resource":"*"}}]}}"#
-        );
-        Some(NewKey { name: String::new(), policy })
-    }
-
-    fn services(&self) -> Option<&dyn ServiceNames> {
-        Some(self)
-    }
-
-    fn key_resource(&self, account: &str, _: &str, text: &str) -> String {
-        format!("arn:{}:xks-proxy::{account}:key/{text}", self.partition)
-    }
-
-    fn tenant_resource(&self, account: &str) -> String {
-        format!("arn:{}:xks-proxy::{account}:tenant", self.partition)
-    }
-
-    fn name_resource(&self, account: &str, name: &Name) -> String {
-        let (store, key) = name.text.split_once('/').unwrap_or((&name.text, ""));
-        format!("arn:{}:xks-proxy:{}:{account}:store/{store}/key/{key}", self.partition, name.region)
-    }
-
-    fn attribute<'a>(&self, key: &ConditionKey, index: usize, facts: &Facts<'a>) -> Option<Value<'a>> {
-        aws::surroundings(key, facts).filter(|_| index == 0)
+    fn error(error: &EngineError) -> (&'static str, String) {
+        let Fault { kind, message } = error.into();
+        (kind.name(), message)
     }
 }

@@ -6,6 +6,7 @@ use strongroom_engine::{EngineError, InputFault, Noun, Unavailable};
 use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
+use strongroom_services::{Named, printable};
 
 use crate::limits;
 use crate::wire::Json;
@@ -28,21 +29,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
-        Self::Validation,
-        Self::InvalidState,
-        Self::InvalidCiphertext,
-        Self::InvalidKeyUsage,
-        Self::AuthenticationFailed,
-        Self::AccessDenied,
-        Self::KeyNotFound,
-        Self::InvalidUriPath,
-        Self::Throttling,
-        Self::UnsupportedOperation,
-        Self::DependencyTimeout,
-        Self::Internal,
-    ];
-
     /// Its name and status (XKS proxy API specification 1.0.3, "Error codes").
     const fn row(self) -> (&'static str, StatusCode) {
         match self {
@@ -61,12 +47,29 @@ impl Kind {
         }
     }
 
-    pub(crate) const fn name(self) -> &'static str {
-        self.row().0
-    }
-
     pub(crate) const fn status(self) -> StatusCode {
         self.row().1
+    }
+}
+
+impl Named for Kind {
+    const ALL: &[Self] = &[
+        Self::Validation,
+        Self::InvalidState,
+        Self::InvalidCiphertext,
+        Self::InvalidKeyUsage,
+        Self::AuthenticationFailed,
+        Self::AccessDenied,
+        Self::KeyNotFound,
+        Self::InvalidUriPath,
+        Self::Throttling,
+        Self::UnsupportedOperation,
+        Self::DependencyTimeout,
+        Self::Internal,
+    ];
+
+    fn name(self) -> &'static str {
+        self.row().0
     }
 }
 
@@ -79,7 +82,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: printable(&message.into()) }
+        Self { kind, message: printable(&message.into(), limits::MESSAGE_CHARACTERS) }
     }
 
     /// The body of the answer.
@@ -157,19 +160,13 @@ const fn kind(error: &EngineError) -> Kind {
     }
 }
 
-/// Printable ASCII alone, cut to the length that the specification allows.
-fn printable(text: &str) -> String {
-    let plain = |character: char| if character.is_ascii_graphic() || character == ' ' { character } else { '?' };
-    text.chars().take(limits::MESSAGE_CHARACTERS).map(plain).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_error_has_the_name_and_status_of_the_specification() {
-        let rows = Kind::ALL.map(|kind| (kind.name(), kind.status().as_u16()));
+        let rows: Vec<_> = Kind::ALL.iter().map(|kind| (kind.name(), kind.status().as_u16())).collect();
         assert_eq!(
             rows,
             [

@@ -16,6 +16,7 @@ use strongroom_engine::operations::service::{RootTried, TryRoots};
 use strongroom_engine::{Call, Engine, EngineError, InternalFault, KeyReference, Mode, SecretBytes};
 use strongroom_model::id::{KeyId, PrincipalId, TenantId};
 use strongroom_model::key_store::{KeyStoreName, MemberHealth, MemberState};
+use strongroom_services::Named as _;
 use tokio::time::{Instant, timeout_at};
 
 use crate::dialect::XksDialect;

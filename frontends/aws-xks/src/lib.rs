@@ -8,7 +8,6 @@
 //! origin beyond that of the credential that brought it.
 
 mod claims;
-mod counts;
 mod dialect;
 mod error;
 mod health;
@@ -28,11 +27,13 @@ use strongroom_authentication::{Authenticator, Origins, Proved, Reason, Refused,
 use strongroom_engine::{Dialect as _, Engine, EngineError, FailedAuthentication, PrincipalEntry, Unavailable};
 use strongroom_http::{Peer, Refusal, Request, Response, empty};
 use strongroom_model::caller::Source;
+use strongroom_services::{Counts, Named as _};
 use tokio::time::{Instant, timeout_at};
 
-pub use crate::dialect::{EXTERNAL_KEY, XksDialect, dialect, external_key_name, is_external_key};
+pub use strongroom_services::external_key_name;
 
-use crate::counts::Counts;
+pub use crate::dialect::{EXTERNAL_KEY, XksDialect, dialect};
+
 use crate::error::{Fault, Kind};
 use crate::health::Health;
 use crate::operations::Context;
@@ -52,7 +53,7 @@ pub struct Xks {
     dialect: &'static XksDialect,
     origins: Origins,
     health: Health,
-    counts: Counts,
+    counts: Counts<Operation, Kind>,
     /// Time for a request in all.
     deadline: Duration,
 }

@@ -17,8 +17,10 @@ use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
 use tokio::time::Instant;
 
+use strongroom_services::{Named as _, external_key_name, served};
+
 use crate::claims::{Claims, missing};
-use crate::dialect::{EXTERNAL_KEY, external_key_name};
+use crate::dialect::EXTERNAL_KEY;
 use crate::error::{Fault, Kind};
 use crate::path::{Operation, Target};
 use crate::wire::{Body, Json, Text, decode, encoded_length};
@@ -257,8 +259,7 @@ fn wire_bytes(name: &str, text: &Text<'_>) -> Result<Vec<u8>, Fault> {
 
 /// What the key is for under this name.
 fn usages(entry: &KeyEntry, name: &Name) -> Vec<&'static str> {
-    let is = |bound: &&strongroom_engine::BindingRow| bound.kind == name.kind && *bound.text == *name.text;
-    let serves = entry.names.iter().find(is).and_then(|bound| bound.serves);
+    let serves = served(entry, name);
     let makes = entry.profile.contains(Usage::DerivedAead);
     let mut usages = Vec::with_capacity(2);
     if makes && Serves::permits(serves, Purpose::ApplyProtection) {

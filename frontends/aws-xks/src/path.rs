@@ -2,6 +2,8 @@
 //!
 //! Absent on purpose: percent decoding. No prefix and no external key id needs it, so a path with it leads nowhere.
 
+use strongroom_services::Named;
+
 use crate::limits;
 
 const BASE: &str = "/kms/xks/v1/";
@@ -15,11 +17,11 @@ pub(crate) enum Operation {
     Decrypt,
 }
 
-impl Operation {
-    pub(crate) const ALL: [Self; 4] = [Self::Health, Self::Metadata, Self::Encrypt, Self::Decrypt];
+impl Named for Operation {
+    const ALL: &[Self] = &[Self::Health, Self::Metadata, Self::Encrypt, Self::Decrypt];
 
     /// The call as the specification names it, for records and metrics.
-    pub(crate) const fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Health => "GetHealthStatus",
             Self::Metadata => "GetKeyMetadata",

@@ -5,6 +5,7 @@ use http::StatusCode;
 use strongroom_engine::{EngineError, InputFault, Noun, Unavailable};
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
+use strongroom_services::{Named, printable};
 
 use crate::limits;
 use crate::wire::Json;
@@ -27,21 +28,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
-        Self::InvalidRequest,
-        Self::UnsupportedApiVersion,
-        Self::UnsupportedAlgorithm,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::KeyDisabled,
-        Self::OperationNotAllowed,
-        Self::KeyNotFound,
-        Self::MethodNotAllowed,
-        Self::TooManyRequests,
-        Self::ServiceUnavailable,
-        Self::InternalError,
-    ];
-
     /// Its code and status.
     const fn row(self) -> (&'static str, StatusCode) {
         match self {
@@ -60,12 +46,29 @@ impl Kind {
         }
     }
 
-    pub(crate) const fn name(self) -> &'static str {
-        self.row().0
-    }
-
     pub(crate) const fn status(self) -> StatusCode {
         self.row().1
+    }
+}
+
+impl Named for Kind {
+    const ALL: &[Self] = &[
+        Self::InvalidRequest,
+        Self::UnsupportedApiVersion,
+        Self::UnsupportedAlgorithm,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::KeyDisabled,
+        Self::OperationNotAllowed,
+        Self::KeyNotFound,
+        Self::MethodNotAllowed,
+        Self::TooManyRequests,
+        Self::ServiceUnavailable,
+        Self::InternalError,
+    ];
+
+    fn name(self) -> &'static str {
+        self.row().0
     }
 }
 
@@ -78,7 +81,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: printable(&message.into()) }
+        Self { kind, message: printable(&message.into(), limits::MESSAGE_CHARACTERS) }
     }
 
     /// The body of the answer.
@@ -154,12 +157,6 @@ fn kind(error: &EngineError) -> Kind {
     }
 }
 
-/// Printable ASCII alone, cut to a bound.
-fn printable(text: &str) -> String {
-    let plain = |character: char| if character.is_ascii_graphic() || character == ' ' { character } else { '?' };
-    text.chars().take(limits::MESSAGE_CHARACTERS).map(plain).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use strongroom_model::key_store::KeyStoreError;
@@ -168,7 +165,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_code_and_status() {
-        let rows = Kind::ALL.map(|kind| (kind.name(), kind.status().as_u16()));
+        let rows: Vec<_> = Kind::ALL.iter().map(|kind| (kind.name(), kind.status().as_u16())).collect();
         assert_eq!(
             rows,
             [

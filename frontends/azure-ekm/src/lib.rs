@@ -9,7 +9,6 @@
 //! the listener has done (frontends/http).
 
 mod claims;
-mod counts;
 mod dialect;
 mod error;
 pub mod limits;
@@ -31,11 +30,13 @@ use strongroom_engine::{
 };
 use strongroom_http::{Peer, Refusal, Request, Response};
 use strongroom_model::caller::{Caller, Source};
+use strongroom_services::{Counts, Named as _};
 use tokio::time::{Instant, timeout_at};
 
-pub use crate::dialect::{EXTERNAL_KEY, EkmDialect, dialect, external_key_name, is_external_key};
+pub use strongroom_services::external_key_name;
 
-use crate::counts::Counts;
+pub use crate::dialect::{EXTERNAL_KEY, EkmDialect, dialect};
+
 use crate::error::{Fault, Kind};
 use crate::operations::Context;
 use crate::path::{Operation, Target};
@@ -56,7 +57,7 @@ pub struct Ekm {
     engine: Arc<Engine>,
     dialect: &'static EkmDialect,
     origins: Origins,
-    counts: Counts,
+    counts: Counts<Operation, Kind>,
     /// Time for a request in all.
     deadline: Duration,
 }

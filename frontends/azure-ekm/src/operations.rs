@@ -21,8 +21,10 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use strongroom_services::{Named as _, external_key_name, served};
+
 use crate::claims::{Claims, missing};
-use crate::dialect::{EXTERNAL_KEY, external_key_name};
+use crate::dialect::EXTERNAL_KEY;
 use crate::error::{Fault, Kind};
 use crate::path::{Operation, Target};
 use crate::wire::{Body, Json, decode, encoded_length};
@@ -280,8 +282,7 @@ fn value(body: &Body<'_>) -> Result<(Algorithm, Vec<u8>), Fault> {
 
 /// What a key may be used for under a name.
 fn uses(entry: &KeyEntry, name: &Name) -> Vec<&'static str> {
-    let serves = entry.names.iter().find(|bound| bound.kind == name.kind && *bound.text == *name.text);
-    let serves = serves.and_then(|bound| bound.serves);
+    let serves = served(entry, name);
     let uses = [(Purpose::ApplyProtection, "wrapKey"), (Purpose::ProcessProtected, "unwrapKey")];
     uses.into_iter().filter(|(purpose, _)| Serves::permits(serves, *purpose)).map(|(_, word)| word).collect()
 }

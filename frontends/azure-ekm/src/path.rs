@@ -2,6 +2,8 @@
 //!
 //! Absent on purpose: percent decoding. No prefix and no external key id needs it, so a path with it leads nowhere.
 
+use strongroom_services::Named;
+
 use crate::limits;
 
 /// The calls of the API.
@@ -13,11 +15,11 @@ pub(crate) enum Operation {
     Unwrap,
 }
 
-impl Operation {
-    pub(crate) const ALL: [Self; 4] = [Self::Info, Self::Metadata, Self::Wrap, Self::Unwrap];
+impl Named for Operation {
+    const ALL: &[Self] = &[Self::Info, Self::Metadata, Self::Wrap, Self::Unwrap];
 
     /// The call as policies, records and metrics name it.
-    pub(crate) const fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Info => "GetProxyInfo",
             Self::Metadata => "GetKeyMetadata",

@@ -1,4 +1,5 @@
-//! The circuit breaker: after failures in a row nothing is asked of the token but a probe now and then.
+//! The circuit breaker: after failures in a row nothing is asked of the token but a probe now and then. One that failed
+//! fewer times is probed too, since whoever has another token to ask may not ask this one again.
 //!
 //! Time is an argument, so every state can be tested without waiting.
 
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{BREAKER_FAILURES, COOL, COOL_MOST};
 
-/// Closed, or open with a probe due some time.
+/// Closed, or open; after a failure with a probe due some time.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     failures: u32,
@@ -21,7 +22,7 @@ impl Breaker {
 
     /// Whether calls are refused.
     pub(crate) const fn is_open(&self) -> bool {
-        self.probe_at.is_some()
+        self.failures >= BREAKER_FAILURES
     }
 
     /// How many failures there were since the last success.
@@ -35,7 +36,7 @@ impl Breaker {
 
     pub(crate) fn failure(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= BREAKER_FAILURES && self.probe_at.is_none() {
+        if self.probe_at.is_none() {
             self.probe_at = now.checked_add(self.cool);
         }
     }
@@ -87,6 +88,18 @@ mod tests {
         }
         assert!(!breaker.take_probe(at + COOL_MOST - Duration::from_millis(1)));
         assert!(breaker.is_open());
+    }
+
+    #[test]
+    fn after_a_single_failure_a_probe_is_due_unless_a_call_succeeds_first() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new();
+        assert!(!breaker.take_probe(now + COOL_MOST));
+        breaker.failure(now);
+        assert!(!breaker.is_open());
+        assert!(!breaker.take_probe(now) && breaker.take_probe(now + COOL));
+        breaker.success();
+        assert!(!breaker.take_probe(now + COOL_MOST));
     }
 
     #[test]

@@ -115,13 +115,13 @@ impl Client {
     }
 
     /// Makes a call; `allowed` is how long it may take in all, for the error that says that it took longer.
-    pub(crate) fn call(&self, call: Call, deadline: Instant, allowed: Duration) -> Result<Reply, CallError> {
+    pub(crate) fn call(&self, call: &Call, deadline: Instant, allowed: Duration) -> Result<Reply, CallError> {
         let shared = &self.0.shared;
         let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
         let timeout = || CallError::Root(RootError::Timeout(allowed));
         let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
         let receiver = loop {
-            match shared.link(deadline, allowed)?.send(&call, deadline) {
+            match shared.link(deadline, allowed)?.send(call, deadline) {
                 Ok(receiver) => break receiver,
                 Err(Unsent::Full) => return Err(CallError::Root(RootError::Busy)),
                 Err(Unsent::Late) => return Err(timeout()),

@@ -120,3 +120,23 @@ impl Condition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_degrades_it_until_a_success_and_some_in_a_row_take_it_down() {
+        let now = Instant::now();
+        let mut condition = Condition::new(now);
+        condition.set_running(true, now);
+        let state = |condition: &Condition| condition.health(now).state;
+        assert_eq!(state(&condition), HealthState::Up);
+        condition.failure(RootError::Busy, now);
+        assert_eq!(state(&condition), HealthState::Degraded);
+        condition.success(now);
+        assert_eq!(state(&condition), HealthState::Up);
+        (0..5).for_each(|_| condition.failure(RootError::Busy, now));
+        assert_eq!((state(&condition), condition.refusal().is_some()), (HealthState::Down, true));
+    }
+}

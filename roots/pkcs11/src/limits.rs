@@ -44,7 +44,7 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const PAUSE_MOST: Duration = Duration::from_secs(10);
 /// How many failures in a row open the breaker.
 pub(crate) const BREAKER_FAILURES: u32 = 5;
-/// How long the breaker stays open before a probe, doubled each time in vain up to [`COOL_MOST`].
+/// How long after a failure a token is probed, doubled each time in vain up to [`COOL_MOST`].
 pub(crate) const COOL: Duration = Duration::from_millis(500);
 /// The longest such time.
 pub(crate) const COOL_MOST: Duration = Duration::from_secs(30);

@@ -61,7 +61,7 @@ impl Pkcs11Root {
     /// # Errors
     /// When the token or the keys are not there or unfit, the PIN is wrong, or the module does not answer.
     pub fn open(config: Config, launcher: Launcher, pin: SecretBytes) -> Result<Self, Pkcs11Error> {
-        Self::begin(config, launcher, pin, Call::Find)
+        Self::begin(config, launcher, pin, &Call::Find)
     }
 
     /// As [`Pkcs11Root::open`], but makes the keys that are not there yet. Calling it again with the same root id finds them,
@@ -76,7 +76,7 @@ impl Pkcs11Root {
         pin: SecretBytes,
         wrapping: Option<Wrapping>,
     ) -> Result<Self, Pkcs11Error> {
-        Self::begin(config, launcher, pin, Call::Provision(wrapping))
+        Self::begin(config, launcher, pin, &Call::Provision(wrapping))
     }
 
     /// The same root with another deadline for its calls.
@@ -91,7 +91,7 @@ impl Pkcs11Root {
         self.client.health()
     }
 
-    fn begin(config: Config, launcher: Launcher, pin: SecretBytes, call: Call) -> Result<Self, Pkcs11Error> {
+    fn begin(config: Config, launcher: Launcher, pin: SecretBytes, call: &Call) -> Result<Self, Pkcs11Error> {
         let (token, id, deadline) = (config.token.clone(), config.root, config.deadline);
         let client = Client::start(Settings::of_root(config), launcher, pin)?;
         let mut root = Self { client, id, wrapping: Wrapping::AesGcm, location: Arc::from(""), deadline };
@@ -108,7 +108,7 @@ impl Pkcs11Root {
         Ok(root)
     }
 
-    fn call(&self, call: Call) -> Result<Reply, RootError> {
+    fn call(&self, call: &Call) -> Result<Reply, RootError> {
         self.client.call(call, Instant::now() + self.deadline, self.deadline).map_err(RootError::from)
     }
 }
@@ -133,7 +133,7 @@ impl RootOfTrust for Pkcs11Root {
         let header = blob::header(self.wrapping, self.id);
         let bound = ByteVec::from([header.as_slice(), context].concat());
         let key = SecretField(SecretBytes::copy_from(key.expose()));
-        match self.call(Call::Wrap { bound, key })? {
+        match self.call(&Call::Wrap { bound, key })? {
             Reply::Wrapped { iv, text } => Ok([header.as_slice(), &iv, &text].concat()),
             _ => Err(senseless()),
         }
@@ -146,14 +146,14 @@ impl RootOfTrust for Pkcs11Root {
             return Err(RootError::Refused);
         }
         let bound = ByteVec::from([header.as_slice(), context].concat());
-        match self.call(Call::Unwrap { bound, iv: iv.to_vec().into(), text: text.to_vec().into() })? {
+        match self.call(&Call::Unwrap { bound, iv: iv.to_vec().into(), text: text.to_vec().into() })? {
             Reply::Secret(key) => Secret::copy_from(key.0.expose()).ok_or(RootError::Refused),
             _ => Err(senseless()),
         }
     }
 
     fn checkpoint_key(&self) -> Result<CheckpointKey, RootError> {
-        match self.call(Call::CheckpointKey)? {
+        match self.call(&Call::CheckpointKey)? {
             Reply::Public(point) => {
                 Ok(CheckpointKey { algorithm: CheckpointAlgorithm::EcdsaP256, public: point.to_vec() })
             }
@@ -163,7 +163,7 @@ impl RootOfTrust for Pkcs11Root {
 
     fn sign_checkpoint(&self, message: &[u8]) -> Result<[u8; 64], RootError> {
         let digest = digest(&SHA256, message).as_ref().to_vec();
-        match self.call(Call::Sign(digest.into()))? {
+        match self.call(&Call::Sign(digest.into()))? {
             Reply::Public(signature) => signature.as_slice().try_into().map_err(|_| senseless()),
             _ => Err(senseless()),
         }
@@ -173,7 +173,7 @@ impl RootOfTrust for Pkcs11Root {
         let deadline = Instant::now() + self.deadline;
         for part in bytes.chunks_mut(RANDOM_BYTES) {
             let length = u32::try_from(part.len()).unwrap_or(0);
-            match self.client.call(Call::Random(length), deadline, self.deadline)? {
+            match self.client.call(&Call::Random(length), deadline, self.deadline)? {
                 Reply::Secret(drawn) if drawn.0.len() == part.len() => part.copy_from_slice(drawn.0.expose()),
                 _ => return Err(senseless()),
             }

@@ -117,7 +117,7 @@ impl Pkcs11KeyStore {
             if left.is_zero() || (tried > 0 && left < LEAST) {
                 break;
             }
-            match member.call(call(), now + share, within).map_err(|error| told(object, error)) {
+            match member.call(&call(), now + share, within).map_err(|error| told(object, error)) {
                 Ok(reply) => return Ok(reply),
                 // What was given is at fault, or would be at fault in the next token, too.
                 Err(error @ (KeyStoreError::Refused | KeyStoreError::Unsupported { .. })) => return Err(error),
@@ -219,9 +219,9 @@ impl KeyStore for Pkcs11KeyStore {
     fn destroy(&self, object: ObjectId, within: Duration) -> Result<(), KeyStoreError> {
         // In every token: what the vendor has not carried away yet must not stay.
         let deadline = Instant::now() + within;
+        let call = Call::Object { object, act: Act::Destroy };
         for member in &self.members {
-            let call = Call::Object { object, act: Act::Destroy };
-            member.call(call, deadline, within).map_err(|error| told(Some(object), error))?;
+            member.call(&call, deadline, within).map_err(|error| told(Some(object), error))?;
         }
         Ok(())
     }

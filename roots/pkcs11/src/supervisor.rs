@@ -80,12 +80,13 @@ impl Shared {
             match self.start() {
                 Ok((mut child, link, reader)) => {
                     let ended = self.tend(&link, reader);
+                    // Whoever is told that the child has ended finds that in the token's health already.
+                    self.note_end(ended);
                     link.end();
                     stop(&mut child);
                     if link.answers() > 0 {
                         pause = PAUSE;
                     }
-                    self.note_end(ended);
                 }
                 Err(error) => self.note_failed_start(error),
             }
@@ -216,7 +217,7 @@ impl Shared {
         }
     }
 
-    /// While the breaker is open, asks the token for something small now and then.
+    /// While the last call failed, asks the token for something small now and then: perhaps nobody else does any more.
     fn probe(&self, link: &Link, under_way: Option<Receiver<Outcome>>, now: Instant) -> Option<Receiver<Outcome>> {
         match under_way.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok(_))) => {

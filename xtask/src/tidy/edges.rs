@@ -65,6 +65,7 @@ const ROOMS: &[Room] = &[
             "strongroom-http",
             "strongroom-json",
             "strongroom-authentication",
+            "strongroom-services",
         ]),
     },
     Room {
@@ -76,12 +77,19 @@ const ROOMS: &[Room] = &[
             "strongroom-http",
             "strongroom-json",
             "strongroom-authentication",
+            "strongroom-services",
         ]),
     },
     Room {
         package: "strongroom-authentication",
         folder: "frontends/authentication",
         imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-http", "strongroom-sigv4"]),
+    },
+    // What front ends for services elsewhere share, as all share authentication: neither may know the other.
+    Room {
+        package: "strongroom-services",
+        folder: "frontends/services",
+        imports: Only(&["strongroom-engine", "strongroom-model", "strongroom-authentication"]),
     },
     Room {
         package: "strongroom-admin",

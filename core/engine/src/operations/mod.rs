@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod backup;
 pub mod clock;
+pub mod credential;
 pub mod data_key;
 pub mod detached;
 pub mod domain_key;

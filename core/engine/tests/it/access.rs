@@ -1,10 +1,9 @@
 //! Who may do what: policies, lockout, credentials, tenants.
 
+use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate};
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::{CreateKey, Edit};
-use strongroom_engine::operations::principal::{
-    ChangeCredential, CreateCredential, DeletePrincipal, Fate, SuspendPrincipal,
-};
+use strongroom_engine::operations::principal::{DeletePrincipal, SuspendPrincipal};
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{EngineError, Missing, PolicyOutcome};
 use strongroom_model::action::Action;

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use strongroom_engine::operations::backup::MakeBackup;
 use strongroom_engine::operations::clock::ConfirmClock;
+use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate, ListCredentials};
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::name::CreateName;
-use strongroom_engine::operations::principal::{
-    ChangeCredential, CreateCredential, Fate, ListCredentials, PutIdentityPolicy,
-};
+use strongroom_engine::operations::principal::PutIdentityPolicy;
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{
     BackupReport, Engine, EngineError, InternalFault, KeyEntry, Mode, Parts, RestoreError, RolledBack, check_backup,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use strongroom_engine::operations::credential::CreateCredential;
 use strongroom_engine::operations::grant::CreateGrant;
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::principal::{
-    CreateCredential, CreatePrincipal, DeletePrincipal, FindPrincipal, PutIdentityPolicy, SuspendPrincipal,
+    CreatePrincipal, DeletePrincipal, FindPrincipal, PutIdentityPolicy, SuspendPrincipal,
 };
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{

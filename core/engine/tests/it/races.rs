@@ -4,13 +4,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use strongroom_engine::operations::credential::{CreateCredential, ListCredentials};
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant, ListGrants};
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::key::{Edit, EditKey};
 use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
-use strongroom_engine::operations::principal::{
-    CreateCredential, FindPrincipal, ListCredentials, PutIdentityPolicy, SuspendPrincipal,
-};
+use strongroom_engine::operations::principal::{FindPrincipal, PutIdentityPolicy, SuspendPrincipal};
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{Engine, EngineError, KeyEntry, KeyReference, Mode, Operation, limits};
 use strongroom_model::action::Action;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_engine::operations::credential::CreateCredential;
 use strongroom_engine::operations::domain_key::RotateDomainKey;
-use strongroom_engine::operations::principal::CreateCredential;
 use strongroom_engine::operations::root::{AddRoot, RemoveRoot, RootVerified, VerifyRoot};
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{DomainKeyRow, Engine, EngineError, InputFault, KeyEntry, Mode, Unavailable, limits};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_engine::operations::credential::CreateCredential;
 use strongroom_engine::operations::inspect::InspectKey;
 use strongroom_engine::operations::issuer::{DeleteTokenIssuer, ListTokenIssuers, PutTokenIssuer};
 use strongroom_engine::operations::principal::{
-    CreateCredential, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy,
-    SuspendPrincipal,
+    DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy, SuspendPrincipal,
 };
 use strongroom_engine::operations::role::{AssumeRole, Begun, CreateRole, Token, UpdateRole};
 use strongroom_engine::operations::tenant::SuspendTenant;

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate};
 use strongroom_engine::operations::inspect::InspectKey;
-use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate};
 use strongroom_engine::{Engine, EngineError, Mode, Noun, Unavailable, limits};
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, CredentialRef};

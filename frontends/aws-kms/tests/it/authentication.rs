@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use strongroom_engine::SecretBytes;
-use strongroom_engine::operations::principal::{ChangeCredential, CreateCredential, Fate};
+use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Clock as _;
 use strongroom_sigv4::SigningTime;

@@ -9,8 +9,9 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use strongroom_aws_xks::{EXTERNAL_KEY, Xks, XksDialect, dialect, external_key_name};
+use strongroom_engine::operations::credential::CreateCredential;
 use strongroom_engine::operations::key::CreateKey;
-use strongroom_engine::operations::principal::{CreateCredential, PutIdentityPolicy, SuspendPrincipal};
+use strongroom_engine::operations::principal::{PutIdentityPolicy, SuspendPrincipal};
 use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey};
 use strongroom_engine::{
     EngineError, KeyEntry, PrincipalRow, SecretBytes, Serves, ServiceNames as _, ServiceRow, service_reference,

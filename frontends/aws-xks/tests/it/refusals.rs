@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
+use strongroom_engine::operations::credential::{ChangeCredential, Fate};
 use strongroom_engine::operations::external_link::{CreateDoubledKey, CreateExternalLink};
 use strongroom_engine::operations::key::{Edit, EditKey};
-use strongroom_engine::operations::principal::{ChangeCredential, Fate};
 use strongroom_engine::operations::store_link::{ConnectStoreLink, LinkPlace};
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{Call, EngineError, KeyReference, Mode, SecretBytes};
@@ -121,7 +121,7 @@ fn whoever_is_not_proved_is_refused() {
 fn a_credential_of_anyone_else_proves_no_key_store_and_one_of_a_key_store_proves_nothing_elsewhere() {
     let house = House::new();
     let _ = house.test.user("anna", None);
-    let create = strongroom_engine::operations::principal::CreateCredential {
+    let create = strongroom_engine::operations::credential::CreateCredential {
         tenant: house.test.tenant.id,
         principal: Some("anna".to_owned()),
         shown: "AKIAUSER".to_owned(),

@@ -18,8 +18,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use strongroom_azure_ekm::{EXTERNAL_KEY, Ekm, EkmDialect, dialect, external_key_name};
+use strongroom_engine::operations::credential::CreateCredential;
 use strongroom_engine::operations::key::{CreateKey, Edit, EditKey};
-use strongroom_engine::operations::principal::{CreateCredential, PutIdentityPolicy, SuspendPrincipal};
+use strongroom_engine::operations::principal::{PutIdentityPolicy, SuspendPrincipal};
 use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey};
 use strongroom_engine::{
     EngineError, KeyEntry, KeyReference, SecretBytes, Serves, ServiceNames as _, ServiceRow, certificate_credential,

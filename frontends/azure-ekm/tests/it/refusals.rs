@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use http::Method;
 use serde_json::{Value, json};
+use strongroom_engine::operations::credential::{ChangeCredential, Fate};
 use strongroom_engine::operations::key::Edit;
-use strongroom_engine::operations::principal::{ChangeCredential, Fate};
 use strongroom_engine::{EngineError, Noun, Serves, certificate_credential};
 use strongroom_model::spec::KeySpec;
 

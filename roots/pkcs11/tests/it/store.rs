@@ -400,20 +400,13 @@ fn in_a_group_another_token_serves_within_the_same_deadline() {
     let within = Duration::from_secs(4);
     round_trip(&store, within).unwrap();
     for fault in ["hang", "crash", "return 0x30"] {
-        eventually("both are up", || {
-            store.health().iter().all(|member| member.state == MemberState::Up) || {
-                let _ = round_trip(&store, within);
-                false
-            }
-        });
+        eventually("both are up", || store.health().iter().all(|member| member.state == MemberState::Up));
         rig.faults.set(&format!("C_Encrypt * {fault} once")).unwrap();
         round_trip(&store, within).unwrap();
         assert!(!rig.faults.in_force(), "{fault}");
     }
-    eventually("both are up", || {
-        let _ = round_trip(&store, within);
-        store.health().iter().all(|member| member.state == MemberState::Up)
-    });
+    // Nobody needs to ask a token for it to be found well.
+    eventually("both are up", || store.health().iter().all(|member| member.state == MemberState::Up));
 }
 
 #[test]
