@@ -20,6 +20,7 @@ use strongroom_azure_ekm::Ekm;
 use strongroom_engine::{Engine, Quotas, RateLimits};
 use strongroom_http::{App, Overloaded, Peer, Refusal, Remote, Request, Response, empty};
 use strongroom_secret::SecretBytes;
+use strongroom_xks_client::Network;
 
 use crate::admission::Admission;
 use crate::config::FrontEnd;
@@ -40,6 +41,8 @@ pub(crate) struct Serving {
     pub(crate) ekm: Ekm,
     pub(crate) admin: Admin,
     pub(crate) log: Arc<FileLog>,
+    /// Where external key managers are asked from, if they are.
+    pub(crate) managers: Option<Arc<Network>>,
 }
 
 /// Opens the roots with what an operator gives in the body of an unseal request, and makes the front ends; or says why not.

@@ -66,6 +66,15 @@ impl Metrics {
                 let labels = format_args!("call=\"{call}\",outcome=\"{outcome}\"");
                 let _ = writeln!(text, "strongroom_ekm_requests_total{{{labels}}} {count}");
             });
+            if let Some(managers) = &serving.managers {
+                let _ = writeln!(text, "# TYPE strongroom_external_key_manager_calls_total counter");
+                managers.measure(&mut |outcome, count| {
+                    let name = "strongroom_external_key_manager_calls_total";
+                    let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {count}");
+                });
+                let name = "strongroom_external_key_managers_left_alone";
+                let _ = writeln!(text, "# TYPE {name} gauge\n{name} {}", managers.left_alone());
+            }
         }
         text
     }

@@ -80,7 +80,7 @@ pub(crate) fn serving(
     let sts = Sts::new(Arc::clone(&engine)).with_tokens(Arc::new(tokens(identity)));
     let tagged = Keys { resource_type: "kms:key", dialect: kms.dialect() };
     let tagging = Tagging::new(Arc::clone(&engine), tagged);
-    Serving { kms, admin, sts, tagging, xks, ekm, engine, log }
+    Serving { kms, admin, sts, tagging, xks, ekm, engine, log, managers: None }
 }
 
 /// A verifier of tokens that asks the issuers that are allowed.

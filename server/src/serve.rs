@@ -147,6 +147,7 @@ impl Opener {
         let regions = regions.into_iter().map(Arc::from).collect();
         let clusters = wiring::clusters(&self.config.key_store);
         let (partition, identity) = (&self.config.partition, &self.config.identity);
-        Ok(Some(run::serving(engine, log, partition, regions, identity, clusters, Some(keeper))))
+        let serving = run::serving(engine, log, partition, regions, identity, clusters, Some(keeper));
+        Ok(Some(Serving { managers: Some(Arc::clone(&self.managers)), ..serving }))
     }
 }

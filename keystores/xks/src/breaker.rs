@@ -3,15 +3,17 @@
 //!
 //! Time is an argument, so every state can be tested without waiting.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use strongroom_model::external::ExternalError;
 
+use crate::counts::{Alone, Counts};
 use crate::limits::{BREAKER_FAILURES, BREAKER_PAUSE};
 
 /// Closed, or open until a probe is due.
-#[derive(Default)]
 pub(crate) struct Breaker {
+    counts: Arc<Counts>,
     failures: u32,
     open: Option<Open>,
 }
@@ -19,14 +21,22 @@ pub(crate) struct Breaker {
 struct Open {
     probe_at: Instant,
     why: ExternalError,
+    _counted: Alone,
 }
 
 impl Breaker {
+    pub(crate) const fn new(counts: Arc<Counts>) -> Self {
+        Self { counts, failures: 0, open: None }
+    }
+
     /// Lets a call through, or tells how the last one failed. While calls are refused, one that is let through is the
     /// probe, and the next is due a pause later.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<(), ExternalError> {
         match &mut self.open {
-            Some(open) if now < open.probe_at => Err(open.why.clone()),
+            Some(open) if now < open.probe_at => {
+                self.counts.left_alone();
+                Err(open.why.clone())
+            }
             Some(open) => {
                 open.probe_at = now + BREAKER_PAUSE;
                 Ok(())
@@ -36,13 +46,14 @@ impl Breaker {
     }
 
     pub(crate) fn success(&mut self) {
-        *self = Self::default();
+        (self.failures, self.open) = (0, None);
     }
 
     pub(crate) fn failure(&mut self, now: Instant, why: &ExternalError) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= BREAKER_FAILURES {
-            self.open = Some(Open { probe_at: now + BREAKER_PAUSE, why: why.clone() });
+            let counted = Alone::begin(&self.counts);
+            self.open = Some(Open { probe_at: now + BREAKER_PAUSE, why: why.clone(), _counted: counted });
         }
     }
 }
@@ -52,7 +63,7 @@ mod tests {
     use super::*;
 
     fn opened(now: Instant) -> Breaker {
-        let mut breaker = Breaker::default();
+        let mut breaker = Breaker::new(Arc::default());
         (0..BREAKER_FAILURES).for_each(|_| breaker.failure(now, &ExternalError::Late));
         breaker
     }
@@ -60,7 +71,7 @@ mod tests {
     #[test]
     fn it_opens_after_failures_in_a_row_only() {
         let now = Instant::now();
-        let mut breaker = Breaker::default();
+        let mut breaker = Breaker::new(Arc::default());
         for _ in 0..3 {
             (1..BREAKER_FAILURES).for_each(|_| breaker.failure(now, &ExternalError::Late));
             assert_eq!(breaker.admit(now), Ok(()));

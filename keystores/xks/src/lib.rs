@@ -11,6 +11,7 @@
 
 mod breaker;
 mod client;
+mod counts;
 mod endpoint;
 mod error;
 pub mod limits;

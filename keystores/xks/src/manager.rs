@@ -13,6 +13,7 @@ use strongroom_sigv4::SecretBytes;
 
 use crate::breaker::Breaker;
 use crate::client::{Client, Sealed, Target};
+use crate::counts::Counts;
 use crate::endpoint::{Credential, Endpoint, ExternalKeyId, Malformed};
 use crate::error::{Refusal, XksError};
 use crate::limits;
@@ -32,7 +33,8 @@ impl ExternalManagers for Network {
         let deadline = self.deadline(endpoint.host(), service);
         let target = Target { endpoint, credential, region: region.to_owned(), deadline };
         let client = self.client_by(target, service).ok_or(ExternalError::NoService)?;
-        Ok(Arc::new(Manager { client, breaker: Mutex::default() }))
+        let counts = Arc::clone(self.counts());
+        Ok(Arc::new(Manager { client, breaker: Mutex::new(Breaker::new(Arc::clone(&counts))), counts }))
     }
 }
 
@@ -40,6 +42,7 @@ impl ExternalManagers for Network {
 struct Manager {
     client: Client,
     breaker: Mutex<Breaker>,
+    counts: Arc<Counts>,
 }
 
 impl Manager {
@@ -52,6 +55,7 @@ impl Manager {
     /// Makes a call, and has the breaker know how it ended.
     fn ask_anyhow<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
         let outcome = call(&self.client).map_err(ExternalError::from);
+        self.counts.ended(&outcome);
         match &outcome {
             Err(why @ (ExternalError::Late | ExternalError::Unreachable { .. } | ExternalError::Tls { .. })) => {
                 self.breaker.lock().failure(Instant::now(), why);

@@ -16,6 +16,7 @@ use strongroom_sigv4::SecretBytes;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::client::{Client, Target};
+use crate::counts::Counts;
 use crate::endpoint::{is_host, is_service};
 use crate::limits;
 use crate::link::{Link, Way};
@@ -135,6 +136,7 @@ struct Destination {
 pub struct Network {
     runtime: Arc<Threads>,
     clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
     routes: HashMap<String, Vec<Destination>>,
     only_routes: bool,
     names: Arc<Names>,
@@ -189,7 +191,8 @@ impl Network {
             .build()
             .map_err(NetworkError::Threads)?;
         let (runtime, names) = (Arc::new(Threads(Some(runtime))), Arc::new(Names::new(look_up)));
-        Ok(Self { runtime, clock, routes, only_routes: hosts.only_routes, names, tls })
+        let counts = Arc::default();
+        Ok(Self { runtime, clock, counts, routes, only_routes: hosts.only_routes, names, tls })
     }
 
     /// A client of one proxy, by no service. Nothing is asked yet.
@@ -203,6 +206,21 @@ impl Network {
     pub(crate) fn client_by(&self, target: Target, service: Option<&str>) -> Option<Client> {
         let route = self.route(target.endpoint.host(), service);
         (route.is_some() || service.is_none()).then(|| self.client_by_route(target, route))
+    }
+
+    /// Tells how many calls to all managers ended in which way since the start: what was asked through the port.
+    pub fn measure(&self, tell: &mut dyn FnMut(&str, u64)) {
+        self.counts.measure(tell);
+    }
+
+    /// How many managers are left alone now, since they were not reached again and again.
+    #[must_use]
+    pub fn left_alone(&self) -> u64 {
+        self.counts.open()
+    }
+
+    pub(crate) const fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     /// How long a call may take.

@@ -303,6 +303,29 @@ fn health_is_asked_of_a_manager_that_is_left_alone_and_heals_it() {
 }
 
 #[test]
+fn operators_see_how_calls_end_and_how_many_managers_are_left_alone() {
+    let (proxy, mended) = broken();
+    let network = network(vec![proxy.route()]);
+    let made = || network.manager(&place(None), credential(), "eu-central-1").ok().unwrap();
+    let count = |wanted: &str| {
+        let mut found = None;
+        network.measure(&mut |outcome, count| found = found.or_else(|| (outcome == wanted).then_some(count)));
+        found.unwrap()
+    };
+    let (one, other) = (made(), made());
+    fail_until_left_alone(&one);
+    fail_until_left_alone(&other);
+    assert_eq!((network.left_alone(), count("unreachable")), (2, u64::from(limits::BREAKER_FAILURES) * 2));
+    let _ = seal(&one);
+    assert_eq!(count("unreachable") + count("left_alone"), u64::from(limits::BREAKER_FAILURES) * 2 + 1);
+    mended.store(true, Ordering::SeqCst);
+    assert_eq!(one.health(&request("ConnectCustomKeyStore")), Ok(()));
+    assert_eq!((network.left_alone(), count("served")), (1, 1));
+    drop(other);
+    assert_eq!(network.left_alone(), 0);
+}
+
+#[test]
 fn one_manager_that_is_left_alone_is_no_other_ones_trouble() {
     let (proxy, mended) = broken();
     let (manager, other) = (proxy.manager(), proxy.manager());
