@@ -55,9 +55,8 @@ pub struct ExternalSealed {
 /// Why a manager did not serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExternalError {
-    /// As many calls as one manager is asked at once are under way, or it failed so often that it is left alone for a
-    /// moment.
-    #[error("too many calls to the external key manager at once, or it fails too often; try again")]
+    /// As many calls as one manager, or the managers of one tenant, are asked at once are under way.
+    #[error("too many calls to external key managers at once; try again")]
     Busy,
     /// It did not answer in time.
     #[error("the external key manager did not answer in time")]
