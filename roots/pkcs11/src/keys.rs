@@ -62,9 +62,15 @@ pub(crate) fn provision(token: &Token, wish: Option<Wrapping>) -> Result<Keys, T
 }
 
 fn wrapping_template(root: RootId, mechanism: Wrapping) -> Vec<Attribute> {
-    // One use only: a key that both decrypts and unwraps could be made to give away what it wrapped.
-    let encrypts = mechanism == Wrapping::AesGcm;
-    vec![
+    let label = format!("strongroom root {root}").into_bytes();
+    let name = [Attribute::Id(root.as_bytes().to_vec()), Attribute::Label(label)];
+    secret_template(mechanism == Wrapping::AesGcm, name)
+}
+
+/// An AES-256 key that stays in the token: for encryption, or else for wrapping. One use only, since a key that both
+/// decrypts and unwraps could be made to give away what it wrapped.
+pub(crate) fn secret_template(encrypts: bool, name: [Attribute; 2]) -> Vec<Attribute> {
+    let fixed = [
         Attribute::Token(true),
         Attribute::Private(true),
         Attribute::Sensitive(true),
@@ -75,9 +81,8 @@ fn wrapping_template(root: RootId, mechanism: Wrapping) -> Vec<Attribute> {
         Attribute::Wrap(!encrypts),
         Attribute::Unwrap(!encrypts),
         Attribute::Derive(false),
-        Attribute::Id(root.as_bytes().to_vec()),
-        Attribute::Label(format!("strongroom root {root}").into_bytes()),
-    ]
+    ];
+    fixed.into_iter().chain(name).collect()
 }
 
 fn signing_templates(root: RootId) -> (Vec<Attribute>, Vec<Attribute>) {

@@ -2,6 +2,7 @@
 //! not a handle, is how they are found again.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
@@ -17,7 +18,7 @@ use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
 
 use crate::der;
-use crate::keys::confined;
+use crate::keys::{confined, secret_template};
 use crate::limits::HANDLES;
 use crate::protocol::{Act, Fault, Reply, SecretField};
 use crate::token::{Token, Trouble};
@@ -37,6 +38,8 @@ const DIGEST_INFO_SHA512: [u8; 19] =
 pub(crate) struct Objects {
     /// By object, and whether it is a private key.
     handles: HashMap<(ObjectId, bool), ObjectHandle>,
+    /// How many objects had been destroyed when the first of these was found.
+    destroyed: usize,
     /// May write.
     writer: Option<Session>,
     /// A passing key of the session, to see with whether the token works.
@@ -55,23 +58,31 @@ impl Objects {
         let secret = |bytes| Reply::Secret(SecretField(bytes));
         let public = |bytes: Vec<u8>| Reply::Public(ByteVec::from(bytes));
         let (aes, private) = (ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY);
+        let destroyed = token.destroyed.load(Ordering::Acquire);
+        if self.destroyed != destroyed {
+            (self.handles, self.destroyed) = (HashMap::new(), destroyed);
+        }
         match act {
             Act::Generate { spec, usage } => {
                 let made = generate(self.writer(token)?, token, object, *spec, *usage)?;
                 Ok(public(made))
             }
             Act::Destroy => {
-                self.handles.retain(|(known, _), _| *known != object);
                 let writer = self.writer(token)?;
                 for found in writer.find_objects(&[Attribute::Token(true), id(object)])? {
                     writer.destroy_object(found)?;
+                    token.destroyed.fetch_add(1, Ordering::Release);
                 }
                 Ok(Reply::Done)
             }
-            Act::Look => match self.handle(session, object, aes) {
-                Err(Trouble::Fault(Fault::NoObject)) => self.handle(session, object, private).map(|_| Reply::Done),
-                found => found.map(|_| Reply::Done),
-            },
+            Act::Look => {
+                // Whether it is there now: others may have taken it away.
+                self.handles.retain(|(known, _), _| *known != object);
+                match self.handle(session, object, aes) {
+                    Err(Trouble::Fault(Fault::NoObject)) => self.handle(session, object, private).map(|_| Reply::Done),
+                    found => found.map(|_| Reply::Done),
+                }
+            }
             Act::Seal { additional, text } => {
                 let key = self.handle(session, object, aes)?;
                 let (iv, text) = wrapping::gcm_seal(session, key, additional, &text.0)?;
@@ -185,7 +196,10 @@ fn generate(
     }
     if spec.is_symmetric() {
         if one(session, object, ObjectClass::SECRET_KEY)?.is_none() {
-            session.generate_key(&Mechanism::AesKeyGen, &secret_template(object, usage))?;
+            session.generate_key(
+                &Mechanism::AesKeyGen,
+                &secret_template(usage == Usage::DerivedAead, [id(object), label(object)]),
+            )?;
         }
         return Ok(Vec::new());
     }
@@ -213,25 +227,6 @@ fn needed(spec: KeySpec, usage: Usage) -> Result<&'static [MechanismType], Troub
         (spec, Usage::Sign) if spec.is_elliptic() => Ok(ECDSA),
         _ => Err(Fault::Unsupported(format!("{spec:?} keys for {usage:?}")).into()),
     }
-}
-
-fn secret_template(object: ObjectId, usage: Usage) -> Vec<Attribute> {
-    // One use only: a key that both decrypts and unwraps could be made to give away what it wrapped.
-    let encrypts = usage == Usage::DerivedAead;
-    vec![
-        Attribute::Token(true),
-        Attribute::Private(true),
-        Attribute::Sensitive(true),
-        Attribute::Extractable(false),
-        Attribute::ValueLen(32.into()),
-        Attribute::Encrypt(encrypts),
-        Attribute::Decrypt(encrypts),
-        Attribute::Wrap(!encrypts),
-        Attribute::Unwrap(!encrypts),
-        Attribute::Derive(false),
-        id(object),
-        label(object),
-    ]
 }
 
 fn probe_template() -> Vec<Attribute> {

@@ -97,6 +97,9 @@ pub(crate) struct Token {
     /// Whether the token refused the PIN; held during a login, so that there is one at a time.
     pin_refused: Mutex<bool>,
     renewals: AtomicUsize,
+    /// How many objects were destroyed. Handles found before the last of them are looked for again: a token may give the
+    /// handle of what is gone to something else.
+    pub(crate) destroyed: AtomicUsize,
 }
 
 impl Token {
@@ -131,6 +134,7 @@ impl Token {
             pin: RawAuthPin::new(Box::new(configure.pin.0.expose().to_vec())),
             pin_refused: Mutex::new(false),
             renewals: AtomicUsize::new(0),
+            destroyed: AtomicUsize::new(0),
         };
         let session = token.session(false)?;
         Ok((token, session))
