@@ -16,9 +16,8 @@ use strongroom_testkit::softhsm::Token;
 use crate::house::{ACCOUNT, House, Key};
 use crate::token::act;
 
-/// How long an answer may take on a busy machine. The server itself counts the time that AWS KMS grants, and refuses what
-/// took longer; what that comes to on a quiet machine is the benchmark's to tell.
-const LATE: Duration = Duration::from_secs(5);
+/// What AWS KMS waits. Tests that hold the server to it run alone (.config/nextest.toml).
+const PROMISED: Duration = Duration::from_millis(250);
 /// Longest wait for a token to be well again.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CALLERS: usize = 64;
@@ -221,7 +220,7 @@ fn while_a_token_hangs_its_keys_time_out_others_serve_health_tells_it_and_all_he
     for _ in 0..12 {
         let (answer, took) = caller.try_to_encrypt("resident");
         assert_eq!(error(&answer), (503, "DependencyTimeoutException".to_owned()), "{}", answer.body);
-        assert!(took < LATE, "{took:?}");
+        assert!(took < PROMISED, "{took:?}");
         serves(&caller.encrypt("wrapped"));
         serves(&caller.metadata("resident"));
     }
@@ -261,7 +260,7 @@ fn a_token_of_five_milliseconds_a_call_keeps_no_one_of_many_callers_waiting_for_
     });
     let served_calls = took.iter().filter(|(status, _)| *status == 200).count();
     let longest = took.iter().map(|(_, took)| *took).max().unwrap();
-    assert!(longest < LATE, "{longest:?}, {served_calls} of {} served", took.len());
+    assert!(longest < PROMISED, "{longest:?}, {served_calls} of {} served", took.len());
     // What is refused is refused in time, and is not all of it.
     assert!(took.iter().all(|(status, _)| matches!(status, 200 | 429 | 503)), "{took:?}");
     assert!(served_calls > 0, "none of {}", took.len());
