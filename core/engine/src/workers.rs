@@ -4,11 +4,12 @@
 //! whether or not anyone still waits for it. What is done for callers who are not proved yet has threads of its own, so
 //! that strangers can delay strangers only.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
 use futures_channel::oneshot;
+use parking_lot::{Condvar, Mutex};
 use strongroom_model::key_store::{KeyStore, KeyStoreDescription};
 
 use crate::error::{EngineError, InternalFault, Unavailable};
@@ -60,16 +61,61 @@ impl From<Ground> for Pool {
 
 /// The pools.
 pub(crate) struct Workers {
-    ordinary: Sender<Job>,
-    heavy: Sender<Job>,
-    lookup: Sender<Job>,
-    opening: Sender<Job>,
-    external: Sender<Job>,
-    stores: Vec<Sender<Job>>,
+    ordinary: Threads,
+    heavy: Threads,
+    lookup: Threads,
+    opening: Threads,
+    external: Threads,
+    stores: Vec<Threads>,
+}
+
+/// Threads and their queue. They end with it, once they have done what is in it.
+struct Threads(Arc<Queue>);
+
+/// Jobs that wait for a thread. A lock and a condition rather than a channel, whose receivers spin and yield before they
+/// sleep: with the many threads of a key store that costs more than the jobs.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    places: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    ended: bool,
+}
+
+impl Queue {
+    /// Adds a job, or gives it back when it has no place.
+    fn push(&self, job: Job) -> Result<(), Job> {
+        let mut waiting = self.waiting.lock();
+        if waiting.jobs.len() >= self.places {
+            return Err(job);
+        }
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Waits for a job; `None` once no further one will come.
+    fn take(&self) -> Option<Job> {
+        let mut waiting = self.waiting.lock();
+        self.arrived.wait_while(&mut waiting, |waiting| waiting.jobs.is_empty() && !waiting.ended);
+        waiting.jobs.pop_front()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.waiting.lock().ended = true;
+        self.0.arrived.notify_all();
+    }
 }
 
 impl Workers {
-    /// Starts the threads. They end when the last sender is gone and the queue is empty.
+    /// Starts the threads.
     pub(crate) fn start(stores: &[Arc<dyn KeyStore>]) -> std::io::Result<Self> {
         let of_store = |store: &Arc<dyn KeyStore>| {
             let KeyStoreDescription { parallel, queue, .. } = store.describe();
@@ -97,7 +143,7 @@ impl Workers {
             Pool::Opening => &self.opening,
             Pool::External => &self.external,
         };
-        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = queue.try_send(job) {
+        if let Err(job) = queue.0.push(job) {
             job(false);
         }
     }
@@ -124,24 +170,27 @@ impl Workers {
     }
 }
 
-fn pool(name: &str, threads: usize, queue: usize) -> std::io::Result<Sender<Job>> {
-    let (sender, receiver) = bounded::<Job>(queue);
+fn pool(name: &str, threads: usize, places: usize) -> std::io::Result<Threads> {
+    let queue = Arc::new(Queue { waiting: Mutex::default(), arrived: Condvar::new(), places });
+    let pool = Threads(Arc::clone(&queue));
     for _ in 0..threads {
-        let receiver = receiver.clone();
+        let queue = Arc::clone(&queue);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            for job in receiver {
+            while let Some(job) = queue.take() {
                 // A job that panics costs its own request only: its answer channel is dropped.
                 drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(true))));
             }
         })?;
     }
-    Ok(sender)
+    Ok(pool)
 }
 
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
+
+    use crossbeam_channel::{Sender, bounded};
 
     use super::*;
 

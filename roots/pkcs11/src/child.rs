@@ -9,7 +9,6 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
 use parking_lot::Mutex;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getpid, getppid, kill_process, set_dumpable_behavior,
@@ -17,6 +16,7 @@ use rustix::process::{
 };
 
 use crate::frames::{Incoming, Reader, Writer};
+use crate::handover::Queue;
 use crate::limits::{QUEUE_MOST, SESSIONS_MOST};
 use crate::protocol::{Configure, Fault, Reply, Request, Response};
 use crate::token::{Token, Worker};
@@ -59,19 +59,17 @@ fn serve() -> io::Result<()> {
     writer.write(&Response { id: 0, outcome: Ok(ready) })?;
 
     let answers = Mutex::new(writer);
-    let (sender, receiver) = bounded::<Job>(queue);
+    let jobs = Queue::new(queue);
     std::thread::scope(|scope| {
         for number in 0..sessions {
-            let (token, jobs, answers) = (&token, receiver.clone(), &answers);
+            let (token, jobs, answers) = (&token, &jobs, &answers);
             let thread = std::thread::Builder::new().name(format!("session-{number}"));
-            if thread.spawn_scoped(scope, move || work(token, &jobs, answers)).is_err() {
+            if thread.spawn_scoped(scope, move || work(token, jobs, answers)).is_err() {
                 end();
             }
         }
         while let Ok(Incoming::Message(request)) = reader.next::<Request>() {
-            if sender.send(Job { request, arrived: Instant::now() }).is_err() {
-                break;
-            }
+            jobs.push(Job { request, arrived: Instant::now() });
         }
         end()
     })
@@ -85,10 +83,11 @@ fn ignore_stop_signals() {
     }
 }
 
-fn work(token: &Token, jobs: &Receiver<Job>, answers: &Mutex<Writer>) {
+fn work(token: &Token, jobs: &Queue<Job>, answers: &Mutex<Writer>) {
     let _ended = EndTogether;
     let mut worker = Worker::new(token);
-    for Job { request, arrived } in jobs {
+    loop {
+        let Job { request, arrived } = jobs.take();
         let budget = Duration::from_millis(request.budget.into());
         let outcome = if arrived.elapsed() >= budget { Err(Fault::Expired) } else { worker.perform(&request.call) };
         let written = answers.lock().write(&Response { id: request.id, outcome });

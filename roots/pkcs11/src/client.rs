@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
 use strongroom_model::id::RootId;
 use strongroom_model::root::RootError;
 use strongroom_secret::SecretBytes;
 
 use crate::error::{CallError, Pkcs11Error};
+use crate::handover::NoAnswer;
 use crate::health::RootHealth;
 use crate::launcher::Launcher;
 use crate::limits::{PIN_BYTES, QUEUE_MOST, SESSIONS_MOST};
@@ -120,23 +120,23 @@ impl Client {
         let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
         let timeout = || CallError::Root(RootError::Timeout(allowed));
         let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
-        let receiver = loop {
+        let waiter = loop {
             match shared.link(deadline, allowed)?.send(call, deadline) {
-                Ok(receiver) => break receiver,
+                Ok(waiter) => break waiter,
                 Err(Unsent::Full) => return Err(CallError::Root(RootError::Busy)),
                 Err(Unsent::Late) => return Err(timeout()),
                 // That link is not given out again: the next one is to a new child.
                 Err(Unsent::Ended) => {}
             }
         };
-        let outcome = match receiver.recv_deadline(deadline) {
+        let outcome = match waiter.wait_until(deadline) {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(Fault::Expired)) | Err(RecvTimeoutError::Timeout) => Err(timeout()),
+            Ok(Err(Fault::Expired)) | Err(NoAnswer::Late) => Err(timeout()),
             Ok(Err(fault)) => Err(CallError::Fault(fault)),
             // The supervisor has noted the one failure that ended all these calls. It ends a child that hangs just when
             // the time of a call is up: whoever notices first, the call was too late.
-            Err(RecvTimeoutError::Disconnected) if Instant::now() >= deadline => return Err(timeout()),
-            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+            Err(NoAnswer::Gone) if Instant::now() >= deadline => return Err(timeout()),
+            Err(NoAnswer::Gone) => return Err(ended()),
         };
         self.note(&outcome);
         outcome

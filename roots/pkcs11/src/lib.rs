@@ -12,6 +12,7 @@ mod client;
 mod der;
 mod error;
 mod frames;
+mod handover;
 mod health;
 mod keys;
 mod launcher;

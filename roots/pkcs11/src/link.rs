@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::net::Shutdown;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::frames::Writer;
+use crate::handover::{self, Giver, Waiter};
 use crate::limits::HANG_LEAST;
 use crate::protocol::{Call, Fault, Reply, Request, Response};
 
-/// What a waiting caller gets; a closed channel means that the child ended first.
+/// What a waiting caller gets, unless the child ends first.
 pub(crate) type Outcome = Result<Reply, Fault>;
 
 /// Why a call could not be handed to the child.
@@ -41,7 +41,7 @@ struct Pending {
 
 /// A request under way. It stays here when its caller gives up, until the child answers or is found to hang.
 struct Waiting {
-    answer: Sender<Outcome>,
+    answer: Giver<Outcome>,
     sent: Instant,
     deadline: Instant,
 }
@@ -53,9 +53,9 @@ impl Link {
         Self { socket: Mutex::new(socket), pending: Mutex::new(pending), limit }
     }
 
-    /// Sends a call; its answer comes through the channel.
-    pub(crate) fn send(&self, call: &Call, deadline: Instant) -> Result<Receiver<Outcome>, Unsent> {
-        let (answer, receiver) = bounded(1);
+    /// Sends a call; its answer can be waited for.
+    pub(crate) fn send(&self, call: &Call, deadline: Instant) -> Result<Waiter<Outcome>, Unsent> {
+        let (answer, waiter) = handover::answer();
         let sent = Instant::now();
         let id = {
             let mut pending = self.pending.lock();
@@ -82,7 +82,7 @@ impl Link {
             self.refuse();
             return Err(Unsent::Ended);
         }
-        Ok(receiver)
+        Ok(waiter)
     }
 
     /// Hands an answer to its caller, if one still waits.
@@ -90,9 +90,10 @@ impl Link {
         let mut pending = self.pending.lock();
         pending.last_answer = Instant::now();
         pending.answers += 1;
-        if let Some(waiting) = pending.waiting.remove(&response.id) {
-            // The caller may have given up meanwhile.
-            let _ = waiting.answer.try_send(response.outcome);
+        let waiting = pending.waiting.remove(&response.id);
+        drop(pending);
+        if let Some(waiting) = waiting {
+            waiting.answer.give(response.outcome);
         }
     }
 

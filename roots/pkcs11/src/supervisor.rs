@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError};
 use parking_lot::{Condvar, Mutex};
 use strongroom_model::root::RootError;
 use strongroom_secret::SecretBytes;
@@ -17,6 +16,7 @@ use tracing::{info, warn};
 use crate::client::Settings;
 use crate::error::CallError;
 use crate::frames::{Incoming, Reader, Writer};
+use crate::handover::{NoAnswer, Waiter};
 use crate::health::Condition;
 use crate::launcher::Launcher;
 use crate::limits::{PAUSE, PAUSE_MOST, PROBE, START, TICK, WRITE};
@@ -218,13 +218,13 @@ impl Shared {
     }
 
     /// While the last call failed, asks the token for something small now and then: perhaps nobody else does any more.
-    fn probe(&self, link: &Link, under_way: Option<Receiver<Outcome>>, now: Instant) -> Option<Receiver<Outcome>> {
-        match under_way.as_ref().map(Receiver::try_recv) {
+    fn probe(&self, link: &Link, under_way: Option<Waiter<Outcome>>, now: Instant) -> Option<Waiter<Outcome>> {
+        match under_way.as_ref().map(Waiter::look) {
             Some(Ok(Ok(_))) => {
                 self.change(|state| state.condition.success(now));
                 return None;
             }
-            Some(Err(TryRecvError::Empty)) => return under_way,
+            Some(Err(NoAnswer::Late)) => return under_way,
             _ => {}
         }
         if self.state.lock().condition.breaker.take_probe(now) {

@@ -11,6 +11,7 @@ mod queue;
 mod read;
 mod recover;
 mod shared;
+mod turn;
 mod writer;
 
 pub use disk::{BeforeOperation, DiskOperation};
