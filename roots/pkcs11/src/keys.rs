@@ -55,6 +55,7 @@ pub(crate) fn provision(token: &Token, wish: Option<Wrapping>) -> Result<Keys, T
         }
     }
     if one(&session, root, ObjectClass::PRIVATE_KEY)?.is_none() {
+        remove_public_halves(&session, Attribute::Id(root.as_bytes().to_vec()))?;
         let (public, private) = signing_templates(root);
         session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)?;
     }
@@ -109,6 +110,15 @@ fn one(session: &Session, root: RootId, class: ObjectClass) -> Result<Option<Obj
         [object] => Ok(Some(*object)),
         _ => Err(Fault::Unfit(format!("several objects have the root's id as CKA_ID, in class {class}")).into()),
     }
+}
+
+/// Removes public keys of an id of which there is no private one: a token that is stopped within the making of a pair may
+/// leave one, and next to it another pair of the same id could not be told apart.
+pub(crate) fn remove_public_halves(session: &Session, id: Attribute) -> Result<(), Trouble> {
+    for public in session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Token(true), id])? {
+        session.destroy_object(public)?;
+    }
+    Ok(())
 }
 
 fn mechanism(session: &Session, wrapping: ObjectHandle) -> Result<Wrapping, Trouble> {

@@ -18,7 +18,7 @@ use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
 
 use crate::der;
-use crate::keys::{confined, secret_template};
+use crate::keys::{confined, remove_public_halves, secret_template};
 use crate::limits::HANDLES;
 use crate::protocol::{Act, Fault, Reply, SecretField};
 use crate::token::{Token, Trouble};
@@ -204,6 +204,7 @@ fn generate(
         return Ok(Vec::new());
     }
     if one(session, object, ObjectClass::PRIVATE_KEY)?.is_none() {
+        remove_public_halves(session, id(object))?;
         let (public, private) = pair_templates(object, spec, usage)?;
         let mechanism = if spec.is_rsa() { Mechanism::RsaPkcsKeyPairGen } else { Mechanism::EccKeyPairGen };
         session.generate_key_pair(&mechanism, &public, &private)?;

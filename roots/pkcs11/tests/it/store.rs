@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
 use cryptoki::session::UserType;
 use cryptoki::types::AuthPin;
@@ -77,11 +78,12 @@ fn heals(store: &Pkcs11KeyStore) {
     eventually("it is up again", || store.health()[0].state == MemberState::Up);
 }
 
-/// Puts an AES key into every token of the rig, in a process of its own.
-fn plant(rig: &Rig, extractable: bool) {
+/// Puts something into every token of the rig, in a process of its own: an AES key, "extractable" or "confined", or "half" a
+/// pair.
+fn plant(rig: &Rig, what: &str) {
     let planted = std::process::Command::new(program())
         .args(["--exact", "store::plants_a_key_when_told_to"])
-        .env(PLANT, if extractable { "extractable" } else { "confined" })
+        .env(PLANT, what)
         .envs([rig.token.environment()])
         .output()
         .unwrap();
@@ -98,6 +100,14 @@ fn plants_a_key_when_told_to() {
     for slot in module.get_slots_with_initialized_token().unwrap() {
         let session = module.open_rw_session(slot).unwrap();
         session.login(UserType::User, Some(&AuthPin::new(Token::PIN.into()))).unwrap();
+        if how == "half" {
+            let named = || vec![Attribute::Token(true), Attribute::Id(OBJECT.as_bytes().to_vec())];
+            let curve = Attribute::EcParams(vec![0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
+            let public = [named(), vec![curve]].concat();
+            let made = session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &named()).unwrap();
+            session.destroy_object(made.1).unwrap();
+            continue;
+        }
         if how == "look" {
             let secrets = [ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY];
             let found = secrets.map(|class| session.find_objects(&[Attribute::Class(class)]).unwrap()).concat();
@@ -208,7 +218,7 @@ fn keys_cannot_leave_the_token_and_one_that_could_is_not_used() {
     assert!(look.status.success(), "{}", String::from_utf8_lossy(&look.stdout));
     store.destroy(OBJECT, LONG).unwrap();
     drop(store);
-    plant(&rig, true);
+    plant(&rig, "extractable");
     let store = ready(&rig, config(&rig));
     assert_eq!(store.seal(OBJECT, b"", &text(), LONG), Err(KeyStoreError::NoObject(OBJECT)));
 }
@@ -301,6 +311,17 @@ fn signatures_verify_with_the_public_half_that_was_given_out() {
 }
 
 #[test]
+fn a_pair_of_which_a_token_made_but_the_public_half_is_made_anew() {
+    let rig = Rig::new();
+    for _ in 0..2 {
+        plant(&rig, "half");
+    }
+    let store = ready(&rig, config(&rig));
+    let public = store.generate(OBJECT, KeySpec::EcP256, Usage::Sign, LONG).unwrap();
+    assert_eq!(store.generate(OBJECT, KeySpec::EcP256, Usage::Sign, LONG), Ok(public));
+}
+
+#[test]
 fn lost_sessions_and_failing_calls_are_got_over() {
     let rig = Rig::new();
     let store = with_aes(&rig, StoreConfig { sessions: 1, ..shim_config(&rig) });
@@ -388,7 +409,7 @@ fn a_store_starts_without_its_token_and_serves_once_it_is_there() {
 
 fn group(rig: &Rig) -> StoreConfig {
     let _twin = Token::new(rig.directory(), "twin");
-    plant(rig, false);
+    plant(rig, "confined");
     let tokens = [rig.token.label(), "twin"].map(|label| TokenSelector::Label(label.into())).to_vec();
     StoreConfig { tokens, sessions: 1, ..shim_config(rig) }
 }
