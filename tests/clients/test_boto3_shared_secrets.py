@@ -193,8 +193,6 @@ def test_pairs_made_ahead_are_given_out_once(kms, key):
 def test_what_aws_has_beyond_is_refused_as_unsupported(kms, keys, unchecked, refused):
     with refused(NOT_OFFERED):
         kms.create_key(KeySpec="SM2", KeyUsage="KEY_AGREEMENT")
-    with refused(NOT_OFFERED):
-        kms.create_key(XksKeyId="key", Origin="EXTERNAL_KEY_STORE")
     recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": os.urandom(16)}
     with refused(NOT_OFFERED, "Recipient is not supported."):
         kms.derive_shared_secret(**uses(kms, keys)["derive_shared_secret"], Recipient=recipient)

@@ -81,7 +81,6 @@ ROWS = [
     # Places where nothing is, or nothing that fits.
     create("XksProxyVpcEndpointServiceNotFoundException", {"XksProxyVpcEndpointServiceName": UNKNOWN_SERVICE}),
     update("XksProxyVpcEndpointServiceNotFoundException", {"XksProxyVpcEndpointServiceName": UNKNOWN_SERVICE}),
-    update("XksProxyUriUnreachableException", {"XksProxyUriPath": proxy.path("elsewhere")}),
     *(create(error, public(mood)) for mood, error in MOODS),
     *(update(error, {"CustomKeyStoreId": "{w.filled}", "XksProxyUriPath": proxy.path(mood)}) for mood, error in MOODS),
     create("XksProxyInvalidConfigurationException", {"XksProxyUriPath": "/kms/xks/v2"}),
