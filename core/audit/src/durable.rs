@@ -12,9 +12,43 @@ use crate::port::{LogUnavailable, Position};
 pub type Appended = Result<Position, LogUnavailable>;
 
 /// Resolves once the records are on disk, or can't be.
+///
+/// Records are written a batch at a time. Whoever looks first at one of a batch lets all other tasks that are ready have
+/// their turn, so that they add theirs, and has the writing begun when it is polled again: at once where nothing else is
+/// to be done, after some milliseconds where every processor is busy.
 #[derive(Debug)]
 #[must_use = "a record counts only once it is on disk"]
-pub struct Durable(Arc<Mutex<State>>);
+pub struct Durable {
+    state: Arc<Mutex<State>>,
+    turn: Option<Turn>,
+}
+
+/// A log that puts batches together.
+pub trait Batches: std::fmt::Debug + Send + Sync {
+    /// Promises that a batch is begun soon; false if somebody else did.
+    fn promise(&self, batch: u64) -> bool;
+
+    /// Has a batch written, unless it is already.
+    fn begin(&self, batch: u64);
+}
+
+/// The batch that records are in. Dropped, it has that begun: nobody else might.
+#[derive(Debug)]
+struct Turn {
+    log: Arc<dyn Batches>,
+    batch: u64,
+    promised: bool,
+    /// Somebody else's promise stands.
+    relieved: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.relieved {
+            self.log.begin(self.batch);
+        }
+    }
+}
 
 /// The log's side of a [`Durable`]. Dropped without a word, it says that the log is closed.
 #[derive(Debug)]
@@ -29,13 +63,18 @@ enum State {
 /// A [`Durable`] and the log's side of it.
 pub fn pair() -> (Completer, Durable) {
     let state = Arc::new(Mutex::new(State::Waiting(None)));
-    (Completer(Some(Arc::clone(&state))), Durable(state))
+    (Completer(Some(Arc::clone(&state))), Durable { state, turn: None })
 }
 
 impl Durable {
     /// One that has resolved already.
     pub fn finished(appended: Appended) -> Self {
-        Self(Arc::new(Mutex::new(State::Finished(appended))))
+        Self { state: Arc::new(Mutex::new(State::Finished(appended))), turn: None }
+    }
+
+    /// The same, of records in a batch that is not begun before somebody asks for it.
+    pub fn in_batch(self, log: Arc<dyn Batches>, batch: u64) -> Self {
+        Self { turn: Some(Turn { log, batch, promised: false, relieved: false }), ..self }
     }
 
     /// Blocks the thread until the records are on disk.
@@ -43,6 +82,7 @@ impl Durable {
     /// # Errors
     /// When they can't be.
     pub fn wait(mut self) -> Appended {
+        self.turn = None;
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
         loop {
@@ -57,8 +97,20 @@ impl Durable {
 impl Future for Durable {
     type Output = Appended;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Appended> {
-        match &mut *lock(&self.0) {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Appended> {
+        match &mut self.turn {
+            Some(turn) if turn.promised => self.turn = None,
+            Some(turn) if turn.log.promise(turn.batch) => {
+                turn.promised = true;
+                context.waker().wake_by_ref();
+            }
+            Some(turn) => {
+                turn.relieved = true;
+                self.turn = None;
+            }
+            None => {}
+        }
+        match &mut *lock(&self.state) {
             State::Finished(appended) => Poll::Ready(appended.clone()),
             State::Waiting(Some(waker)) if waker.will_wake(context.waker()) => Poll::Pending,
             State::Waiting(waker) => {

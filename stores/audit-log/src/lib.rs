@@ -11,7 +11,6 @@ mod queue;
 mod read;
 mod recover;
 mod shared;
-mod turn;
 mod writer;
 
 pub use disk::{BeforeOperation, DiskOperation};

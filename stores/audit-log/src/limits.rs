@@ -17,6 +17,8 @@ pub const RESERVED_BYTES: u64 = 4 * SEGMENT_BYTES;
 pub const QUEUE_RECORDS: usize = 4096;
 /// Most records in one append.
 pub const APPEND_RECORDS: usize = 1024;
+/// Records that are written without waiting for more: with so many, a sync is a small part of what each costs.
+pub(crate) const BATCH_ENOUGH: usize = 32;
 /// Shortest time between two attempts to have a failed log written again.
 pub const BETWEEN_RETRIES: Duration = Duration::from_millis(500);
 /// Most places that are remembered because readers stopped there.

@@ -200,9 +200,11 @@ impl FileLog {
 
     fn push(&self, permit: Permit, items: impl IntoIterator<Item = Item>) -> Durable {
         let (completer, durable) = durable::pair();
-        // A completer that comes back says, when it is dropped, that the log is closed.
-        drop(self.shared.queue.push(items, permit, completer));
-        durable
+        match self.shared.queue.push(items, permit, completer) {
+            Ok(batch) => durable.in_batch(Arc::<Shared>::clone(&self.shared), batch),
+            // A completer that comes back says, when it is dropped, that the log is closed.
+            Err(_) => durable,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What waits for the writer: one list that is pushed to, and taken whole.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::{Condvar, Mutex};
@@ -7,6 +8,8 @@ use strongroom_audit::durable::{Appended, Completer};
 use strongroom_audit::gate::Permit;
 use strongroom_audit::port::Position;
 use strongroom_audit::record::SealedRecord;
+
+use crate::limits;
 
 /// Something to be written.
 pub(crate) enum Item {
@@ -32,6 +35,10 @@ pub(crate) struct Batch {
     pub(crate) tickets: Vec<Ticket>,
     /// Whether someone asks to have a failed log tried again.
     pub(crate) retry: bool,
+    /// Whether someone asks to have it written.
+    begun: bool,
+    /// Which batch it is.
+    number: u64,
     closed: bool,
 }
 
@@ -39,17 +46,19 @@ pub(crate) struct Batch {
 #[derive(Default)]
 pub(crate) struct Queue {
     batch: Mutex<Batch>,
-    arrived: Condvar,
+    begun: Condvar,
+    /// The batches with numbers below this one are begun, or somebody has promised to begin them.
+    promised: AtomicU64,
 }
 
 impl Queue {
-    /// Adds items; gives the completer back when the queue is closed.
+    /// Adds items and tells in which batch they are; gives the completer back when the queue is closed.
     pub(crate) fn push(
         &self,
         items: impl IntoIterator<Item = Item>,
         permit: Permit,
         completer: Completer,
-    ) -> Result<(), Completer> {
+    ) -> Result<u64, Completer> {
         let mut batch = self.batch.lock();
         if batch.closed {
             return Err(completer);
@@ -58,27 +67,46 @@ impl Queue {
         batch.items.extend(items);
         let end = batch.items.len();
         batch.tickets.push(Ticket { completer, _permit: permit, first, end, position: None });
-        drop(batch);
-        self.arrived.notify_one();
-        Ok(())
+        let number = batch.number;
+        if end >= limits::BATCH_ENOUGH && !batch.begun {
+            batch.begun = true;
+            drop(batch);
+            self.begun.notify_one();
+        }
+        Ok(number)
+    }
+
+    /// Promises that a batch is begun soon; false if somebody else did.
+    pub(crate) fn promise(&self, number: u64) -> bool {
+        self.promised.fetch_max(number + 1, Ordering::AcqRel) <= number
+    }
+
+    /// Has a batch written, unless it is already.
+    pub(crate) fn begin(&self, number: u64) {
+        let mut batch = self.batch.lock();
+        if batch.number == number && !batch.begun {
+            batch.begun = true;
+            drop(batch);
+            self.begun.notify_one();
+        }
     }
 
     pub(crate) fn ask_for_retry(&self) {
         self.batch.lock().retry = true;
-        self.arrived.notify_one();
+        self.begun.notify_one();
     }
 
     pub(crate) fn close(&self) {
         self.batch.lock().closed = true;
-        self.arrived.notify_one();
+        self.begun.notify_one();
     }
 
-    /// Waits for something to arrive, and swaps it for `taken`, whose space is used again. False when the queue is
-    /// closed and empty.
+    /// Waits until the writing is to begin, and swaps what arrived for `taken`, whose space is used again. False when the
+    /// queue is closed and empty.
     pub(crate) fn take(&self, taken: &mut Batch) -> bool {
         let mut batch = self.batch.lock();
-        self.arrived.wait_while(&mut batch, |batch| batch.tickets.is_empty() && !batch.retry && !batch.closed);
-        taken.closed = batch.closed;
+        self.begun.wait_while(&mut batch, |batch| !batch.begun && !batch.retry && !batch.closed);
+        (taken.closed, taken.number) = (batch.closed, batch.number + 1);
         std::mem::swap(&mut *batch, taken);
         !taken.tickets.is_empty() || !taken.closed
     }
@@ -108,7 +136,7 @@ impl Batch {
     /// Makes ready for the next use.
     pub(crate) fn clear(&mut self) {
         self.items.clear();
-        self.retry = false;
+        (self.retry, self.begun) = (false, false);
     }
 }
 

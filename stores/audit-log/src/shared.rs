@@ -1,10 +1,12 @@
 //! What the writer's thread and those who append share.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use strongroom_audit::durable::Batches;
 use strongroom_audit::gate::{Gate, Permit};
 use strongroom_audit::hash::Hash;
 use strongroom_audit::port::{Head, LogUnavailable, RecordClass};
@@ -108,6 +110,22 @@ impl Shared {
         if self.failed.swap(false, Ordering::AcqRel) {
             tracing::info!("the audit log can be written again");
         }
+    }
+}
+
+impl Batches for Shared {
+    fn promise(&self, batch: u64) -> bool {
+        self.queue.promise(batch)
+    }
+
+    fn begin(&self, batch: u64) {
+        self.queue.begin(batch);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,5 @@
 //! The one thread that writes: takes what arrived, writes one frame, syncs once, tells everyone. No timer: what
-//! arrives during a sync, or before it is this thread's turn, makes the next frame.
+//! arrives during a sync, or before whoever waits for it has let the others have their turn, makes the next frame.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +18,6 @@ use strongroom_model::clock::Clock;
 use crate::limits;
 use crate::queue::{Batch, Item};
 use crate::shared::{Shared, unavailable};
-use crate::turn;
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -55,7 +54,6 @@ impl Writer {
 
     /// Writes until the queue is closed and empty.
     pub(crate) fn run(mut self) {
-        turn::yield_to_others();
         let mut batch = Batch::default();
         while self.shared.queue.take(&mut batch) {
             if batch.retry && self.shared.is_failed() {

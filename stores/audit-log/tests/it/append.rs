@@ -1,7 +1,10 @@
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
 
 use strongroom_audit::port::{AuditLog, LogUnavailable, Position, RecordClass};
-use strongroom_audit_log::{FileLog, Options, limits};
+use strongroom_audit_log::{BeforeOperation, DiskOperation, FileLog, Options, limits};
 
 use crate::helper::*;
 
@@ -41,6 +44,85 @@ fn what_arrives_together_is_told_its_own_numbers() {
     });
     assert_eq!(log.head().size, 1200);
     assert!(verify(&log).is_sound());
+}
+
+/// A log, and how often it has synced.
+fn counted(directory: &std::path::Path) -> (Arc<FileLog>, Arc<AtomicU64>) {
+    let syncs = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&syncs);
+    let before: BeforeOperation = Arc::new(move |operation| {
+        count.fetch_add(u64::from(operation == DiskOperation::Sync), Ordering::SeqCst);
+        Ok(())
+    });
+    let options = Options { before: Some(before), ..options() };
+    let log = FileLog::open(directory, options, Arc::new(HandClock::default()), None).unwrap().0;
+    (Arc::new(log), syncs)
+}
+
+#[test]
+fn records_of_tasks_that_are_ready_together_share_a_sync() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, syncs) = counted(directory.path());
+    let before = syncs.load(Ordering::SeqCst);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let task = |number| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
+                log.append(permit, vec![record(number)]).await.unwrap()
+            })
+        };
+        let tasks: Vec<_> = (0..20).map(task).collect();
+        for (number, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap(), Position(number as u64));
+        }
+    });
+    assert_eq!(syncs.load(Ordering::SeqCst) - before, 1);
+}
+
+#[test]
+fn a_record_is_written_whoever_of_those_that_share_its_sync_still_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = counted(directory.path());
+    let append = |number| {
+        let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
+        log.append(permit, vec![record(number)])
+    };
+    // Nobody does.
+    drop(append(0));
+    while log.head().size < 1 {
+        std::thread::yield_now();
+    }
+    // One that was looked at before it was given up; then the other alone; then both, the later one first.
+    for (given_up, number) in [(true, 1), (false, 3)] {
+        let mut first = append(number);
+        let second = append(number + 1);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut first).poll(&mut context).is_pending());
+        if given_up {
+            drop(first);
+            assert_eq!(second.wait(), Ok(Position(number + 1)));
+        } else {
+            assert_eq!((second.wait(), first.wait()), (Ok(Position(number + 1)), Ok(Position(number))));
+        }
+    }
+    assert_eq!(log.head().size, 5);
+}
+
+#[test]
+fn so_many_records_that_more_would_save_nothing_are_written_without_being_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = counted(directory.path());
+    let append = |number| {
+        let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
+        log.append(permit, vec![record(number)])
+    };
+    let waiting: Vec<_> = (0..32).map(append).collect();
+    while log.head().size < 32 {
+        std::thread::yield_now();
+    }
+    drop(waiting);
 }
 
 #[test]
