@@ -1,9 +1,10 @@
 //! Requests that are due at a fixed rate, whether or not earlier ones are answered.
 //!
-//! Each takes a connection that is free, and its time counts from when it was due, so that a server that stops for a
+//! Each takes the connection that has been free for longest, and its time counts from when it was due, so that a server that stops for a
 //! while is charged with every request that would have come meanwhile. One that finds no connection free is counted,
 //! not sent.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,8 @@ pub(crate) struct Offered {
 type Returned = Result<(Client, Answer, Duration)>;
 
 /// The connections, and what they came to until now.
-struct Clients<'a> {
-    free: &'a mut Vec<Client>,
+struct Clients {
+    free: VecDeque<Client>,
     returned: UnboundedReceiver<Returned>,
     under_way: usize,
     offered: Offered,
@@ -46,21 +47,22 @@ pub(crate) async fn offer(
     patient: bool,
 ) -> Result<Offered> {
     let (back, returned) = unbounded_channel();
-    let mut clients = Clients { free: clients, returned, under_way: 0, offered: Offered::default() };
+    let free = std::mem::take(clients).into();
+    let mut at_work = Clients { free, returned, under_way: 0, offered: Offered::default() };
     let mut back_off = 0u32;
     let begun = Instant::now();
     let mut beats = beat(begun + time);
     while beats.recv().await.is_some() {
         let due = (begun.elapsed().min(time).as_secs_f64() * rate) as usize;
-        clients.collect()?;
-        while clients.offered.due < due {
-            let when = begun + Duration::from_secs_f64(clients.offered.due as f64 / rate);
-            clients.offered.due += 1;
-            let Some(client) = clients.free.pop() else {
-                clients.offered.unsent += 1;
+        at_work.collect()?;
+        while at_work.offered.due < due {
+            let when = begun + Duration::from_secs_f64(at_work.offered.due as f64 / rate);
+            at_work.offered.due += 1;
+            let Some(client) = at_work.free.pop_front() else {
+                at_work.offered.unsent += 1;
                 continue;
             };
-            clients.under_way += 1;
+            at_work.under_way += 1;
             // Spread evenly over the whole, by the golden ratio: no two that follow each other wait alike.
             back_off = back_off.wrapping_add(2_654_435_769);
             let wait =
@@ -68,11 +70,12 @@ pub(crate) async fn offer(
             tokio::spawn(send(client, Arc::clone(ask), when, wait, back.clone()));
         }
     }
-    while clients.under_way > 0 {
-        let answered = clients.returned.recv().await.ok_or("every connection is gone")?;
-        clients.keep(answered?);
+    while at_work.under_way > 0 {
+        let answered = at_work.returned.recv().await.ok_or("every connection is gone")?;
+        at_work.keep(answered?);
     }
-    Ok(clients.offered)
+    *clients = at_work.free.into();
+    Ok(at_work.offered)
 }
 
 /// Tells when it is time to look what is due, from a thread of its own: the timers of a runtime are too coarse.
@@ -100,7 +103,7 @@ async fn send(mut client: Client, ask: Arc<Ask>, due: Instant, wait: Duration, b
     let _ = back.send(answered.map(|answer| (client, answer, took)));
 }
 
-impl Clients<'_> {
+impl Clients {
     fn collect(&mut self) -> Result<()> {
         while let Ok(answered) = self.returned.try_recv() {
             self.keep(answered?);
@@ -110,7 +113,7 @@ impl Clients<'_> {
 
     fn keep(&mut self, (client, answer, took): (Client, Answer, Duration)) {
         self.under_way -= 1;
-        self.free.push(client);
+        self.free.push_back(client);
         self.offered.outcome.note(answer, took);
     }
 }
