@@ -1,7 +1,7 @@
 //! The benchmark: a bare hyper server over TLS 1.3 (the floor) and ours, under the same load with real signatures.
 //!
-//! `cargo run --release -p strongroom-bench` builds nothing of the server itself: give it the program with `--server`
-//! (by default the release build beside it). Server CPU per request is the figure to trust on a shared machine; times are
+//! `cargo run --profile dist -p strongroom-bench` builds nothing of the server itself: give it the program with `--server`
+//! (by default the one beside it). Server CPU per request is the figure to trust on a shared machine; times are
 //! shown beside it. Absent on purpose: assertions. This measures; the tests promise.
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 

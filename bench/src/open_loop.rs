@@ -1,8 +1,8 @@
 //! Requests that are due at a fixed rate, whether or not earlier ones are answered.
 //!
-//! Each takes the connection that has been free for longest, and its time counts from when it was due, so that a server that stops for a
-//! while is charged with every request that would have come meanwhile. One that finds no connection free is counted,
-//! not sent.
+//! Each takes the connection that has been free for longest, and its time counts from when it was due, so that a server
+//! that stops for a while is charged with every request that would have come meanwhile. One that finds no connection
+//! free is counted, not sent.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

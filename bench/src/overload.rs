@@ -3,14 +3,15 @@
 //! What it can carry is found first, by as many connections as it works on at once. Then requests are due at a fixed
 //! rate (see [`crate::open_loop`]). Clients that are refused wait, as AWS's SDKs do, a random time of up to a second;
 //! impatient ones don't. The CPU of refusals is shared out among the accepted requests: it is the figure to trust on a
-//! machine that does other things, too.
+//! machine that does other things, too. All of it is done in several rounds, each compared with the best of its own;
+//! a figure is the median of the rounds.
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::load::{Job, Times};
+use crate::load::{Job, Outcome, Sample, Times};
 use crate::open_loop::{Offered, offer};
 use crate::process::cpu;
 use crate::subject::Subject;
@@ -40,6 +41,36 @@ impl Spent {
     }
 }
 
+/// What one load came to.
+struct Figures {
+    due: f64,
+    accepted: f64,
+    times: Times,
+    cpu: f64,
+    refused: f64,
+    refusals: Times,
+    unsent: f64,
+    /// The share of its processor that the load itself took.
+    load: f64,
+}
+
+impl Figures {
+    fn new(offered: Offered, time: Duration, spent: Spent) -> Self {
+        let Offered { due, unsent, outcome: Outcome { accepted, refused, words: _ } } = offered;
+        let per_second = |count: usize| count as f64 / time.as_secs_f64();
+        Self {
+            due: per_second(due),
+            accepted: per_second(accepted.len()),
+            cpu: spent.0.as_secs_f64() * 1e6 / accepted.len() as f64,
+            times: Times::new(accepted),
+            refused: per_second(refused.len()),
+            refusals: Times::new(refused),
+            unsent: per_second(unsent),
+            load: spent.1.as_secs_f64() * 100.0 / time.as_secs_f64(),
+        }
+    }
+}
+
 pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -54,51 +85,64 @@ async fn loads(arguments: &Arguments, subject: &Subject) -> Result<()> {
     let time = Duration::from_secs(arguments.seconds);
     let job = arguments.jobs.first().copied().unwrap_or(Job::Encrypt);
     let (server, sample) = (subject.id()?, subject.samples.of(job)?);
-    let mut carrying = load::connect(&sample.target, CONNECTIONS).await?;
-    load::run_all(&mut carrying, &sample.ask, time / 4).await?;
-    let before = Spent::now(server)?;
-    let served = Times::new(load::run_all(&mut carrying, &sample.ask, time).await?);
-    let spent = Spent::now(server)?.since(before);
-    let best = served.count() as f64 / time.as_secs_f64();
-    drop(carrying);
+    let mut clients = load::connect(&sample.target, CLIENTS).await?;
+    let mut rounds = Vec::new();
+    for _ in 0..arguments.rounds.max(1) {
+        let best = best(sample, server, time).await?;
+        let mut offered = Vec::new();
+        for (factor, patient) in LOADS {
+            let before = Spent::now(server)?;
+            let figures = offer(&mut clients, &sample.ask, best.accepted * factor, time, patient).await?;
+            offered.push(Figures::new(figures, time, Spent::now(server)?.since(before)));
+        }
+        rounds.push((best, offered));
+    }
     println!(
-        "| {} | due/s | accepted/s | of the best | p50 ms | p99 ms | CPU us each | refused/s | p99 ms | unsent/s | the load's CPU |",
+        "| {} | due/s | accepted/s | of the best | p50 ms | p99 ms | of the best's | CPU us each | refused/s | p99 ms | unsent/s | the load's CPU |",
         job.name()
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
-    println!(
-        "| {CONNECTIONS} connections, each asking again when answered | | {best:.0} | 1.00 | {:.2} | {:.2} | {:.1} | | | | {:.0} % |",
-        served.at(500),
-        served.at(990),
-        spent.0.as_secs_f64() * 1e6 / served.count() as f64,
-        spent.1.as_secs_f64() * 100.0 / time.as_secs_f64(),
-    );
-    for (factor, patient) in LOADS {
-        let mut clients = load::connect(&sample.target, CLIENTS).await?;
-        let before = Spent::now(server)?;
-        let offered = offer(&mut clients, &sample.ask, best * factor, time, patient).await?;
-        row(factor, patient, best, offered, time, Spent::now(server)?.since(before));
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let bests = rounds.iter().map(|(best, _)| (best, best)).collect::<Vec<_>>();
+    row(&format!("{CONNECTIONS} connections, each asking again when answered"), &bests);
+    for (index, (factor, patient)) in LOADS.into_iter().enumerate() {
+        let name = format!("{factor} of it, {} clients", if patient { "patient" } else { "impatient" });
+        let of_round = rounds.iter().filter_map(|(best, offered)| Some((best, offered.get(index)?)));
+        row(&name, &of_round.collect::<Vec<_>>());
     }
     Ok(())
 }
 
-fn row(factor: f64, patient: bool, best: f64, offered: Offered, time: Duration, spent: Spent) {
-    let Offered { due, unsent, outcome } = offered;
-    let (accepted, refused) = (Times::new(outcome.accepted), Times::new(outcome.refused));
-    let per_second = |count: usize| count as f64 / time.as_secs_f64();
+/// What the server can carry.
+async fn best(sample: &Sample, server: u32, time: Duration) -> Result<Figures> {
+    let mut clients = load::connect(&sample.target, CONNECTIONS).await?;
+    load::run_all(&mut clients, &sample.ask, time / 4).await?;
+    let before = Spent::now(server)?;
+    let accepted = load::run_all(&mut clients, &sample.ask, time).await?;
+    let outcome = Outcome { accepted, ..Outcome::default() };
+    let offered = Offered { due: outcome.accepted.len(), unsent: 0, outcome };
+    Ok(Figures::new(offered, time, Spent::now(server)?.since(before)))
+}
+
+/// The medians of a load's figures, beside the best of the same round.
+fn row(name: &str, rounds: &[(&Figures, &Figures)]) {
+    let median = |figure: &dyn Fn(&Figures, &Figures) -> f64| {
+        let mut all: Vec<f64> = rounds.iter().map(|(best, ours)| figure(best, ours)).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+    };
     println!(
-        "| {factor} of it, {} clients | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.2} | {:.0} | {:.0} % |",
-        if patient { "patient" } else { "impatient" },
-        per_second(due),
-        per_second(accepted.count()),
-        per_second(accepted.count()) / best,
-        accepted.at(500),
-        accepted.at(990),
-        spent.0.as_secs_f64() * 1e6 / accepted.count() as f64,
-        per_second(refused.count()),
-        refused.at(990),
-        per_second(unsent),
-        spent.1.as_secs_f64() * 100.0 / time.as_secs_f64(),
+        "| {name} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.2} | {:.0} | {:.0} % |",
+        median(&|_, ours| ours.due),
+        median(&|_, ours| ours.accepted),
+        median(&|best, ours| ours.accepted / best.accepted),
+        median(&|_, ours| ours.times.at(500)),
+        median(&|_, ours| ours.times.at(990)),
+        median(&|best, ours| ours.times.at(990) / best.times.at(990)),
+        median(&|_, ours| ours.cpu),
+        median(&|_, ours| ours.refused),
+        median(&|_, ours| ours.refusals.at(990)),
+        median(&|_, ours| ours.unsent),
+        median(&|_, ours| ours.load),
     );
 }
 
