@@ -16,6 +16,9 @@ use tokio_rustls::client::TlsStream;
 
 use crate::Result;
 
+/// Room for most answers at once.
+const ANSWER_BYTES: usize = 4096;
+
 /// Where the load goes, and what its connections show.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -63,7 +66,8 @@ pub(crate) enum Answer {
 }
 
 pub(crate) struct Client {
-    stream: TlsStream<TcpStream>,
+    /// Boxed, so that a client that goes from hand to hand costs the load little.
+    stream: Box<TlsStream<TcpStream>>,
     host: String,
     buffer: Vec<u8>,
 }
@@ -88,7 +92,7 @@ impl Client {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::from(target.address.ip());
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        let stream = Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?);
         Ok(Self { stream, host: target.address.to_string(), buffer: Vec::new() })
     }
 
@@ -148,12 +152,10 @@ impl Client {
     async fn answer(&mut self) -> Result<Answer> {
         self.buffer.clear();
         loop {
-            let mut chunk = [0; 8192];
-            let read = self.stream.read(&mut chunk).await?;
-            if read == 0 {
+            self.buffer.reserve(ANSWER_BYTES);
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err("the connection was closed".into());
             }
-            self.buffer.extend_from_slice(chunk.get(..read).unwrap_or_default());
             let text = std::str::from_utf8(&self.buffer)?;
             let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
             let length = head.lines().find_map(|line| {

@@ -15,7 +15,7 @@ use crate::client::{Answer, Ask, Client};
 use crate::load::Outcome;
 
 /// Requests that are due within so much time are sent together, at its end.
-const BEAT: Duration = Duration::from_micros(250);
+const BEAT: Duration = Duration::from_micros(500);
 /// The longest that a patient client waits before it asks again once it was refused.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
