@@ -13,9 +13,9 @@ pub type Appended = Result<Position, LogUnavailable>;
 
 /// Resolves once the records are on disk, or can't be.
 ///
-/// Records are written a batch at a time. Whoever looks first at one of a batch lets all other tasks that are ready have
-/// their turn, so that they add theirs, and has the writing begun when it is polled again: at once where nothing else is
-/// to be done, after some milliseconds where every processor is busy.
+/// Records are written a batch at a time. Whoever looks first at one of a batch lets the tasks that are queued before it
+/// have their turn, so that they add theirs, and has the writing begun when it is polled again: at once where nothing
+/// else is to be done, after some milliseconds where every processor is busy.
 #[derive(Debug)]
 #[must_use = "a record counts only once it is on disk"]
 pub struct Durable {

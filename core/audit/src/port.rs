@@ -117,7 +117,8 @@ pub trait AuditLog: Send + Sync {
     fn reserve(&self, class: RecordClass, records: usize) -> Result<Permit, LogUnavailable>;
 
     /// Appends records, one after the other, in the place that was taken. The result resolves to the number of the
-    /// first, once all are on disk; dropping it doesn't take them back. Fewer records than places are fine.
+    /// first, once all are on disk; dropping it doesn't take them back. It is to be awaited or dropped at once: once it
+    /// was polled, others' records may wait for a moment until it is polled again. Fewer records than places are fine.
     fn append(&self, permit: Permit, records: Vec<SealedRecord>) -> Durable;
 
     /// Where the log stands on disk.

@@ -19,6 +19,8 @@ pub const QUEUE_RECORDS: usize = 4096;
 pub const APPEND_RECORDS: usize = 1024;
 /// Records that are written without waiting for more: with so many, a sync is a small part of what each costs.
 pub(crate) const BATCH_ENOUGH: usize = 32;
+/// Longest time that a record waits for whoever is to have its batch written, should that task get no turn.
+pub(crate) const BEGUN_WITHIN: Duration = Duration::from_millis(100);
 /// Shortest time between two attempts to have a failed log written again.
 pub const BETWEEN_RETRIES: Duration = Duration::from_millis(500);
 /// Most places that are remembered because readers stopped there.

@@ -47,7 +47,7 @@ pub(crate) struct Batch {
 pub(crate) struct Queue {
     batch: Mutex<Batch>,
     begun: Condvar,
-    /// The batches with numbers below this one are begun, or somebody has promised to begin them.
+    /// The batches with numbers below this one are taken or begun, or somebody has promised to begin them.
     promised: AtomicU64,
 }
 
@@ -76,7 +76,8 @@ impl Queue {
         Ok(number)
     }
 
-    /// Promises that a batch is begun soon; false if somebody else did.
+    /// Promises that a batch is begun soon; false if somebody else did, or it is taken already: a later one can be
+    /// promised only then.
     pub(crate) fn promise(&self, number: u64) -> bool {
         self.promised.fetch_max(number + 1, Ordering::AcqRel) <= number
     }
@@ -105,7 +106,13 @@ impl Queue {
     /// queue is closed and empty.
     pub(crate) fn take(&self, taken: &mut Batch) -> bool {
         let mut batch = self.batch.lock();
-        self.begun.wait_while(&mut batch, |batch| !batch.begun && !batch.retry && !batch.closed);
+        while !batch.begun && !batch.retry && !batch.closed {
+            // Nobody's promise is trusted for longer.
+            let late = self.begun.wait_for(&mut batch, limits::BEGUN_WITHIN).timed_out();
+            if late && !batch.tickets.is_empty() {
+                break;
+            }
+        }
         (taken.closed, taken.number) = (batch.closed, batch.number + 1);
         std::mem::swap(&mut *batch, taken);
         !taken.tickets.is_empty() || !taken.closed

@@ -78,7 +78,9 @@ fn records_of_tasks_that_are_ready_together_share_a_sync() {
             assert_eq!(task.await.unwrap(), Position(number as u64));
         }
     });
-    assert_eq!(syncs.load(Ordering::SeqCst) - before, 1);
+    // A second one if the writer happened to look by itself meanwhile, which it does ten times a second.
+    let syncs = syncs.load(Ordering::SeqCst) - before;
+    assert!((1..=2).contains(&syncs), "{syncs}");
 }
 
 #[test]
@@ -108,6 +110,42 @@ fn a_record_is_written_whoever_of_those_that_share_its_sync_still_waits() {
         }
     }
     assert_eq!(log.head().size, 5);
+}
+
+#[test]
+fn records_are_written_although_whoever_promised_to_ask_for_it_gets_no_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = counted(directory.path());
+    let append = |number| {
+        let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
+        log.append(permit, vec![record(number)])
+    };
+    let (mut promised, mut relieved) = (append(0), append(1));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut promised).poll(&mut context).is_pending());
+    assert!(Pin::new(&mut relieved).poll(&mut context).is_pending());
+    while log.head().size < 2 {
+        std::thread::yield_now();
+    }
+    // The batch after one that was taken without its promise being kept is promised anew.
+    let mut next = append(2);
+    assert!(Pin::new(&mut next).poll(&mut context).is_pending());
+    drop(next);
+    assert_eq!((promised.wait(), relieved.wait()), (Ok(Position(0)), Ok(Position(1))));
+    while log.head().size < 3 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_log_that_is_closed_writes_what_was_promised() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = counted(directory.path());
+    let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
+    let mut promised = log.append(permit, vec![record(0)]);
+    assert!(Pin::new(&mut promised).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(log);
+    assert_eq!(promised.wait(), Ok(Position(0)));
 }
 
 #[test]
