@@ -129,6 +129,14 @@ impl<'a> Resident<'a> {
         Ok(aead.seal(self.object, additional, plaintext, self.within()?)?)
     }
 
+    /// Whether each token of the store by itself works with the key, and how long that took; each trial counts as a use.
+    pub(crate) fn try_each(&self, within: Duration) -> Result<Vec<Result<Duration, KeyStoreError>>, EngineError> {
+        for _ in self.store.health() {
+            self.authorized.engine().uses.count(self.authorized.engine(), self.material)?;
+        }
+        Ok(self.store.try_each(self.object, within.min(self.within()?)))
+    }
+
     fn open(&self, additional: &[u8], sealed: &ResidentSealed) -> Result<SecretBytes, EngineError> {
         let aead = self.store.aead().ok_or(EngineError::Unsupported("decryption in this key store"))?;
         Ok(aead.open(self.object, additional, sealed, self.within()?)?)

@@ -192,6 +192,10 @@ pub trait KeyStore: Send + Sync {
     /// When it does not.
     fn probe(&self, within: Duration) -> Result<(), KeyStoreError>;
 
+    /// Whether each of its tokens by itself works with a key made for authenticated encryption, and how long that took:
+    /// encrypts and decrypts. All are tried at the same time; told in the order of [`KeyStore::health`].
+    fn try_each(&self, object: ObjectId, within: Duration) -> Vec<Result<Duration, KeyStoreError>>;
+
     /// Authenticated encryption, if the store has it.
     fn aead(&self) -> Option<&dyn ResidentAead>;
 

@@ -1,9 +1,9 @@
 //! Health, found out by doing: a dedicated test key of the key store encrypts and decrypts on the way that every request
 //! goes, and every root of trust opens a domain key. The product asks for itself, so no policy of the key store has a say.
 //!
-//! What was found is told again for half a minute, unless a token's state changes. A root that fails while the test key
+//! What was found is told again for a while, unless a token's state changes. A root that fails while the test key
 //! serves leaves keys that are in use usable for a while, and others not: that is degraded. Where the test key is inside
-//! a token, it says how the tokens are, and nothing of the roots.
+//! a token, it says how the tokens are, each of which is tried with it, and nothing of the roots.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use strongroom_engine::operations::detached::{OpenDetached, SealDetached};
-use strongroom_engine::operations::service::{RootTried, TryRoots};
+use strongroom_engine::operations::service::{RootTried, TryRoots, TryTokens};
 use strongroom_engine::{Call, Engine, EngineError, InternalFault, KeyReference, Mode, SecretBytes};
 use strongroom_model::id::{KeyId, PrincipalId, TenantId};
-use strongroom_model::key_store::{KeyStoreName, MemberHealth, MemberState};
+use strongroom_model::key_store::{KeyStoreError, KeyStoreName, MemberHealth, MemberState};
 use strongroom_services::Named as _;
 use tokio::time::{Instant, timeout_at};
 
@@ -65,6 +65,8 @@ struct Found {
     tested: Option<Duration>,
     /// The key store that the test key is inside, and its tokens.
     inside: Option<(KeyStoreName, Vec<MemberHealth>)>,
+    /// How each of those tokens fared with the test key; empty where that could not be found out.
+    each: Vec<Result<Duration, KeyStoreError>>,
 }
 
 impl Health {
@@ -89,8 +91,10 @@ impl Health {
         // What is left of the time goes to the answer and its record.
         let until = now + deadline.saturating_duration_since(now) / 4 * 3;
         let found = find_out(&xks.engine, xks.dialect, tenant, test_key, until).await;
-        let told = answer(&statuses(&found));
-        let keep = if found.tested.is_some() { limits::HEALTH_KEPT } else { limits::HEALTH_UNKNOWN_KEPT };
+        let nodes = statuses(&found);
+        let told = answer(&nodes);
+        let well = nodes.iter().all(|(_, _, status)| *status == Status::Active);
+        let keep = if well { limits::HEALTH_KEPT } else { limits::HEALTH_UNWELL_KEPT };
         let inside = found.inside.map(|(name, members)| (name, member_states(&members)));
         let mut kept = self.0.lock();
         if kept.len() >= limits::HEALTH_STORES {
@@ -113,7 +117,7 @@ fn member_states(members: &[MemberHealth]) -> Vec<MemberState> {
     members.iter().map(|member| member.state).collect()
 }
 
-/// Tries the roots and the test key, neither of which waits for the other.
+/// Tries the roots and then each token, and the test key as requests use it; the one does not wait for the other.
 async fn find_out(
     engine: &Arc<Engine>,
     dialect: &'static XksDialect,
@@ -132,15 +136,29 @@ async fn find_out(
             Err(_) => None,
         }
     };
-    let call = Call::internal("health", Operation::Health.name(), dialect);
-    let trying = timeout_at(until, engine.perform(call, TryRoots { tenant, key: test_key }, Mode::Run));
-    let (tested, tried) = tokio::join!(testing, trying);
-    let (roots, name) = tried.ok().and_then(Result::ok).unwrap_or_default();
+    let trying = async {
+        let call = || Call::internal("health", Operation::Health.name(), dialect);
+        let tried = timeout_at(until, engine.perform(call(), TryRoots { tenant, key: test_key }, Mode::Run)).await;
+        let (roots, name) = tried.ok().and_then(Result::ok).unwrap_or_default();
+        if name.is_none() {
+            return (roots, name, Vec::new());
+        }
+        // A token that hangs must not keep it from us how the others are.
+        let within = until.saturating_duration_since(Instant::now()) / 4 * 3;
+        let each = timeout_at(until, engine.perform(call(), TryTokens { key: test_key, within }, Mode::Run)).await;
+        (roots, name, each.ok().and_then(Result::ok).unwrap_or_default())
+    };
+    let (tested, (roots, name, each)) = tokio::join!(testing, trying);
     let inside = name.map(|name| {
         let members = members(engine, &name);
         (name, members)
     });
-    Found { roots, tested, inside }
+    for (token, tried) in each.iter().enumerate() {
+        if let Err(error) = tried {
+            tracing::warn!(token, %error, "a token does not serve the test key of a key store");
+        }
+    }
+    Found { roots, tested, inside, each }
 }
 
 /// Encrypts and decrypts, as the key store would.
@@ -189,10 +207,15 @@ fn statuses(found: &Found) -> Vec<(String, String, Status)> {
     };
     let tokens = found.inside.iter().flat_map(|(name, members)| {
         let token = move |(index, member): (usize, &MemberHealth)| {
-            let status = match member.state {
-                MemberState::Up => test(true),
-                MemberState::Degraded => test(false),
-                MemberState::Down => Status::Unavailable,
+            let status = match (member.state, found.each.get(index)) {
+                (MemberState::Down, _) => Status::Unavailable,
+                // Nobody was asked: too much at once.
+                (_, Some(Err(KeyStoreError::Busy))) => Status::Degraded,
+                (_, Some(Err(_))) => Status::Unavailable,
+                (MemberState::Up, Some(Ok(took))) if *took <= limits::HEALTH_SLOW => Status::Active,
+                (_, Some(Ok(_))) => Status::Degraded,
+                (MemberState::Up, None) => test(true),
+                (MemberState::Degraded, None) => test(false),
             };
             (format!("{name}-{index}"), "pkcs11".to_owned(), status)
         };
@@ -215,7 +238,7 @@ fn answer(nodes: &[(String, String, Status)]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use strongroom_model::id::RootId;
+    use strongroom_model::id::{ObjectId, RootId};
 
     use super::*;
 
@@ -223,7 +246,7 @@ mod tests {
     fn degraded_and_unavailable_are_told_apart() {
         let root = |serves| RootTried { id: RootId::from_bytes([1; 16]), kind: "pkcs11".to_owned(), serves };
         let told = |roots: &[RootTried], tested| {
-            let statuses = statuses(&Found { roots: roots.to_vec(), tested, inside: None });
+            let statuses = statuses(&Found { roots: roots.to_vec(), tested, ..Found::default() });
             statuses.iter().map(|(_, _, status)| status.word()).collect::<Vec<_>>()
         };
         let fast = Some(Duration::from_millis(1));
@@ -242,7 +265,7 @@ mod tests {
             kind: "software".to_owned(),
             serves,
         });
-        let told = |states: &[MemberState], tested| {
+        let told_of = |states: &[MemberState], tested, each: &[Result<Duration, KeyStoreError>]| {
             let member = |state: &MemberState| MemberHealth {
                 location: String::new(),
                 state: *state,
@@ -250,12 +273,13 @@ mod tests {
                 last_error: None,
             };
             let inside = Some((KeyStoreName::new("hsm").unwrap(), states.iter().map(member).collect()));
-            let statuses = statuses(&Found { roots: roots.to_vec(), tested, inside });
+            let statuses = statuses(&Found { roots: roots.to_vec(), tested, inside, each: each.to_vec() });
             statuses
                 .iter()
                 .map(|(id, _, status)| (id.chars().take(5).collect::<String>(), status.word()))
                 .collect::<Vec<_>>()
         };
+        let told = |states: &[MemberState], tested| told_of(states, tested, &[]);
         let expected = |tokens: &[(&str, &'static str)]| {
             let roots = [("01010", "ACTIVE"), ("01010", "DEGRADED")];
             tokens.iter().chain(&roots).map(|(id, word)| ((*id).to_owned(), *word)).collect::<Vec<_>>()
@@ -267,10 +291,19 @@ mod tests {
         let slow = told(&states[..1], Some(Duration::from_millis(101)));
         assert_eq!(slow, expected(&[("hsm-0", "DEGRADED")]));
         assert_eq!(told(&states[..2], None), expected(&[("hsm-0", "UNAVAILABLE"), ("hsm-1", "UNAVAILABLE")]));
+        // Each by itself, whatever its calls have come to and whether or not another serves in its place.
+        let (quick, tardy) = (Ok(Duration::from_millis(1)), Ok(Duration::from_millis(101)));
+        let (lost, late) = (Err(KeyStoreError::NoObject(ObjectId::from_bytes([1; 16]))), Err(KeyStoreError::Busy));
+        let states = [MemberState::Up, MemberState::Up, MemberState::Degraded, MemberState::Down, MemberState::Up];
+        let words = ["UNAVAILABLE", "DEGRADED", "DEGRADED", "UNAVAILABLE", "ACTIVE"];
+        let each = [lost, tardy, quick.clone(), quick.clone(), quick];
+        let told: Vec<_> = told_of(&states, fast, &each).into_iter().map(|(_, word)| word).take(5).collect();
+        assert_eq!(told, words);
+        assert_eq!(told_of(&states[..1], None, &[late])[0].1, "DEGRADED");
         let gone = statuses(&Found {
             roots: roots.to_vec(),
-            tested: None,
             inside: Some((KeyStoreName::new("hsm").unwrap(), Vec::new())),
+            ..Found::default()
         });
         assert_eq!((gone[0].0.as_str(), gone[0].2), ("hsm", Status::Unavailable));
     }

@@ -25,9 +25,9 @@ pub const MESSAGE_CHARACTERS: usize = 511;
 /// Time for a request in all: KMS gives up after 250 ms, the way here and back included.
 pub const DEADLINE: Duration = Duration::from_millis(200);
 /// How long a finding of health is told again.
-pub const HEALTH_KEPT: Duration = Duration::from_secs(30);
-/// How long that nothing could be found out in time is told again.
-pub const HEALTH_UNKNOWN_KEPT: Duration = Duration::from_secs(5);
+pub const HEALTH_KEPT: Duration = Duration::from_secs(10);
+/// How long a finding is told again that not all is well.
+pub const HEALTH_UNWELL_KEPT: Duration = Duration::from_secs(5);
 /// Time in which the test key must have encrypted and decrypted; longer is degraded.
 pub const HEALTH_SLOW: Duration = Duration::from_millis(100);
 /// Key stores whose health is kept.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use strongroom_model::id::RootId;
+use strongroom_model::id::{ObjectId, RootId};
 use strongroom_model::root::RootError;
 use strongroom_secret::SecretBytes;
 
@@ -16,7 +16,7 @@ use crate::health::RootHealth;
 use crate::launcher::Launcher;
 use crate::limits::{PIN_BYTES, QUEUE_MOST, SESSIONS_MOST};
 use crate::link::Unsent;
-use crate::protocol::{Call, Fault, Reply, TokenSelector};
+use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
 use crate::root::Config;
 use crate::supervisor::Shared;
 
@@ -138,14 +138,36 @@ impl Client {
             Err(NoAnswer::Gone) if Instant::now() >= deadline => return Err(timeout()),
             Err(NoAnswer::Gone) => return Err(ended()),
         };
-        self.note(&outcome);
+        self.note(call, &outcome);
         outcome
     }
 
-    /// Tells the breaker how it went. A token that refuses a blob is well.
-    fn note(&self, outcome: &Result<Reply, CallError>) {
+    /// Encrypts and decrypts with an object made for that.
+    pub(crate) fn works_with(&self, object: ObjectId, deadline: Instant, allowed: Duration) -> Result<(), CallError> {
+        const BOUND: &[u8] = b"trial";
+        const TEXT: [u8; 16] = [0x5a; 16];
+        let act = |act| self.call(&Call::Object { object, act }, deadline, allowed);
+        let text = SecretField(SecretBytes::copy_from(&TEXT));
+        let Reply::Wrapped { iv, text } = act(Act::Seal { additional: BOUND.to_vec().into(), text })? else {
+            return Err(CallError::Root(senseless()));
+        };
+        match act(Act::Open { additional: BOUND.to_vec().into(), iv, text })? {
+            Reply::Secret(opened) if opened.0.equals(&TEXT) => Ok(()),
+            _ => Err(CallError::Root(senseless())),
+        }
+    }
+
+    /// Tells the breaker how it went. A token that refuses a blob is well. One that lacks what is to be used has its module
+    /// begun anew.
+    fn note(&self, call: &Call, outcome: &Result<Reply, CallError>) {
         let now = Instant::now();
-        let condition = &mut self.0.shared.state.lock().condition;
+        let state = &mut *self.0.shared.state.lock();
+        let condition = &mut state.condition;
+        let lacking = matches!(outcome, Err(CallError::Fault(Fault::NoObject | Fault::NotProvisioned)));
+        let begins_anew = lacking && call.uses_what_there_is() && condition.renewal.take(now);
+        if let Some(link) = state.link.as_ref().filter(|_| begins_anew) {
+            link.refuse();
+        }
         match outcome {
             Ok(_) | Err(CallError::Fault(Fault::Refused | Fault::Unsupported(_) | Fault::NoObject)) => {
                 condition.success(now);

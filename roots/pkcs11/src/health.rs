@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use strongroom_model::root::RootError;
 
 use crate::breaker::Breaker;
+use crate::renewal::Renewal;
 
 /// Whether calls succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub struct RootHealth {
 /// Everything that health is told from.
 pub(crate) struct Condition {
     pub(crate) breaker: Breaker,
+    pub(crate) renewal: Renewal,
     /// Whether the token refused the PIN. Nothing but a new root mends that.
     pub(crate) pin_refused: bool,
     pub(crate) running: bool,
@@ -48,6 +50,7 @@ impl Condition {
     pub(crate) const fn new(now: Instant) -> Self {
         Self {
             breaker: Breaker::new(),
+            renewal: Renewal::new(),
             pin_refused: false,
             running: false,
             last_error: None,

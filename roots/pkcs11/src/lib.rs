@@ -20,6 +20,7 @@ pub mod limits;
 mod link;
 mod objects;
 mod protocol;
+mod renewal;
 mod root;
 mod store;
 mod supervisor;

@@ -48,5 +48,10 @@ pub(crate) const BREAKER_FAILURES: u32 = 5;
 pub(crate) const COOL: Duration = Duration::from_millis(500);
 /// The longest such time.
 pub(crate) const COOL_MOST: Duration = Duration::from_secs(30);
+/// How long after a module was begun anew for what it did not find that may be again, doubled each time up to
+/// [`RENEWAL_PAUSE_MOST`].
+pub(crate) const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
+/// The longest such time.
+pub(crate) const RENEWAL_PAUSE_MOST: Duration = Duration::from_secs(60 * 60);
 /// How many sessions a child may replace before it is itself replaced, since a replaced session may still count in the token.
 pub(crate) const RENEWALS: usize = 64;

@@ -123,6 +123,11 @@ impl Link {
         self.pending.lock().ended
     }
 
+    /// Whether no call is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.lock().waiting.is_empty()
+    }
+
     /// Refuses further calls and lets all waiting callers know that no answer will come.
     pub(crate) fn end(&self) {
         let mut pending = self.pending.lock();

@@ -132,6 +132,17 @@ pub(crate) enum Call {
     },
 }
 
+impl Call {
+    /// Whether it needs what was made in the token before.
+    pub(crate) const fn uses_what_there_is(&self) -> bool {
+        match self {
+            Self::Wrap { .. } | Self::Unwrap { .. } | Self::CheckpointKey | Self::Sign(_) => true,
+            Self::Object { act, .. } => !matches!(act, Act::Generate { .. } | Act::Destroy | Act::Look),
+            Self::Provision(_) | Self::Find | Self::Random(_) | Self::Probe => false,
+        }
+    }
+}
+
 /// What is done with an object of a key store.
 #[derive(Encode, Decode)]
 pub(crate) enum Act {

@@ -4,6 +4,7 @@
 //! that made it to the others is the vendor's matter; a token that does not have it yet is passed over.
 
 use std::path::PathBuf;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{self, Algorithm, SHA256, SHA384, SHA512};
@@ -248,6 +249,23 @@ impl KeyStore for Pkcs11KeyStore {
 
     fn probe(&self, within: Duration) -> Result<(), KeyStoreError> {
         self.call(None, within, || Call::Probe).map(drop)
+    }
+
+    fn try_each(&self, object: ObjectId, within: Duration) -> Vec<Result<Duration, KeyStoreError>> {
+        let began = Instant::now();
+        let attempt = |member: &Client| {
+            let told = |error| told(Some(object), error);
+            member.works_with(object, began + within, within).map(|()| began.elapsed()).map_err(told)
+        };
+        std::thread::scope(|scope| {
+            let begin = |member| std::thread::Builder::new().spawn_scoped(scope, move || attempt(member));
+            let trials: Vec<_> = self.members.iter().map(begin).collect();
+            let no_thread = || KeyStoreError::Unavailable { cause: "no thread to try the token on".into() };
+            let ended = |trial: std::io::Result<ScopedJoinHandle<'_, _>>| {
+                trial.ok().and_then(|trial| trial.join().ok()).unwrap_or_else(|| Err(no_thread()))
+            };
+            trials.into_iter().map(ended).collect()
+        })
     }
 
     fn aead(&self) -> Option<&dyn ResidentAead> {

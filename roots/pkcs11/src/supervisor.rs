@@ -54,6 +54,8 @@ enum Ended {
     Hung,
     Lost(String),
     PinRefused,
+    /// It does not find what should be in the token; another may.
+    Lacking,
 }
 
 impl Shared {
@@ -213,6 +215,9 @@ impl Shared {
             if link.hangs(now) {
                 return Ended::Hung;
             }
+            if link.refuses() && link.is_idle() {
+                return Ended::Lacking;
+            }
             probe = self.probe(link, probe, now);
         }
     }
@@ -237,6 +242,10 @@ impl Shared {
         let now = Instant::now();
         let error = match ended {
             Ended::Stopping => None,
+            Ended::Lacking => {
+                info!("the module does not find in the token what should be there; it is begun anew");
+                None
+            }
             Ended::Crashed => Some(RootError::Unavailable { cause: "the module crashed".into() }),
             Ended::Hung => Some(RootError::Unavailable { cause: "the module hung and was ended".into() }),
             Ended::Lost(cause) => Some(RootError::Unavailable { cause }),

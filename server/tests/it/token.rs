@@ -51,6 +51,7 @@ fn acts_on_tokens_when_told_to() {
         "sample" => KEYS.into_iter().for_each(|key| sample(&sessions[0], key, &folder)),
         "wrap" => wrap(&sessions[0], &folder),
         "carry" => carry(&sessions),
+        "lose" => lose(&module),
         other => panic!("no such act: {other}"),
     }
 }
@@ -125,6 +126,17 @@ fn wrap(session: &Session, folder: &Path) {
     let oaep = PkcsOaepParams::new(MechanismType::SHA1, PkcsMgfType::MGF1_SHA1, PkcsOaepSource::empty());
     let wrapped = session.wrap_key(&Mechanism::RsaPkcsOaep(oaep), public, key).unwrap();
     std::fs::write(folder.join("wrapped"), wrapped).unwrap();
+}
+
+/// Destroys all keys for encryption in the token that is called `first`.
+fn lose(module: &Pkcs11) {
+    let slots = module.get_slots_with_initialized_token().unwrap();
+    let first = slots.into_iter().find(|slot| module.get_token_info(*slot).unwrap().label() == "first").unwrap();
+    // Logged in, as all sessions of a process are.
+    let session = module.open_rw_session(first).unwrap();
+    for found in session.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true)]).unwrap() {
+        session.destroy_object(found).unwrap();
+    }
 }
 
 /// Gives all tokens the same keys for encryption, under the ids of those that any of them has, as a vendor's replication would. What

@@ -267,6 +267,25 @@ fn a_token_of_five_milliseconds_a_call_keeps_no_one_of_many_callers_waiting_for_
     served.stop();
 }
 
+#[test]
+fn a_token_of_a_group_that_has_lost_its_keys_is_told_of_while_the_other_serves_and_is_well_again_with_them() {
+    let rig = Rig::of(&["first", "second"]);
+    let (served, key) = rig.serve();
+    served.stop();
+    act(&rig.token, "carry", rig.house.root());
+    let served = rig.house.serve();
+    let mut caller = Caller::new(&rig, &served, &key);
+    let mut gone = || caller.health().iter().map(|(_, state)| state == "UNAVAILABLE").collect::<Vec<_>>();
+    eventually("both tokens serve", || gone() == [false; 3]);
+    act(&rig.token, "lose", rig.house.root());
+    eventually("it is told that the first serves nothing", || gone() == [true, false, false]);
+    let mut other = Caller::new(&rig, &served, &key);
+    serves(&other.encrypt("resident"));
+    act(&rig.token, "carry", rig.house.root());
+    eventually("it is told that the first serves", || gone() == [false; 3]);
+    served.stop();
+}
+
 /// The process that has the module for a token, as the server tells it.
 fn process_of(served: &Served, label: &str) -> rustix::process::Pid {
     let said = served.said();

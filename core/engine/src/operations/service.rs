@@ -6,10 +6,11 @@
 //! What a binding to it is called begins with its name and a slash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_model::action::Action;
 use strongroom_model::id::{KeyId, RootId, TenantId};
-use strongroom_model::key_store::KeyStoreName;
+use strongroom_model::key_store::{KeyStoreError, KeyStoreName};
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::{Batch, Row, Table};
@@ -23,6 +24,7 @@ use crate::call::Dialect;
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, InputFault, Noun};
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, PrincipalReference, Target};
+use crate::resident::Usable;
 use crate::rows::{
     self, BindingRow, DomainKeyRow, IdentityPolicyRow, PrincipalRow, Serves, ServiceRow, service_reference,
 };
@@ -335,6 +337,32 @@ impl Operation for TryRoots {
             RootTried { id: known.id, kind: known.kind, serves: root.is_some_and(|root| opens(&*root)) }
         });
         Ok(Outcome::Answer((tried.collect(), store)))
+    }
+}
+
+/// Tries each token of the key store that a key is inside with that key, which is one for authenticated encryption.
+pub struct TryTokens {
+    /// Which key.
+    pub key: KeyId,
+    /// How long that may take.
+    pub within: Duration,
+}
+
+impl Operation for TryTokens {
+    /// How each token fared and how long it took, in the order of [`strongroom_model::key_store::KeyStore::health`]; nothing for
+    /// a key that is in no key store.
+    type Output = Vec<Result<Duration, KeyStoreError>>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(KeyReference::Id(self.key));
+        Ok(vec![Demand { action: Action::SealDetached, target, purpose: Purpose::ApplyProtection }])
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        match authorized.current_key(0)?.1 {
+            Usable::Resident(resident) => Ok(Outcome::Answer(resident.try_each(self.within)?)),
+            Usable::Material(_) | Usable::Doubled(_) => Ok(Outcome::Answer(Vec::new())),
+        }
     }
 }
 

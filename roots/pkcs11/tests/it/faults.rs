@@ -66,6 +66,18 @@ fn a_failing_token_gives_a_typed_error_and_the_next_call_succeeds() {
 }
 
 #[test]
+fn a_root_whose_keys_vanish_while_its_module_lives_says_so_and_serves_again_once_they_are_back() {
+    let rig = Rig::new();
+    let (root, deadline) = begin(&rig);
+    let (here, away) = (rig.directory().join("tokens"), rig.directory().join("away"));
+    std::fs::rename(&here, &away).unwrap();
+    eventually("no call succeeds", || round_trip(&root, deadline).is_err());
+    eventually("health says so", || root.health().state != HealthState::Up);
+    std::fs::rename(&away, &here).unwrap();
+    heals(&root, deadline);
+}
+
+#[test]
 fn a_vague_error_on_opening_is_not_mistaken_for_a_wrong_blob() {
     let rig = Rig::new();
     let (root, deadline) = begin(&rig);

@@ -448,6 +448,41 @@ fn a_group_serves_while_one_token_is_away_and_knows_what_only_one_has() {
 }
 
 #[test]
+fn a_token_whose_objects_vanish_while_its_module_lives_is_told_of_and_serves_again_once_they_are_back() {
+    let rig = Rig::new();
+    let (store, within) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
+    round_trip(&store, LONG).unwrap();
+    assert!(store.try_each(OBJECT, LONG)[0].is_ok());
+    let (here, away) = (rig.directory().join("tokens"), rig.directory().join("away"));
+    std::fs::rename(&here, &away).unwrap();
+    eventually("no key is found", || seal(&store, within).is_err());
+    eventually("the token is not found either", || {
+        store.try_each(OBJECT, within)[0].is_err() && store.health()[0].state != MemberState::Up
+    });
+    std::fs::rename(&away, &here).unwrap();
+    heals(&store);
+    assert!(store.try_each(OBJECT, LONG)[0].is_ok());
+}
+
+#[test]
+fn each_token_of_a_group_is_tried_by_itself() {
+    let rig = Rig::new();
+    let store = ready(&rig, group(&rig));
+    assert!(store.try_each(OBJECT, LONG).iter().all(Result::is_ok));
+    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    let tried = store.try_each(OTHER, LONG);
+    assert!(tried[0].is_ok(), "{tried:?}");
+    assert_eq!(tried[1], Err(KeyStoreError::NoObject(OTHER)));
+    eventually("what one lacks is no fault of its other keys", || {
+        store.try_each(OBJECT, LONG).iter().all(Result::is_ok)
+    });
+    // One that hangs keeps nobody from hearing of the other.
+    rig.faults.set("C_Encrypt * hang once").unwrap();
+    let tried = store.try_each(OBJECT, Duration::from_millis(500));
+    assert_eq!(tried.iter().filter(|tried| tried.is_ok()).count(), 1, "{tried:?}");
+}
+
+#[test]
 fn sixty_four_callers_of_a_slow_token_are_all_served() {
     let rig = Rig::new();
     let store = with_aes(&rig, StoreConfig { sessions: 16, ..shim_config(&rig) });
