@@ -186,7 +186,7 @@ pub trait KeyStore: Send + Sync {
     /// When the store cannot serve.
     fn random(&self, bytes: &mut [u8], within: Duration) -> Result<(), KeyStoreError>;
 
-    /// Whether the store's real path works just now: with a passing key, encrypts and decrypts.
+    /// Whether the store's real path works just now: with a key that is in the token for that, encrypts and decrypts.
     ///
     /// # Errors
     /// When it does not.

@@ -17,6 +17,7 @@ use crate::launcher::Launcher;
 use crate::limits::{PIN_BYTES, QUEUE_MOST, SESSIONS_MOST};
 use crate::link::Unsent;
 use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
+use crate::renewal::Renewal;
 use crate::root::Config;
 use crate::supervisor::Shared;
 
@@ -167,6 +168,14 @@ impl Client {
         let begins_anew = lacking && call.uses_what_there_is() && condition.renewal.take(now);
         if let Some(link) = state.link.as_ref().filter(|_| begins_anew) {
             link.refuse();
+        }
+        // A root has but one set of keys: what is found once is found.
+        match outcome {
+            Ok(_) if call.uses_what_there_is() && self.0.shared.config.root.is_some() => {
+                condition.renewal = Renewal::new();
+            }
+            Ok(_) => condition.renewal.found(now),
+            Err(_) => {}
         }
         match outcome {
             Ok(_) | Err(CallError::Fault(Fault::Refused | Fault::Unsupported(_) | Fault::NoObject)) => {

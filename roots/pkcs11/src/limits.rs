@@ -41,7 +41,7 @@ pub(crate) const WRITE: Duration = Duration::from_millis(500);
 /// The pause before a child is started again, doubled each time in vain up to [`PAUSE_MOST`].
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.
-pub(crate) const PAUSE_MOST: Duration = Duration::from_secs(10);
+pub(crate) const PAUSE_MOST: Duration = Duration::from_secs(5);
 /// How many failures in a row open the breaker.
 pub(crate) const BREAKER_FAILURES: u32 = 5;
 /// How long after a failure a token is probed, doubled each time in vain up to [`COOL_MOST`].
@@ -53,5 +53,7 @@ pub(crate) const COOL_MOST: Duration = Duration::from_secs(30);
 pub(crate) const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// The longest such time.
 pub(crate) const RENEWAL_PAUSE_MOST: Duration = Duration::from_secs(60 * 60);
+/// How long nothing may have been missed in a token before its module is begun anew as if for the first time.
+pub(crate) const RENEWAL_CALM: Duration = Duration::from_secs(60);
 /// How many sessions a child may replace before it is itself replaced, since a replaced session may still count in the token.
 pub(crate) const RENEWALS: usize = 64;

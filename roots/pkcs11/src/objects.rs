@@ -21,9 +21,11 @@ use crate::der;
 use crate::keys::{confined, remove_public_halves, secret_template};
 use crate::limits::HANDLES;
 use crate::protocol::{Act, Fault, Reply, SecretField};
-use crate::token::{Token, Trouble};
+use crate::token::{Token, Trouble, code};
 use crate::wrapping;
 
+/// `CKA_ID` and `CKA_LABEL` of a token's witness.
+const WITNESS: [u8; 16] = *b"strongroom probe";
 const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 /// The digest's algorithm and the digest follow (RFC 8017, section 9.2, note 1).
 const DIGEST_INFO_SHA256: [u8; 19] =
@@ -69,9 +71,14 @@ impl Objects {
             }
             Act::Destroy => {
                 let writer = self.writer(token)?;
-                for found in writer.find_objects(&[Attribute::Token(true), id(object)])? {
-                    writer.destroy_object(found)?;
+                let all = writer.find_objects(&[Attribute::Token(true), id(object)])?;
+                for found in &all {
+                    writer.destroy_object(*found)?;
                     token.destroyed.fetch_add(1, Ordering::Release);
+                }
+                // What a module does not see any more is not gone.
+                if all.is_empty() {
+                    self.sees(token, session)?;
                 }
                 Ok(Reply::Done)
             }
@@ -116,18 +123,59 @@ impl Objects {
         }
     }
 
+    /// Encrypts and decrypts with the token's witness.
+    pub(crate) fn probe(&mut self, token: &Token, session: &Session) -> Result<(), Trouble> {
+        let witness = self.witness(token, session)?;
+        works(session, witness)
+    }
+
+    /// That the module sees the token. Modules are known to do everything for a token that is gone but what needs its
+    /// objects, and to see none of those once it is back.
+    ///
+    /// # Errors
+    /// [`Trouble::Lost`], where it sees and makes none. A token that cannot have the witness is taken to be seen.
+    pub(crate) fn sees(&mut self, token: &Token, session: &Session) -> Result<(), Trouble> {
+        match self.witness(token, session) {
+            Err(lost @ Trouble::Lost(_)) => Err(lost),
+            _ => Ok(()),
+        }
+    }
+
+    /// The one key that is in every token to be found; made where it is not.
+    fn witness(&mut self, token: &Token, session: &Session) -> Result<ObjectHandle, Trouble> {
+        let marked = || [Attribute::Id(WITNESS.to_vec()), Attribute::Label(WITNESS.to_vec())];
+        let lost = |error: Error| match code(&error) {
+            Some(RvError::GeneralError | RvError::FunctionFailed | RvError::DeviceError) => {
+                Trouble::Lost(format!("the module does not see the token: {error}"))
+            }
+            _ => error.into(),
+        };
+        let [named, _] = marked();
+        let sought = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true), named];
+        // Vendors' replication may have brought those of other tokens.
+        if let Some(found) = session.find_objects(&sought).map_err(lost)?.first() {
+            return Ok(*found);
+        }
+        let writer = self.writer(token)?;
+        writer.generate_key(&Mechanism::AesKeyGen, &secret_template(true, marked())).map_err(lost)
+    }
+
+    /// What a failure means for a module that perhaps does not see its token.
+    pub(crate) fn doubt(&mut self, token: &Token, session: &Session, act: &Act, trouble: Trouble) -> Trouble {
+        let vague = matches!(&trouble, Trouble::Fault(Fault::Failed(_))) && matches!(act, Act::Generate { .. });
+        if !vague && !matches!(&trouble, Trouble::Fault(Fault::NoObject)) {
+            return trouble;
+        }
+        self.sees(token, session).err().unwrap_or(trouble)
+    }
+
     /// Encrypts and decrypts with a passing key.
-    pub(crate) fn prove(&mut self, session: &Session) -> Result<(), Trouble> {
+    fn prove(&mut self, session: &Session) -> Result<(), Trouble> {
         let key = match self.probe {
             Some(key) => key,
             None => *self.probe.insert(session.generate_key(&Mechanism::AesKeyGen, &probe_template())?),
         };
-        let text = SecretBytes::take(vec![0x5a; 16]);
-        let (iv, sealed) = wrapping::gcm_seal(session, key, b"probe", &text)?;
-        match wrapping::gcm_open(session, key, b"probe", &iv, &sealed)?.equals(text.expose()) {
-            true => Ok(()),
-            false => Err(Fault::Failed("the token does not open what it sealed".into()).into()),
-        }
+        works(session, key)
     }
 
     /// Tokens disagree on the code for a wrong tag, and some give one that also means a broken token. If it works with a
@@ -166,6 +214,16 @@ impl Objects {
         }
         self.handles.insert(place, found);
         Ok(found)
+    }
+}
+
+/// Encrypts and decrypts.
+fn works(session: &Session, key: ObjectHandle) -> Result<(), Trouble> {
+    let text = SecretBytes::take(vec![0x5a; 16]);
+    let (iv, sealed) = wrapping::gcm_seal(session, key, b"probe", &text)?;
+    match wrapping::gcm_open(session, key, b"probe", &iv, &sealed)?.equals(text.expose()) {
+        true => Ok(()),
+        false => Err(Fault::Failed("the token does not open what it sealed".into()).into()),
     }
 }
 

@@ -119,7 +119,7 @@ pub(crate) enum Call {
     /// [`Reply::Secret`] of that many bytes.
     #[n(6)]
     Random(#[n(0)] u32),
-    /// Encrypt and decrypt with a passing key; [`Reply::Done`].
+    /// Encrypt and decrypt with the token's witness; [`Reply::Done`].
     #[n(7)]
     Probe,
     /// Do something with an object of a key store.

@@ -231,12 +231,21 @@ impl<'a> Worker<'a> {
         }
         match call {
             Call::Random(length) => {
+                // A key store's bytes are to come from the token, and modules have generators of their own.
+                if self.token.root.is_none() {
+                    self.objects.sees(self.token, session)?;
+                }
                 let mut bytes = Zeroizing::new(vec![0; *length as usize]);
                 session.generate_random_slice(&mut bytes)?;
                 return Ok(Reply::Secret(SecretField(SecretBytes::copy_from(&bytes))));
             }
-            Call::Probe => return self.objects.prove(session).map(|()| Reply::Done),
-            Call::Object { object, act } => return self.objects.act(self.token, session, *object, act),
+            Call::Probe => return self.objects.probe(self.token, session).map(|()| Reply::Done),
+            Call::Object { object, act } => {
+                let outcome = self.objects.act(self.token, session, *object, act);
+                return outcome.map_err(|trouble| self.objects.doubt(self.token, session, act, trouble));
+            }
+            // Finding is what a root is probed with: that what was found once is there still.
+            Call::Find => self.keys = None,
             _ => {}
         }
         let keys = match self.keys.take() {

@@ -254,7 +254,7 @@ impl Operation for EditStoreLink {
     }
 }
 
-/// Connects a link: tries the key store with a passing key. One that can't serve leaves the link failed, which says why.
+/// Connects a link: tries the key store. One that can't serve leaves the link failed, which says why.
 pub struct ConnectStoreLink {
     /// Where.
     pub place: LinkPlace,

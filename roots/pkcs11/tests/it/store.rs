@@ -27,6 +27,8 @@ const OTHER: ObjectId = ObjectId::from_bytes(*b"another object 2");
 const LONG: Duration = Duration::from_secs(20);
 /// What a call may take beyond its deadline on a loaded machine.
 const SLACK: Duration = Duration::from_secs(5);
+/// How soon a token is well again that is back, on a loaded machine.
+const HEALED: Duration = Duration::from_secs(15);
 const PLANT: &str = "STRONGROOM_TEST_PLANT";
 
 fn config(rig: &Rig) -> StoreConfig {
@@ -462,6 +464,98 @@ fn a_token_whose_objects_vanish_while_its_module_lives_is_told_of_and_serves_aga
     std::fs::rename(&away, &here).unwrap();
     heals(&store);
     assert!(store.try_each(OBJECT, LONG)[0].is_ok());
+}
+
+/// Moves the tokens of a rig away, and back on drop.
+struct Away {
+    here: std::path::PathBuf,
+    there: std::path::PathBuf,
+}
+
+impl Away {
+    fn of(rig: &Rig) -> Self {
+        let (here, there) = (rig.directory().join("tokens"), rig.directory().join("away"));
+        std::fs::rename(&here, &there).unwrap();
+        Self { here, there }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        std::fs::rename(&self.there, &self.here).unwrap();
+    }
+}
+
+#[test]
+fn a_token_that_is_gone_makes_destroys_draws_and_proves_nothing_and_is_well_again_once_it_is_back() {
+    let rig = Rig::new();
+    let (store, within) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
+    let all: [(&str, &dyn Fn() -> Result<(), KeyStoreError>); 5] = [
+        ("a trial", &|| store.probe(within)),
+        ("random bytes", &|| store.random(&mut [0; 16], within)),
+        ("a new key", &|| store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, within).map(drop)),
+        ("to look for a key", &|| store.holds(OBJECT, within).map(|held| assert!(held, "it is there"))),
+        ("to destroy", &|| store.destroy(ObjectId::from_bytes(*b"not in any token"), within)),
+    ];
+    for (what, act) in all {
+        act().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let away = Away::of(&rig);
+        // Alone, and first: nothing else tells the module that the token is gone.
+        let refused = act();
+        assert!(
+            matches!(refused, Err(KeyStoreError::Unavailable { .. } | KeyStoreError::Timeout(_))),
+            "{what}: {refused:?}"
+        );
+        drop(away);
+        let began = Instant::now();
+        eventually(what, || act().is_ok());
+        assert!(began.elapsed() < HEALED, "{what}: {:?}", began.elapsed());
+        heals(&store);
+    }
+}
+
+#[test]
+fn a_token_that_is_gone_again_and_again_under_load_heals_within_seconds_each_time_and_another_never_notices() {
+    let (rig, other) = (Rig::new(), Rig::new());
+    let (store, elsewhere) = (with_aes(&rig, config(&rig)), with_aes(&other, config(&other)));
+    let within = Duration::from_millis(500);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _done = Done(&done);
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = round_trip(&store, within);
+                    std::thread::park_timeout(Duration::from_millis(2));
+                }
+            });
+        }
+        for round in 0..6_u8 {
+            let away = Away::of(&rig);
+            eventually("uses are refused", || seal(&store, within).is_err());
+            let lasting = Instant::now() + Duration::from_millis(u64::from(round) * 400);
+            eventually("it was away for a while", || {
+                round_trip(&elsewhere, LONG).unwrap();
+                Instant::now() >= lasting
+            });
+            drop(away);
+            let began = Instant::now();
+            heals(&store);
+            let made = ObjectId::from_bytes([round + 1; 16]);
+            eventually("keys are made", || store.generate(made, KeySpec::Aes256, Usage::DerivedAead, within).is_ok());
+            assert!(began.elapsed() < HEALED, "round {round}: {:?}", began.elapsed());
+        }
+    });
+    assert_eq!(elsewhere.health()[0].last_error, None);
+}
+
+/// Says on drop that all is done, after a failure too.
+struct Done<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 #[test]
