@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use strongroom_cli::{AdminCommand, Format, GlobalOptions};
+use strongroom_cli::{AdminCommand, Format, GlobalOptions, KeyStoreCommand};
 use strongroom_engine::BackupReport;
 
 use crate::administrator::AccessKey;
@@ -65,12 +65,6 @@ enum Command {
         /// The configuration file.
         #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
         config: PathBuf,
-    },
-    /// Look at key stores.
-    KeyStore {
-        /// What to do.
-        #[command(subcommand)]
-        command: KeyStoreCommand,
     },
     /// Make the store from a backup, while no server runs; asks for recovery shares, or reads them from standard input,
     /// one a line.
@@ -130,17 +124,6 @@ enum Command {
     Admin(AdminCommand),
 }
 
-#[derive(clap::Subcommand)]
-enum KeyStoreCommand {
-    /// Open every key store of a configuration, try each with a passing key, and tell how its tokens are doing. Ends with 1 if
-    /// one can't serve. A wrong PIN counts in the token.
-    List {
-        /// The configuration file.
-        #[arg(long, default_value = "/etc/strongroom/strongroom.toml")]
-        config: PathBuf,
-    },
-}
-
 #[derive(clap::Args)]
 struct DevArguments {
     /// Where keys, credential and log are kept.
@@ -168,6 +151,9 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Pkcs11Module => strongroom_root_pkcs11::child_main(),
+        Command::Admin(AdminCommand::KeyStore(KeyStoreCommand::List { config: Some(config) })) => {
+            key_stores::list(&config, &mut std::io::stdout())
+        }
         Command::Admin(command) => {
             let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
             return strongroom_cli::run(command, &arguments.global, &material::wrap, &mut out, &mut err);
@@ -176,9 +162,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve { config, accept_rollback } => serve::serve(&config, accept_rollback),
         Command::Check { config } => {
             check::check(&config).and_then(|()| writeln!(std::io::stdout(), "{}: OK", config.display()).map_err(output))
-        }
-        Command::KeyStore { command: KeyStoreCommand::List { config } } => {
-            key_stores::list(&config, &mut std::io::stdout())
         }
         Command::Restore { config, backup, check, key_file } => {
             restore::restore(&config, &backup, check, key_file.as_deref()).and_then(|report| tell(&report, check))

@@ -1,10 +1,10 @@
-//! `strongroom key-store list`: whether the key stores of a configuration would serve, found without a server.
+//! `strongroom key-store list --config`: whether the key stores of a configuration would serve, found without a server.
 
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use strongroom_model::key_store::{KeyStore as _, MemberState};
+use strongroom_model::key_store::KeyStore as _;
 
 use crate::commands::output;
 use crate::{Failure, config, wiring};
@@ -30,13 +30,8 @@ pub(crate) fn list(path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
         };
         writeln!(out, "{name}: {told}").map_err(output)?;
         for member in store.health() {
-            let state = match member.state {
-                MemberState::Up => "up",
-                MemberState::Degraded => "degraded",
-                MemberState::Down => "down",
-            };
             let cause = member.last_error.map(|error| format!(": {error}")).unwrap_or_default();
-            writeln!(out, "  {}: {state}{cause}", member.location).map_err(output)?;
+            writeln!(out, "  {}: {}{cause}", member.location, member.state).map_err(output)?;
         }
     }
     match silent.is_empty() {

@@ -1,10 +1,11 @@
-//! Metrics in Prometheus' text form. No tenant, key or principal stands in a label.
+//! Metrics in Prometheus' text form. No tenant, key or principal stands in a label; names that the configuration gives may.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use strongroom_http::Counters;
+use strongroom_model::key_store::{KeyStore, MemberState};
 
 use crate::admission::Admission;
 use crate::gateway::Serving;
@@ -56,6 +57,7 @@ impl Metrics {
             serving.engine.measure(&mut |name, value| {
                 let _ = writeln!(text, "strongroom_{name} {value}");
             });
+            write_key_stores(&mut text, serving.engine.key_stores());
             let _ = writeln!(text, "# TYPE strongroom_xks_requests_total counter");
             serving.xks.measure(&mut |call, outcome, count| {
                 let labels = format_args!("call=\"{call}\",outcome=\"{outcome}\"");
@@ -77,5 +79,21 @@ impl Metrics {
             }
         }
         text
+    }
+}
+
+/// How many tokens of each key store are in each state.
+fn write_key_stores(text: &mut String, stores: &[Arc<dyn KeyStore>]) {
+    if stores.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "# TYPE strongroom_key_store_tokens gauge");
+    for store in stores {
+        let (name, members) = (store.describe().name, store.health());
+        for state in [MemberState::Up, MemberState::Degraded, MemberState::Down] {
+            let count = members.iter().filter(|member| member.state == state).count();
+            let labels = format_args!("key_store=\"{name}\",state=\"{state}\"");
+            let _ = writeln!(text, "strongroom_key_store_tokens{{{labels}}} {count}");
+        }
     }
 }

@@ -59,7 +59,7 @@ pub enum Format {
 pub enum AdminCommand {
     /// Show who the server takes you for.
     Whoami,
-    /// Show that the server serves.
+    /// Show that the server serves, and operators how its key stores are.
     Health,
     /// Throw the kill switch of the whole installation: no key of any tenant can be used until it is resumed.
     #[command(after_help = "Operators alone may. It holds once it is answered; see also: strongroom tenant suspend.")]
@@ -103,6 +103,9 @@ pub enum AdminCommand {
                       strongroom apply --profile purpose-keys --tenant 123456789012 --region eu-west-1\n\n\
                       What the file does not name is left as it is. Shipped profiles: purpose-keys.")]
     Apply(ApplyOptions),
+    /// Key stores: tokens that keys are inside.
+    #[command(subcommand)]
+    KeyStore(KeyStoreCommand),
     /// Roots of trust: what wraps all keys.
     #[command(subcommand)]
     Root(RootCommand),
@@ -120,6 +123,24 @@ pub enum AdminCommand {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+/// What can be asked of key stores.
+#[derive(Subcommand, Clone, Debug)]
+pub enum KeyStoreCommand {
+    /// Show each key store of the running server and how its tokens are doing, for operators. Ends with 1 if one does not
+    /// serve.
+    #[command(after_help = "The server tries each token once a minute at least, and shows what it found.
+
+                      Examples:
+  strongroom key-store list
+                        strongroom key-store list --config /etc/strongroom/strongroom.toml")]
+    List {
+        /// Ask no server, but open the key stores of this configuration file and try each: for a server that does not run.
+        /// A wrong PIN counts in the token.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
 }
 
 /// Which tenant.

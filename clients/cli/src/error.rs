@@ -112,6 +112,12 @@ pub(crate) enum CliError {
         /// How many.
         roots: usize,
     },
+    /// Key stores that do not serve.
+    #[error("{stores} of the key stores do not serve")]
+    KeyStores {
+        /// How many.
+        stores: usize,
+    },
     /// A proxy that AWS KMS would not get on with.
     #[error("{failed} checks failed")]
     Preflight {
@@ -135,6 +141,7 @@ impl CliError {
             | Self::Unsound { .. }
             | Self::RootsUnsound { .. }
             | Self::Preflight { .. }
+            | Self::KeyStores { .. }
             | Self::Output(_)
             | Self::Pipe => 1,
             Self::Mistakes(_)
@@ -173,6 +180,9 @@ impl CliError {
                 format!("see who uses it: strongroom key usage {id}; to delete it all the same, give --yes")
             }
             Self::Unconfirmed => "read the plan, then give --yes".to_owned(),
+            Self::KeyStores { .. } => {
+                "bring the tokens back; nothing else is needed, unless a PIN was refused".to_owned()
+            }
             Self::Preflight { .. } => "see what is said of each, and try again".to_owned(),
             Self::Declined
             | Self::Mistakes(_)

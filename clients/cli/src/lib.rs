@@ -33,9 +33,10 @@ use std::process::ExitCode;
 pub use arguments::{
     AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, EkmCertificateCommand,
     EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, Format, GlobalOptions, InventoryFormat, InventoryOptions,
-    IssuerCommand, KeyCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand, PolicySource, PreflightOptions,
-    PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions, TenantCommand, TenantOf,
-    VerifyOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
+    IssuerCommand, KeyCommand, KeyStoreCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand, PolicySource,
+    PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions,
+    TenantCommand, TenantOf, VerifyOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand,
+    XksStoreCommand, XksStoreOf,
 };
 pub use environment::{Environment, Wrap};
 pub use span::{Span, When};
@@ -116,6 +117,8 @@ fn done(
         AdminCommand::Xks(command) => xks::xks(&client, output, command, environment),
         AdminCommand::Ekm(command) => ekm::ekm(&client, output, command),
         AdminCommand::Apply(options) => apply::apply(&client, output, &options, environment),
+        // The file is the program's to read, which has the tokens' modules.
+        AdminCommand::KeyStore(KeyStoreCommand::List { config: _ }) => resources::key_stores(&client, output),
         AdminCommand::Root(command) => installation::root(&client, output, command),
         AdminCommand::Backup { out } => installation::backup(&client, output, out),
         AdminCommand::Clock(ClockCommand::Confirm) => installation::confirm_clock(&client, output),

@@ -1,8 +1,9 @@
 //! The commands on tenants, principals and access keys.
 
 use strongroom_admin_api::{
-    AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, NewAccessKey, Page,
-    Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time, WhoAmI, roles,
+    AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, KeyStoreHealth,
+    NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time, TokenHealth, WhoAmI,
+    roles,
 };
 
 use crate::arguments::{AccessKeyCommand, PrincipalCommand, TenantCommand, TenantOf};
@@ -24,13 +25,43 @@ pub(crate) fn who_am_i(client: &Client<'_>, output: &mut Output<'_>) -> Result<(
 /// How the installation is, or is from now on: `asked` reads or changes that.
 pub(crate) fn health(client: &Client<'_>, output: &mut Output<'_>, asked: Endpoint) -> Result<(), CliError> {
     let health: Health = client.ask(asked, &[])?;
-    let fields = [
+    let mut fields = vec![
         ("Status", health.status.clone()),
         ("Version", health.version.clone()),
         ("Installation", health.installation.clone()),
         ("Time", health.time.to_string()),
     ];
+    for store in health.key_stores.iter().flatten() {
+        fields.push(("Key store", format!("{}: {}", store.name, serves(store))));
+        fields.extend(store.tokens.iter().map(|token| ("Token", format!("{}: {}", token.token, told(token)))));
+    }
     output.one(&health, &fields)
+}
+
+const fn serves(store: &KeyStoreHealth) -> &'static str {
+    if store.serves { "serves" } else { "does not serve" }
+}
+
+/// A token's state, and why where it is not well.
+fn told(token: &TokenHealth) -> String {
+    let TokenHealth { state, since, last_error, .. } = token;
+    let cause = last_error.as_ref().filter(|_| state != "up").map(|error| format!(": {error}")).unwrap_or_default();
+    format!("{state} since {since}{cause}")
+}
+
+/// How the running server's key stores are, each with its tokens.
+pub(crate) fn key_stores(client: &Client<'_>, output: &mut Output<'_>) -> Result<(), CliError> {
+    let health: Health = client.ask(Endpoint::GetHealth, &[])?;
+    let stores = health.key_stores.ok_or_else(|| CliError::Usage("key stores are shown to operators alone".into()))?;
+    output.list(&stores, &["NAME", "KIND", "STATE", "TOKENS"], |store| {
+        let tokens = store.tokens.iter().map(|token| format!("{}: {}", token.token, told(token)));
+        let tokens = tokens.collect::<Vec<_>>().join("; ");
+        vec![store.name.clone(), store.kind.clone(), serves(store).to_owned(), tokens]
+    })?;
+    match stores.iter().filter(|store| !store.serves).count() {
+        0 => Ok(()),
+        stores => Err(CliError::KeyStores { stores }),
+    }
 }
 
 pub(crate) fn tenant(client: &Client<'_>, output: &mut Output<'_>, command: TenantCommand) -> Result<(), CliError> {

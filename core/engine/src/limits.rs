@@ -193,6 +193,10 @@ pub const KEY_USES: u64 = 1 << 31;
 pub const KEY_USES_BLOCK: u64 = 1 << 16;
 /// Key versions whose reserved uses are remembered; beyond, what was reserved is reserved anew.
 pub const COUNTED_VERSIONS: usize = 65_536;
+/// How often each token of a key store is tried, whether or not anyone asks it for something.
+pub const STORE_TRIAL_EVERY: Duration = Duration::from_secs(60);
+/// How long such a trial may take.
+pub const STORE_TRIAL: Duration = Duration::from_secs(2);
 /// How long the making or destroying of an object in a key store may take.
 pub const OBJECT_DEADLINE: Duration = Duration::from_secs(10);
 /// After how long an object that was to be made for a key is taken to be forgotten.

@@ -21,7 +21,7 @@ use crate::error::{EngineError, Quota, Unavailable};
 use crate::external::Doubled;
 use crate::operation::{Authorized, KeyHandle};
 use crate::rows::{self, UseCounterRow, VersionRow};
-use crate::workers::Ground;
+use crate::workers::{Ground, Pool};
 use crate::{Engine, limits};
 
 /// The key stores at hand, by their places, which are also those of their threads.
@@ -53,10 +53,33 @@ impl KeyStores {
 }
 
 impl Engine {
-    /// The key stores at hand.
+    /// The key stores at hand. Their health is true to within [`limits::STORE_TRIAL_EVERY`].
     #[must_use]
     pub fn key_stores(&self) -> &[Arc<dyn KeyStore>] {
         self.key_stores.all()
+    }
+
+    /// Has each token tried now and then, on a thread of its store: a token that nobody asks shows nothing.
+    pub(crate) fn try_stores(&self) {
+        for store in self.key_stores.all() {
+            let name = store.describe().name;
+            let mark = [b"trial of ", name.as_str().as_bytes()].concat();
+            let Some(ground) = self.key_stores.ground(&name) else { continue };
+            if !self.scheduler.hold_back(&mark, self.clock.since_boot(), limits::STORE_TRIAL_EVERY) {
+                continue;
+            }
+            let store = Arc::clone(store);
+            let job = move |taken: bool| {
+                // Where the queue is full, those in it are trial enough.
+                let tried = if taken { store.probe_each(limits::STORE_TRIAL) } else { Vec::new() };
+                for (token, tried) in tried.into_iter().enumerate() {
+                    if let Err(error) = tried {
+                        tracing::warn!(store = %name, token, %error, "a token of a key store does not serve");
+                    }
+                }
+            };
+            self.workers.push(Pool::from(ground), Box::new(job));
+        }
     }
 
     /// Where an operation must run for the sake of the stores that its keys are in, or that it names.

@@ -105,6 +105,7 @@ impl Engine {
         if !clock_jumped && let Err(error) = self.destroy_loose(dialect, now) {
             tracing::warn!(%error, "objects that no key owns could not be read; the next tick looks again");
         }
+        self.try_stores();
         self.sweep_if_due(dialect);
         self.vault.catch_up();
         self.vault.expire();

@@ -97,6 +97,16 @@ pub enum MemberState {
     Down,
 }
 
+impl std::fmt::Display for MemberState {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        })
+    }
+}
+
 /// Why a key store could not serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyStoreError {
@@ -191,6 +201,10 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// When it does not.
     fn probe(&self, within: Duration) -> Result<(), KeyStoreError>;
+
+    /// The same for each of its tokens by itself, all at the same time; told in the order of [`KeyStore::health`], which
+    /// shows from then on what was found.
+    fn probe_each(&self, within: Duration) -> Vec<Result<Duration, KeyStoreError>>;
 
     /// Whether each of its tokens by itself works with a key made for authenticated encryption, and how long that took:
     /// encrypts and decrypts. All are tried at the same time; told in the order of [`KeyStore::health`].

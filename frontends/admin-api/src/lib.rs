@@ -40,7 +40,7 @@ pub use principal::{
 };
 pub use role::{AssumableRole, CreateRole, PutIssuer, TokenIssuer, UpdateRole};
 pub use routes::{Endpoint, Method, RouteSpec};
-pub use tenant::{CreateTenant, Health, State, Tenant};
+pub use tenant::{CreateTenant, Health, KeyStoreHealth, State, Tenant, TokenHealth};
 pub use time::{NotATime, Time};
 pub use usage::{Days, InventoryKey, KeyUsage, KeyUsagePage, LastUse, ScheduleKeyDeletion, UsageCount, UsageQuery};
 pub use xks::{BindXksKey, CreateXksCredential, CreateXksStore, UpdateXksStore, XksKey, XksStore};

@@ -75,4 +75,33 @@ pub struct Health {
     pub installation: String,
     /// The server's clock.
     pub time: Time,
+    /// The key stores of the configuration, in its order; told to operators alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_stores: Option<Vec<KeyStoreHealth>>,
+}
+
+/// How a key store is doing. Its tokens are tried once a minute at least.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyStoreHealth {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it is: `pkcs11`.
+    pub kind: String,
+    /// Whether one of its tokens is up.
+    pub serves: bool,
+    /// Its tokens, in the order in which they are asked.
+    pub tokens: Vec<TokenHealth>,
+}
+
+/// How a token is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenHealth {
+    /// Which, for people: label and serial number.
+    pub token: String,
+    /// `up`; `degraded`, when the last call to it failed or its module is being started; `down`, while it is not asked.
+    pub state: String,
+    /// Since when.
+    pub since: Time,
+    /// The last failure, past ones included.
+    pub last_error: Option<String>,
 }

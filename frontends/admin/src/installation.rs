@@ -1,11 +1,14 @@
 //! The installation as a whole: that it serves, who asks, whether its clock is right.
 
-use strongroom_admin_api::{Health, WhoAmI};
+use strongroom_admin_api::{Health, KeyStoreHealth, TokenHealth, WhoAmI};
+use strongroom_engine::Engine;
 use strongroom_engine::operations::clock::ConfirmClock;
 use strongroom_engine::operations::inspect;
 use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_model::caller::Principal;
+use strongroom_model::clock::Timestamp;
 use strongroom_model::id::TenantId;
+use strongroom_model::key_store::{MemberHealth, MemberState};
 
 use crate::context::Context;
 use crate::error::AdminError;
@@ -31,7 +34,28 @@ fn told(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         installation: engine.installation().to_string(),
         time: engine.clock().now().into(),
+        key_stores: matches!(context.caller.principal, Principal::Operator { .. }).then(|| key_stores(engine)),
     })
+}
+
+fn key_stores(engine: &Engine) -> Vec<KeyStoreHealth> {
+    let now = engine.clock().now();
+    let token = |member: MemberHealth| TokenHealth {
+        token: member.location,
+        state: member.state.to_string(),
+        since: Timestamp(now.0.saturating_sub(u64::try_from(member.lasting.as_millis()).unwrap_or(u64::MAX))).into(),
+        last_error: member.last_error,
+    };
+    let told = engine.key_stores().iter().map(|store| {
+        let (description, members) = (store.describe(), store.health());
+        KeyStoreHealth {
+            name: description.name.to_string(),
+            kind: description.kind.to_owned(),
+            serves: members.iter().any(|member| member.state == MemberState::Up),
+            tokens: members.into_iter().map(token).collect(),
+        }
+    });
+    told.collect()
 }
 
 pub(crate) async fn who_am_i(context: &Context<'_>) -> Result<Reply, AdminError> {

@@ -135,6 +135,25 @@ impl Pkcs11KeyStore {
         Err(failure.or(absent).unwrap_or(KeyStoreError::Timeout(within)))
     }
 
+    /// Tries all tokens at the same time, and says how long each took.
+    fn each(
+        &self,
+        within: Duration,
+        attempt: impl Fn(&Client, Instant) -> Result<(), KeyStoreError> + Sync,
+    ) -> Vec<Result<Duration, KeyStoreError>> {
+        let began = Instant::now();
+        let timed = &|member| attempt(member, began + within).map(|()| began.elapsed());
+        std::thread::scope(|scope| {
+            let begin = |member| std::thread::Builder::new().spawn_scoped(scope, move || timed(member));
+            let trials: Vec<_> = self.members.iter().map(begin).collect();
+            let no_thread = || KeyStoreError::Unavailable { cause: "no thread to try the token on".into() };
+            let ended = |trial: std::io::Result<ScopedJoinHandle<'_, _>>| {
+                trial.ok().and_then(|trial| trial.join().ok()).unwrap_or_else(|| Err(no_thread()))
+            };
+            trials.into_iter().map(ended).collect()
+        })
+    }
+
     fn act(&self, object: ObjectId, within: Duration, act: impl Fn() -> Act) -> Result<Reply, KeyStoreError> {
         self.call(Some(object), within, || Call::Object { object, act: act() })
     }
@@ -251,20 +270,14 @@ impl KeyStore for Pkcs11KeyStore {
         self.call(None, within, || Call::Probe).map(drop)
     }
 
+    fn probe_each(&self, within: Duration) -> Vec<Result<Duration, KeyStoreError>> {
+        let probe = |member: &Client, deadline| member.call(&Call::Probe, deadline, within).map(drop);
+        self.each(within, |member, deadline| probe(member, deadline).map_err(|error| told(None, error)))
+    }
+
     fn try_each(&self, object: ObjectId, within: Duration) -> Vec<Result<Duration, KeyStoreError>> {
-        let began = Instant::now();
-        let attempt = |member: &Client| {
-            let told = |error| told(Some(object), error);
-            member.works_with(object, began + within, within).map(|()| began.elapsed()).map_err(told)
-        };
-        std::thread::scope(|scope| {
-            let begin = |member| std::thread::Builder::new().spawn_scoped(scope, move || attempt(member));
-            let trials: Vec<_> = self.members.iter().map(begin).collect();
-            let no_thread = || KeyStoreError::Unavailable { cause: "no thread to try the token on".into() };
-            let ended = |trial: std::io::Result<ScopedJoinHandle<'_, _>>| {
-                trial.ok().and_then(|trial| trial.join().ok()).unwrap_or_else(|| Err(no_thread()))
-            };
-            trials.into_iter().map(ended).collect()
+        self.each(within, |member, deadline| {
+            member.works_with(object, deadline, within).map_err(|error| told(Some(object), error))
         })
     }
 

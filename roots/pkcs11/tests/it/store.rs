@@ -490,7 +490,8 @@ impl Drop for Away {
 fn a_token_that_is_gone_makes_destroys_draws_and_proves_nothing_and_is_well_again_once_it_is_back() {
     let rig = Rig::new();
     let (store, within) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
-    let all: [(&str, &dyn Fn() -> Result<(), KeyStoreError>); 5] = [
+    type Ask<'a> = &'a dyn Fn() -> Result<(), KeyStoreError>;
+    let all: [(&str, Ask<'_>); 5] = [
         ("a trial", &|| store.probe(within)),
         ("random bytes", &|| store.random(&mut [0; 16], within)),
         ("a new key", &|| store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, within).map(drop)),
