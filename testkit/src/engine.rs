@@ -305,6 +305,16 @@ impl TestEngine {
         parts(&self.store, &self.log, &self.roots, &self.clock)
     }
 
+    /// What the engine of another node over the same store and roots would be built from, with a log of its own.
+    ///
+    /// # Panics
+    /// When the log can't be made.
+    #[must_use]
+    pub fn parts_of_another_node(&self, directory: &Path) -> Parts {
+        let log = open_log_of("another.example/node", directory, &self.clock, &*self.store);
+        parts(&self.store, &log, &self.roots, &self.clock)
+    }
+
     /// The tenant's root as a caller.
     #[must_use]
     pub fn root(&self) -> Arc<Caller> {
@@ -473,10 +483,14 @@ fn released<T>(handle: Arc<T>, what: &str) {
 }
 
 fn open_log(directory: &Path, clock: &Arc<MovableClock>, store: &dyn Store) -> Arc<FaultyLog> {
-    let mut options = strongroom_audit_log::Options::new(ORIGIN.to_owned());
+    open_log_of(ORIGIN, directory, clock, store)
+}
+
+fn open_log_of(origin: &str, directory: &Path, clock: &Arc<MovableClock>, store: &dyn Store) -> Arc<FaultyLog> {
+    let mut options = strongroom_audit_log::Options::new(origin.to_owned());
     options.segment_bytes = 1024 * 1024;
     options.reserved_bytes = 0;
-    let saved = strongroom_engine::saved_head(store, ORIGIN).unwrap();
+    let saved = strongroom_engine::saved_head(store, origin).unwrap();
     let clock: Arc<dyn Clock> = Arc::<MovableClock>::clone(clock);
     let (log, _) = FileLog::open(&directory.join("audit"), options, clock, saved.as_ref()).unwrap();
     Arc::new(FaultyLog { inner: log, loses_appends: AtomicBool::new(false), refuses: AtomicBool::new(false) })

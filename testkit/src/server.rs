@@ -200,6 +200,9 @@ impl Served {
         signal(&self.child, rustix::process::Signal::CONT);
     }
 
+    /// Ends it at once, as a crash would.
+    pub fn kill(self) {}
+
     /// Asks it to end, and waits until it has.
     ///
     /// # Panics

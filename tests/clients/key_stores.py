@@ -1,5 +1,7 @@
 """Installations with what custom key stores are on: clusters, which are tokens, and external key managers."""
 
+from conftest import eventually
+
 import strongroom
 
 CLUSTERS = ("cluster-strongroomhsm", "cluster-strongroomtwo")
@@ -9,6 +11,22 @@ SERVICES = 12
 NOBODY = "127.0.0.1:9"
 # Longer than any call takes on a busy machine.
 PATIENT = 10000
+
+
+def connect_store(client, store):
+    """Connects a custom key store and waits for what comes of it: how it is described then."""
+    client.connect_custom_key_store(CustomKeyStoreId=store)
+    return settled(client, store)
+
+
+def settled(client, store):
+    """How a custom key store is described once it is not being connected any more."""
+
+    def entry():
+        [told] = client.describe_custom_key_stores(CustomKeyStoreId=store)["CustomKeyStores"]
+        return told if told["ConnectionState"] != "CONNECTING" else None
+
+    return eventually(entry)
 
 
 def service(number):

@@ -6,7 +6,7 @@ import key_stores
 import pytest
 import strongroom
 from conftest import connect, eventually
-from key_stores import PEM
+from key_stores import PEM, connect_store
 
 CLUSTER = key_stores.CLUSTERS[0]
 CONTEXT = {"purpose": "payroll"}
@@ -38,7 +38,7 @@ def creation(name="payroll", **more):
 def store(stores):
     """A custom key store, connected; gone again afterwards unless it has keys."""
     made = stores.create_custom_key_store(**creation())["CustomKeyStoreId"]
-    stores.connect_custom_key_store(CustomKeyStoreId=made)
+    connect_store(stores, made)
     yield made
     entry = described(stores, made)
     if entry["ConnectionState"] != "DISCONNECTED":
@@ -51,7 +51,7 @@ def lasting(installation):
     """A client of the other region, where a store is that keeps its keys."""
     client = connect(installation, region=installation.regions[1])
     made = client.create_custom_key_store(**creation("lasting"))["CustomKeyStoreId"]
-    client.connect_custom_key_store(CustomKeyStoreId=made)
+    connect_store(client, made)
     return client, made
 
 
@@ -78,9 +78,8 @@ def test_a_custom_key_store_is_described_through_its_life(stores, refused):
         "ConnectionState": "DISCONNECTED",
     }
     stores.update_custom_key_store(CustomKeyStoreId=made, NewCustomKeyStoreName="wages", KeyStorePassword="kmsPswd-2")
-    stores.connect_custom_key_store(CustomKeyStoreId=made)
-    stores.connect_custom_key_store(CustomKeyStoreId=made)
-    assert described(stores, made)["ConnectionState"] == "CONNECTED"
+    for _ in range(2):
+        assert connect_store(stores, made)["ConnectionState"] == "CONNECTED"
     stores.update_custom_key_store(CustomKeyStoreId=made, NewCustomKeyStoreName="salaries")
     [entry] = stores.describe_custom_key_stores(CustomKeyStoreName="salaries")["CustomKeyStores"]
     assert entry["CustomKeyStoreId"] == made
@@ -159,7 +158,7 @@ def test_a_store_that_is_let_go_takes_the_use_of_its_keys_with_it(lasting, refus
     client.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     assert client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     client.cancel_key_deletion(KeyId=key)
-    client.connect_custom_key_store(CustomKeyStoreId=store)
+    connect_store(client, store)
     client.enable_key(KeyId=key)
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"salary"
 

@@ -146,8 +146,7 @@ def connected(client, store):
     """Connects a store, once more where its proxy was late."""
 
     def tried():
-        client.connect_custom_key_store(CustomKeyStoreId=store)
-        entry = described(client, store)
+        entry = key_stores.connect_store(client, store)
         if entry["ConnectionState"] == "CONNECTED":
             return True
         assert entry["ConnectionErrorCode"] in ("XKS_PROXY_TIMED_OUT", "XKS_PROXY_NOT_REACHABLE"), entry
@@ -284,8 +283,7 @@ def test_a_credential_is_changed_while_its_store_is_connected_and_the_former_for
 def test_a_store_behind_a_service_where_nobody_is_fails_to_connect_and_says_why(client, refused):
     where = {**key_stores.private(0), "XksProxyUriPath": proxy.path("x"), "XksProxyAuthenticationCredential": proxy.CREDENTIAL}
     made = client.create_custom_key_store(**{**creation("nobody"), **where})["CustomKeyStoreId"]
-    client.connect_custom_key_store(CustomKeyStoreId=made)
-    entry = described(client, made)
+    entry = key_stores.connect_store(client, made)
     assert (entry["ConnectionState"], entry["ConnectionErrorCode"]) == ("FAILED", "XKS_PROXY_NOT_REACHABLE")
     with refused("CustomKeyStoreInvalidStateException"):
         client.connect_custom_key_store(CustomKeyStoreId=made)

@@ -131,7 +131,7 @@ def test_the_request_that_the_rows_change_succeeds(world, operation):
         state = "fresh"
     request = world.resolve(request, Names(world, kind, state))
     if operation == "DisconnectCustomKeyStore":
-        world.ask("ConnectCustomKeyStore", request)
+        world.stores.connect(request["CustomKeyStoreId"])
     reply = world.send(operation, request)
     assert (reply.status, reply.faults) == (200, []), reply
     match operation:

@@ -114,7 +114,8 @@ const fn table_name(table: Table) -> Option<&'static str> {
         | Table::UseCounter
         | Table::CredentialByPrincipal
         | Table::KeyByLineage
-        | Table::KeyByStoreLink => return None,
+        | Table::KeyByStoreLink
+        | Table::ConnectingLink => return None,
     })
 }
 

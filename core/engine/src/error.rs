@@ -321,6 +321,9 @@ pub enum InputFault {
     /// A usage profile that cannot be formed for this kind of key.
     #[error("{0}")]
     Profile(#[from] strongroom_model::usage::ProfileError),
+    /// A link to an external key manager whose private service comes or goes, and whose server stays.
+    #[error("the server must change where a private service comes or goes")]
+    ServerUnchanged,
     /// A value that is too long, too short or not of its form.
     #[error("{what} {problem}")]
     Form {

@@ -12,6 +12,7 @@ mod call;
 mod catalog;
 mod changes;
 mod commit;
+mod connecting;
 mod decide;
 mod doubt;
 mod error;
@@ -113,6 +114,7 @@ pub struct Engine {
     usage: usage::Ledger,
     sweeps: sweep::Sweeps,
     scheduler: scheduler::Memory,
+    connections: connecting::Connections,
     strangers: authentication::Strangers,
     identifiers: identifiers::Identifiers,
     quotas: quotas::Counted,

@@ -203,5 +203,15 @@ pub const OBJECT_DEADLINE: Duration = Duration::from_secs(10);
 pub const OBJECT_PLAN: Duration = Duration::from_secs(600);
 /// Objects that no key owns that one tick looks at.
 pub const LOOSE_OBJECTS: usize = 100;
+/// Bytes of who owns the private service of an external key manager.
+pub const SERVICE_OWNER_BYTES: usize = 64;
+/// Links that one tick finds being connected at most.
+pub const CONNECTING_LINKS: usize = 100;
+/// After how long connecting a link is given up.
+pub const CONNECTING_MOST: Duration = Duration::from_secs(120);
+/// After how long one node goes on where another was connecting a link.
+pub const CONNECTING_TAKEN_OVER: Duration = Duration::from_secs(30);
+/// How long a link is left alone between two tries to connect it.
+pub const CONNECTING_HOLD: Duration = Duration::from_secs(2);
 /// How long such an object is left alone between two tries.
 pub const LOOSE_HOLD: Duration = Duration::from_secs(30);

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     /// Leaves something alone for a while; false if it is left alone already.
-    fn hold_back(&self, what: &[u8], time: Duration) -> bool {
+    pub(crate) fn hold_back(&self, what: &[u8], time: Duration) -> bool {
         self.scheduler.hold_back(what, self.clock.since_boot(), time)
     }
 }

@@ -174,6 +174,10 @@ pub trait Operation: Send + Sync + 'static {
         Ground::Worker
     }
 
+    /// Begins what goes on after the request, on threads that outlive it, once what it changed is durable. What a crash
+    /// keeps from being begun here, the scheduler finds.
+    fn follow(&self, _engine: &Arc<Engine>, _call: &Call, _output: &Self::Output) {}
+
     /// Does it.
     ///
     /// # Errors

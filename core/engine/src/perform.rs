@@ -123,6 +123,9 @@ impl Engine {
                     Err(further) => return engine.carry(further, carried, answer),
                 },
             };
+            if let Ok(output) = &finished.answer {
+                carried.1.follow(&engine, &carried.0.call, output);
+            }
             drop(answer.send(finished));
         };
         self.workers.push(ground, Box::new(job));

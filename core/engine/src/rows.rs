@@ -30,6 +30,7 @@ pub use self::identity::{
     service_reference,
 };
 pub(crate) use self::identity::{ROLES, SERVICES};
+pub(crate) use self::links::ConnectingRow;
 pub use self::links::{ExternalLinkRow, LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
 
 const VERSION: u8 = 1;
@@ -75,6 +76,7 @@ pub(crate) fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), Engine
         Table::LooseObject => decode::<LooseObjectRow>("loose objects", value).map(drop),
         Table::UseCounter => decode::<UseCounterRow>("the use counters", value).map(drop),
         Table::StoreLink => decode::<StoreLinksRow>("store links", value).map(drop),
+        Table::ConnectingLink => decode::<ConnectingRow>("connecting links", value).map(drop),
         Table::TokenIssuer => decode::<TokenIssuerRow>("token issuers", value).map(drop),
         Table::Outbox => decode::<OutboxRow>("outbox", value).map(drop),
         Table::Usage if key.len() == 17 => decode::<CredentialUsageRow>("usage", value).map(drop),

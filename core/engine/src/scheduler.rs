@@ -106,6 +106,9 @@ impl Engine {
             tracing::warn!(%error, "objects that no key owns could not be read; the next tick looks again");
         }
         self.try_stores();
+        if let Err(error) = self.pursue_connections(dialect, now) {
+            tracing::warn!(%error, "links that are being connected could not be read; the next tick looks again");
+        }
         self.sweep_if_due(dialect);
         self.vault.catch_up();
         self.vault.expire();

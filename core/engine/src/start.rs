@@ -20,6 +20,7 @@ use strongroom_secret::{Arena, Secret};
 use crate::authentication::Strangers;
 use crate::call::Dialect;
 use crate::catalog::Catalog;
+use crate::connecting::Connections;
 use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::external::Externals;
 use crate::identifiers::Identifiers;
@@ -298,6 +299,7 @@ impl Engine {
             usage: Ledger::default(),
             sweeps: Sweeps::default(),
             scheduler: Memory::default(),
+            connections: Connections::default(),
             strangers: Strangers::default(),
             identifiers: Identifiers::default(),
             quotas: Counted::default(),

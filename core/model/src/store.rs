@@ -63,6 +63,8 @@ coded! {
         StoreLink = 26,
         /// Keys, by the link to a key store that they were made through.
         KeyByStoreLink = 27,
+        /// Links to key stores that are being connected.
+        ConnectingLink = 28,
     }
 }
 

@@ -327,9 +327,7 @@ fn input(fault: &InputFault) -> (&'static str, String) {
         InputFault::ConstraintsUnsupported => {
             "Encryption context constraints are supported by symmetric encryption KMS keys only.".to_owned()
         }
-        InputFault::Form { what: "the server", .. } => {
-            "XksProxyUriEndpoint must change where XksProxyConnectivity changes.".to_owned()
-        }
+        InputFault::ServerUnchanged => "XksProxyUriEndpoint must change where XksProxyConnectivity changes.".to_owned(),
         InputFault::Days { .. } | InputFault::Profile(_) | InputFault::Form { .. } => fault.to_string(),
         // Faults of requests that only administrators make.
         InputFault::NameUnfit { .. }

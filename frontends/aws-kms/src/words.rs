@@ -245,6 +245,7 @@ pub(crate) const fn key_state(state: KeyState) -> &'static str {
 pub(crate) const fn connection_state(state: LinkState) -> &'static str {
     match state {
         LinkState::Disconnected => "DISCONNECTED",
+        LinkState::Connecting => "CONNECTING",
         LinkState::Connected => "CONNECTED",
         LinkState::Failed => "FAILED",
     }

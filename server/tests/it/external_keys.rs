@@ -15,12 +15,15 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// How much longer than its deadline a call may seem on a busy machine.
 const NOISE: Duration = Duration::from_secs(5);
 
+/// Longest wait for a store to be connected.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn asked(client: &mut Client, operation: &str, body: &Value) -> Answer {
     client.kms(operation, &body.to_string()).unwrap()
 }
 
 /// An answer that is no error.
-fn done(client: &mut Client, operation: &str, body: &Value) -> Answer {
+pub(crate) fn done(client: &mut Client, operation: &str, body: &Value) -> Answer {
     let answer = asked(client, operation, body);
     assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
     answer
@@ -29,6 +32,25 @@ fn done(client: &mut Client, operation: &str, body: &Value) -> Answer {
 fn refused(client: &mut Client, operation: &str, body: &Value, error: &str) {
     let answer = asked(client, operation, body);
     assert!(answer.status == 400 && answer.text("__type").ends_with(error), "{operation}: {}", answer.body);
+}
+
+/// How a custom key store is described once it is not being connected any more.
+#[expect(clippy::disallowed_methods, reason = "what comes of it can only be asked, again and again")]
+pub(crate) fn settled(kms: &mut Client, store: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let told = state(kms, store);
+        if told["ConnectionState"] != "CONNECTING" {
+            return told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "never: {told}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How a custom key store is described.
+pub(crate) fn state(kms: &mut Client, store: &str) -> Value {
+    done(kms, "DescribeCustomKeyStores", &json!({"CustomKeyStoreId": store})).json()["CustomKeyStores"][0].clone()
 }
 
 /// An installation with a custom key store over another's key store, and its owner's connection.
@@ -65,6 +87,8 @@ impl Rig {
         });
         let store = done(&mut kms, "CreateCustomKeyStore", &store).text("CustomKeyStoreId");
         done(&mut kms, "ConnectCustomKeyStore", &json!({"CustomKeyStoreId": store}));
+        let told = settled(&mut kms, &store);
+        assert_eq!(told["ConnectionState"], "CONNECTED", "{told}");
         Self { theirs, ours, served, owner, kms, store }
     }
 
@@ -165,4 +189,28 @@ fn while_the_other_installation_hangs_its_keys_are_refused_at_the_deadline_and_o
     done(&mut rig.kms, "Encrypt", encrypt);
     rig.theirs.served.stop();
     rig.served.stop();
+}
+
+#[test]
+fn a_server_killed_while_it_connects_a_custom_key_store_goes_on_with_that_when_it_is_back() {
+    let Rig { theirs, ours, served, owner, mut kms, store } = Rig::new();
+    let one = json!({"CustomKeyStoreId": store});
+    done(&mut kms, "DisconnectCustomKeyStore", &one);
+    theirs.served.freeze();
+    done(&mut kms, "ConnectCustomKeyStore", &one);
+    assert_eq!(state(&mut kms, &store)["ConnectionState"], "CONNECTING");
+    drop(kms);
+    served.kill();
+    theirs.served.thaw();
+    let served = ours.serve();
+    let mut kms = ours.client(&served, &owner);
+    let told = settled(&mut kms, &store);
+    assert_eq!(told["ConnectionState"], "CONNECTED", "{told}");
+    done(
+        &mut kms,
+        "CreateKey",
+        &json!({"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": "payroll"}),
+    );
+    theirs.served.stop();
+    served.stop();
 }

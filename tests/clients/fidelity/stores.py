@@ -2,6 +2,7 @@
 
 import key_stores
 import proxy
+from conftest import eventually
 
 CLUSTER = {
     "CustomKeyStoreType": "AWS_CLOUDHSM",
@@ -62,8 +63,15 @@ class Stores:
         request = {member: value for member, value in request.items() if value is not None}
         return Store(self._ask("CreateCustomKeyStore", request)["CustomKeyStoreId"], request)
 
+    def connect(self, made):
+        """Connects a store and waits for what comes of it."""
+        store = {"CustomKeyStoreId": made}
+        self._ask("ConnectCustomKeyStore", store)
+        state = lambda: self._ask("DescribeCustomKeyStores", store)["CustomKeyStores"][0]["ConnectionState"]  # noqa: E731
+        eventually(lambda: state() != "CONNECTING")
+
     def _connected(self, made, key):
-        self._ask("ConnectCustomKeyStore", {"CustomKeyStoreId": made})
+        self.connect(made)
         self._ask("CreateKey", {"CustomKeyStoreId": made, "Origin": "EXTERNAL_KEY_STORE", "XksKeyId": key})
         return made
 
@@ -78,7 +86,7 @@ class Stores:
     def _failed(self):
         """The same, one that could not be connected."""
         made = self.make(external("failed", key_stores.private(FAILED)))
-        self._ask("ConnectCustomKeyStore", {"CustomKeyStoreId": made})
+        self.connect(made)
         return made
 
     def _open(self):

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use strongroom_crypto::random;
 use strongroom_model::action::Action;
-use strongroom_model::external::{ExternalAddress, ExternalCredential, ExternalError, ExternalRefusal};
+use strongroom_model::external::{ExternalAddress, ExternalCredential};
 use strongroom_model::id::CredentialId;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Table};
@@ -20,7 +20,7 @@ use super::store_link::{LinkPlace, check_free, check_name, check_new, in_state, 
 use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InputFault, LinkFault};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome};
-use crate::rows::{self, ExternalLinkRow, KeyRow, LinkFailure, LinkState, RotationCause, StoreLinkRow, StoreLinksRow};
+use crate::rows::{self, ExternalLinkRow, KeyRow, LinkState, RotationCause, StoreLinkRow, StoreLinksRow};
 use crate::workers::Ground;
 use crate::{keys, limits};
 
@@ -35,6 +35,8 @@ pub struct CreateExternalLink {
     pub name: String,
     /// Where the manager is. No other link of this place has it.
     pub address: ExternalAddress,
+    /// Who owns the private service that it is reached through, if it is reached through one; kept to be shown.
+    pub service_owner: Option<String>,
     /// What requests to it are signed with.
     pub credential: ExternalCredential,
 }
@@ -54,6 +56,8 @@ impl Operation for CreateExternalLink {
         let (links, _) = self.place.read(authorized)?;
         let mut batch = Batch::default();
         let external = sealed(authorized, &self.place, &self.address, &self.credential, &mut batch)?;
+        let external =
+            ExternalLinkRow { service_owner: owner(&self.address, self.service_owner.as_ref())?, ..external };
         let link = StoreLinkRow {
             id: self.id.clone(),
             name: self.name.clone(),
@@ -90,6 +94,8 @@ pub struct UpdateExternalLink {
     pub path: Option<String>,
     /// Another private service, or none any more, if it changes. Where it comes or goes, the server changes, too.
     pub service: Option<Option<String>>,
+    /// Who owns that service, if that changes.
+    pub service_owner: Option<String>,
     /// What requests are signed with from now on, if that changes.
     pub credential: Option<ExternalCredential>,
 }
@@ -120,18 +126,24 @@ impl Operation for UpdateExternalLink {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<()>, Halt> {
         let (link, links, _) = self.place.find(authorized, &self.id)?;
         let external = link.external.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
-        let moves = self.endpoint.is_some() || self.service.is_some();
+        let moves = self.endpoint.is_some() || self.service.is_some() || self.service_owner.is_some();
         match link.state {
             LinkState::Disconnected => {}
             LinkState::Connected if !moves => {}
-            LinkState::Connected | LinkState::Failed => return Err(in_state(&link).into()),
+            LinkState::Connected | LinkState::Connecting | LinkState::Failed => return Err(in_state(&link).into()),
         }
         let mut batch = Batch::default();
         let address = self.address(external);
         if address.service.is_some() != external.service.is_some() && self.endpoint.is_none() {
-            let problem = "must change where a private service comes or goes";
-            return Err(EngineError::from(InputFault::Form { what: "the server", problem }).into());
+            return Err(EngineError::from(InputFault::ServerUnchanged).into());
         }
+        if self.service_owner.is_some() && address.service.is_none() {
+            let problem = "is for a link that has one";
+            return Err(
+                EngineError::from(InputFault::Form { what: "the owner of the private service", problem }).into()
+            );
+        }
+        let service_owner = owner(&address, self.service_owner.as_ref().or(external.service_owner.as_ref()))?;
         let name = self.name.clone().unwrap_or_else(|| link.name.clone());
         check_name(&name)?;
         check_address(&links, &link.id, &address)?;
@@ -142,7 +154,9 @@ impl Operation for UpdateExternalLink {
                 ExternalLinkRow { endpoint, path, service, ..external.clone() }
             }
         };
-        if changed != *external {
+        let asked_again = changed != *external;
+        let changed = ExternalLinkRow { service_owner, ..changed };
+        if asked_again {
             let credential = match &self.credential {
                 Some(credential) => copy(credential),
                 None => authorized.credential_of(self.place.tenant, external)?,
@@ -215,48 +229,6 @@ impl Operation for CreateDoubledKey {
     }
 }
 
-/// Why an external key manager cannot be connected, if it cannot.
-pub(super) fn failure_of_manager(
-    authorized: &Authorized<'_>,
-    place: &LinkPlace,
-    external: &ExternalLinkRow,
-) -> Result<Option<LinkFailure>, Halt> {
-    authorized.move_to_external()?;
-    let asked = authorized.manager(place.tenant, &place.region, external);
-    let asked = match asked {
-        Ok(manager) => manager.health(&authorized.told_to_manager(None)),
-        Err(Halt::Fail(EngineError::External(error))) => Err(error),
-        Err(other) => return Err(other),
-    };
-    match asked {
-        Ok(()) => Ok(None),
-        Err(ExternalError::Busy) => Err(EngineError::External(ExternalError::Busy).into()),
-        Err(error) => {
-            tracing::warn!(endpoint = external.endpoint, %error, "an external key manager could not be connected");
-            Ok(Some(failure_of(&error)))
-        }
-    }
-}
-
-const fn failure_of(error: &ExternalError) -> LinkFailure {
-    match error {
-        ExternalError::Late | ExternalError::Refused(ExternalRefusal::Late) => LinkFailure::Late,
-        ExternalError::Busy | ExternalError::Unreachable { .. } => LinkFailure::Unreachable,
-        ExternalError::Tls { .. } => LinkFailure::Tls,
-        ExternalError::NoService => LinkFailure::Service,
-        ExternalError::InvalidAnswer { .. } => LinkFailure::Answer,
-        ExternalError::Unhealthy | ExternalError::Refused(ExternalRefusal::Internal | ExternalRefusal::Throttled) => {
-            LinkFailure::Unhealthy
-        }
-        ExternalError::Refused(ExternalRefusal::Unauthenticated) => LinkFailure::Credential,
-        ExternalError::Refused(ExternalRefusal::Denied | ExternalRefusal::State) => LinkFailure::Denied,
-        ExternalError::Refused(ExternalRefusal::NoPath) | ExternalError::Malformed(_) => LinkFailure::Path,
-        // Health knows no other refusal.
-        ExternalError::Refused(_) => LinkFailure::Answer,
-        ExternalError::KeyUnfit | ExternalError::TooLong => LinkFailure::Unfit,
-    }
-}
-
 /// Whether there can be a manager at an address, and, unless it is behind a private service, whether it works for us.
 fn try_out(
     authorized: &Authorized<'_>,
@@ -285,7 +257,19 @@ fn sealed(
     let ExternalCredential { shown, secret } = credential;
     let sealed = engine.vault.seal_credential(&domain_key, place.tenant, id, shown, secret)?;
     let ExternalAddress { endpoint, path, service } = address.clone();
-    Ok(ExternalLinkRow { endpoint, path, service, credential: id, shown: shown.clone(), sealed })
+    Ok(ExternalLinkRow { endpoint, path, service, credential: id, shown: shown.clone(), sealed, service_owner: None })
+}
+
+/// Who owns the private service of an address, where it has one.
+fn owner(address: &ExternalAddress, named: Option<&String>) -> Result<Option<String>, EngineError> {
+    let named = named.filter(|_| address.service.is_some());
+    match named.is_none_or(|named| named.len() <= limits::SERVICE_OWNER_BYTES) {
+        true => Ok(named.cloned()),
+        false => {
+            let problem = "must have 64 bytes at most";
+            Err(InputFault::Form { what: "the owner of the private service", problem }.into())
+        }
+    }
 }
 
 fn copy(credential: &ExternalCredential) -> ExternalCredential {

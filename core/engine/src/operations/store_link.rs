@@ -9,19 +9,19 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
-use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName};
+use strongroom_model::key_store::{KeyStore, KeyStoreName};
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_secret::SecretBytes;
 
-use super::external_link::failure_of_manager;
 use super::key::{CreateKey, make_resident};
 use super::principal::demands;
+use crate::call::Call;
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, InputFault, LinkFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome};
-use crate::rows::{self, LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
+use crate::rows::{self, LinkState, StoreLinkRow, StoreLinksRow};
 use crate::workers::Ground;
-use crate::{keys, limits};
+use crate::{Engine, connecting, keys, limits};
 
 /// A tenant's place for links.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct LinkPlace {
 
 impl LinkPlace {
     /// The links as they are now, with the row to replace if there is one.
-    pub(super) fn read(&self, authorized: &Authorized<'_>) -> Result<(StoreLinksRow, Option<Row>), EngineError> {
+    pub(crate) fn read(&self, authorized: &Authorized<'_>) -> Result<(StoreLinksRow, Option<Row>), EngineError> {
         let place = keys::store_links(self.tenant, &self.region);
         let read = authorized.engine().catalog().snapshot()?.get(Table::StoreLink, &place)?;
         let links = read.as_ref().map(|row| rows::decode("store links", &row.value)).transpose()?;
@@ -42,7 +42,7 @@ impl LinkPlace {
     }
 
     /// One link as it is now, and all of them with the row to replace.
-    pub(super) fn find(
+    pub(crate) fn find(
         &self,
         authorized: &Authorized<'_>,
         id: &str,
@@ -104,7 +104,7 @@ impl Operation for CreateStoreLink {
 
 impl LinkPlace {
     /// The links once more, after something that took its time, if this one is still as it was.
-    pub(super) fn find_again(
+    pub(crate) fn find_again(
         &self,
         authorized: &Authorized<'_>,
         link: &StoreLinkRow,
@@ -217,10 +217,12 @@ impl Operation for EditStoreLink {
             (LinkEdit::Update { more: true, .. }, _) if link.external.is_some() => {
                 return Err(EngineError::StoreLink(LinkFault::OtherKind).into());
             }
-            (LinkEdit::Update { .. }, LinkState::Failed)
+            (LinkEdit::Update { .. }, LinkState::Failed | LinkState::Connecting)
             | (LinkEdit::Update { more: true, .. }, LinkState::Connected)
             | (LinkEdit::Disconnect, LinkState::Disconnected)
-            | (LinkEdit::Delete, LinkState::Connected | LinkState::Failed) => return Err(forbidden().into()),
+            | (LinkEdit::Delete, LinkState::Connected | LinkState::Connecting | LinkState::Failed) => {
+                return Err(forbidden().into());
+            }
             (LinkEdit::Update { name, store, .. }, _) => {
                 match store {
                     Some(None) => return Err(EngineError::StoreLink(LinkFault::NoStore).into()),
@@ -250,11 +252,15 @@ impl Operation for EditStoreLink {
         }
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, rows::encode(&links));
+        if link.state == LinkState::Connecting {
+            connecting::end(&self.place, &self.id, &mut batch);
+        }
         Ok(Outcome::Change(batch, ()))
     }
 }
 
-/// Connects a link: tries the key store. One that can't serve leaves the link failed, which says why.
+/// Begins to connect a link: what it leads to is tried by [`crate::connecting`], and the link is connected, or failed and says
+/// why, after this has answered. One that is connected, or about to be, is left as it is.
 pub struct ConnectStoreLink {
     /// Where.
     pub place: LinkPlace,
@@ -269,51 +275,25 @@ impl Operation for ConnectStoreLink {
         Ok(demands(Action::ConnectKeyStore, self.place.tenant))
     }
 
+    fn follow(&self, engine: &Arc<Engine>, call: &Call, state: &LinkState) {
+        if *state == LinkState::Connecting {
+            engine.pursue_connection(call.dialect, &self.place, &self.id);
+        }
+    }
+
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<LinkState>, Halt> {
-        let (link, ..) = self.place.find(authorized, &self.id)?;
+        let (link, mut links, read) = self.place.find(authorized, &self.id)?;
         match link.state {
-            LinkState::Connected => return Ok(Outcome::Answer(LinkState::Connected)),
-            LinkState::Failed => {
-                return Err(in_state(&link).into());
-            }
+            LinkState::Connected | LinkState::Connecting => return Ok(Outcome::Answer(link.state)),
+            LinkState::Failed => return Err(in_state(&link).into()),
             LinkState::Disconnected => {}
         }
-        let failure = match (&link.store, &link.external) {
-            (Some(store), _) => failure_of_store(authorized, store)?,
-            (None, Some(external)) => failure_of_manager(authorized, &self.place, external)?,
-            (None, None) => Some(LinkFailure::NoStore),
-        };
-        let (mut links, read) = self.place.find_again(authorized, &link)?;
-        let state = if failure.is_some() { LinkState::Failed } else { LinkState::Connected };
-        links.change(&self.id, |link| (link.state, link.failure) = (state, failure));
+        let state = LinkState::Connecting;
+        links.change(&self.id, |link| (link.state, link.failure) = (state, None));
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, rows::encode(&links));
+        connecting::begin(authorized, &self.place, &link, &mut batch)?;
         Ok(Outcome::Change(batch, state))
-    }
-}
-
-/// Why a key store cannot be connected, if it cannot.
-fn failure_of_store(authorized: &Authorized<'_>, name: &KeyStoreName) -> Result<Option<LinkFailure>, Halt> {
-    let Ok(store) = authorized.engine().key_stores.get(name) else { return Ok(Some(LinkFailure::NoStore)) };
-    move_to(authorized, name)?;
-    match store.probe(limits::OBJECT_DEADLINE) {
-        Ok(()) => Ok(None),
-        Err(KeyStoreError::Busy) => Err(EngineError::from(KeyStoreError::Busy).into()),
-        Err(error) => {
-            tracing::warn!(store = %name, %error, "a key store could not be connected");
-            Ok(Some(failure_of(&error)))
-        }
-    }
-}
-
-const fn failure_of(error: &KeyStoreError) -> LinkFailure {
-    match error {
-        KeyStoreError::WrongCredential => LinkFailure::Credential,
-        KeyStoreError::Unavailable { .. } | KeyStoreError::Timeout(_) | KeyStoreError::Busy => LinkFailure::Unreachable,
-        KeyStoreError::Refused
-        | KeyStoreError::NoObject(_)
-        | KeyStoreError::Unsupported { .. }
-        | KeyStoreError::TooLong { .. } => LinkFailure::Unfit,
     }
 }
 
@@ -385,7 +365,7 @@ impl Operation for GenerateLinkedRandom {
 pub(super) fn require_connected(link: &StoreLinkRow) -> Result<(), EngineError> {
     match link.state {
         LinkState::Connected => Ok(()),
-        LinkState::Disconnected | LinkState::Failed => Err(in_state(link)),
+        LinkState::Disconnected | LinkState::Connecting | LinkState::Failed => Err(in_state(link)),
     }
 }
 
@@ -395,7 +375,7 @@ pub(super) fn in_state(link: &StoreLinkRow) -> EngineError {
 }
 
 /// The store, on one of its own threads.
-fn move_to<'a>(authorized: &Authorized<'a>, name: &KeyStoreName) -> Result<&'a dyn KeyStore, Halt> {
+pub(crate) fn move_to<'a>(authorized: &Authorized<'a>, name: &KeyStoreName) -> Result<&'a dyn KeyStore, Halt> {
     let stores = &authorized.engine().key_stores;
     let store = stores.get(name)?;
     match stores.ground(name) {

@@ -5,7 +5,7 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 use strongroom_model::clock::Timestamp;
 use strongroom_model::external::ExternalAddress;
-use strongroom_model::id::CredentialId;
+use strongroom_model::id::{CredentialId, TenantId};
 use strongroom_model::key_store::KeyStoreName;
 
 /// All links of a tenant in a region. One row, so that what must be unique among them is.
@@ -83,6 +83,10 @@ pub struct ExternalLinkRow {
     /// Its secret half, sealed under the tenant's domain key as any credential is.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub sealed: Vec<u8>,
+    /// Who owns the private service, in the words of whoever named it; shown, and otherwise not used. Absent where there is none,
+    /// and where none was kept.
+    #[n(6)]
+    pub service_owner: Option<String>,
 }
 
 impl ExternalLinkRow {
@@ -117,6 +121,9 @@ pub enum LinkState {
     /// They can't, since the store could not serve when it was to be connected.
     #[n(2)]
     Failed,
+    /// They can't yet: the store is being tried.
+    #[n(3)]
+    Connecting,
 }
 
 /// Why a link could not be connected.
@@ -156,4 +163,37 @@ pub enum LinkFailure {
     /// The store says that nothing of it works.
     #[n(10)]
     Unhealthy,
+}
+
+/// That a link is being connected: what is left to do, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ConnectingRow {
+    /// Whose link.
+    #[n(0)]
+    pub(crate) tenant: TenantId,
+    /// Where.
+    #[n(1)]
+    pub(crate) region: String,
+    /// The link's identity.
+    #[n(2)]
+    pub(crate) link: String,
+    /// Which attempt: random. What an earlier one came to does not count.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) attempt: [u8; 16],
+    /// When it was asked for.
+    #[n(4)]
+    pub(crate) since: Timestamp,
+    /// The node that is at it, by its log's origin.
+    #[n(5)]
+    pub(crate) node: String,
+    /// The operation that asked for it, as its front end names it.
+    #[n(6)]
+    pub(crate) operation: String,
+    /// The request that asked for it.
+    #[n(7)]
+    pub(crate) request: String,
+    /// The key store that the link leads to; absent where it leads to an external key manager.
+    #[n(8)]
+    pub(crate) store: Option<KeyStoreName>,
 }

@@ -41,6 +41,9 @@ macro_rules! golden {
         $visit("key-doubled", &doubled());
         $visit("store-links", &store_links());
         $visit("store-links-external", &external_links());
+        $visit("store-links-owner", &owned_links());
+        $visit("store-links-connecting", &connecting_links());
+        $visit("connecting-link", &connecting());
         $visit("loose-object", &LooseObjectRow { store: store(), since: Some(Timestamp(21)) });
         $visit("use-counter", &UseCounterRow { reserved: 65_536 });
         $visit("key-multi-region", &KeyRow { multi_region: Some(MultiRegion::Replica), ..key() });
@@ -211,6 +214,33 @@ fn store_links() -> StoreLinksRow {
     StoreLinksRow { links: vec![link, connected] }
 }
 
+fn owned_links() -> StoreLinksRow {
+    let mut links = external_links();
+    let external = links.links.iter_mut().filter_map(|link| link.external.as_mut());
+    external.for_each(|external| external.service_owner = Some("444455556666".to_owned()));
+    links
+}
+
+fn connecting_links() -> StoreLinksRow {
+    let mut links = store_links();
+    links.links.iter_mut().for_each(|link| (link.state, link.failure) = (LinkState::Connecting, None));
+    links
+}
+
+fn connecting() -> ConnectingRow {
+    ConnectingRow {
+        tenant: TenantId::from_bytes([4; 16]),
+        region: "region-1".to_owned(),
+        link: "link-1".to_owned(),
+        attempt: [26; 16],
+        since: Timestamp(27),
+        node: "kms.example/node".to_owned(),
+        operation: "ConnectCustomKeyStore".to_owned(),
+        request: "request-1".to_owned(),
+        store: Some(store()),
+    }
+}
+
 fn doubled() -> KeyRow {
     let (link, external) = (Some("link-3".to_owned()), Some("external-1".to_owned()));
     KeyRow { origin: Origin::Doubled, link, external, accepted_formats: 8, ..key() }
@@ -224,6 +254,7 @@ fn external_links() -> StoreLinksRow {
         credential: CredentialId::from_bytes([23; 16]),
         shown: "CREDENTIAL".to_owned(),
         sealed: vec![24; 40],
+        service_owner: None,
     };
     let link = StoreLinkRow {
         id: "link-3".to_owned(),

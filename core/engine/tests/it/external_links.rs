@@ -13,16 +13,19 @@ use strongroom_engine::operations::store_link::{
     ConnectStoreLink, CreateLinkedKey, EditStoreLink, GenerateLinkedRandom, LinkEdit, LinkPlace, ListStoreLinks,
 };
 use strongroom_engine::{
-    EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, RotationCause, StoreLinkRow, limits,
+    Engine, EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, Parts, RotationCause, StoreLinkRow,
+    limits,
 };
-use strongroom_model::external::{ExternalAddress, ExternalCredential, ExternalError, ExternalRefusal};
+use strongroom_model::external::{
+    ExternalAddress, ExternalCredential, ExternalError, ExternalManagers, ExternalRefusal,
+};
 use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{REGION, TestEngine, by_name, call, key_policy};
+use strongroom_testkit::engine::{REGION, TestDialect, TestEngine, by_name, call, key_policy, options};
 use strongroom_testkit::external::TestManagers;
 
 use crate::resident::eventually;
@@ -63,12 +66,27 @@ impl Rig {
         credential: (&str, &[u8]),
     ) -> Result<StoreLinkRow, EngineError> {
         let (place, id, name) = (self.place(), id.to_owned(), name.to_owned());
-        let create = CreateExternalLink { place, id, name, address, credential: signing(credential) };
+        let (service_owner, credential) = (None, signing(credential));
+        let create = CreateExternalLink { place, id, name, address, service_owner, credential };
         self.test.run(&self.test.root(), create)
     }
 
-    fn connect(&self) -> Result<LinkState, EngineError> {
+    fn begin_to_connect(&self) -> Result<LinkState, EngineError> {
         self.test.run(&self.test.root(), ConnectStoreLink { place: self.place(), id: "one".to_owned() })
+    }
+
+    /// Connects the link and waits for what comes of it.
+    fn connect(&self) -> Result<LinkState, EngineError> {
+        self.begin_to_connect()?;
+        eventually("something comes of it", || self.links()[0].state != LinkState::Connecting);
+        Ok(self.links()[0].state)
+    }
+
+    /// Begins to connect the link, and waits until the manager has been asked, which it keeps for itself.
+    fn hang_while_connecting(&self) {
+        self.managers.hold(true);
+        assert_eq!(self.begin_to_connect().unwrap(), LinkState::Connecting);
+        assert!(self.managers.await_waiting(1));
     }
 
     fn change(&self, edit: LinkEdit) -> Result<(), EngineError> {
@@ -77,7 +95,8 @@ impl Rig {
 
     fn update(&self) -> UpdateExternalLink {
         let (place, id) = (self.place(), "one".to_owned());
-        UpdateExternalLink { place, id, name: None, endpoint: None, path: None, service: None, credential: None }
+        let (name, endpoint, path, service, service_owner, credential) = (None, None, None, None, None, None);
+        UpdateExternalLink { place, id, name, endpoint, path, service, service_owner, credential }
     }
 
     fn run_update(&self, update: UpdateExternalLink) -> Result<(), EngineError> {
@@ -270,7 +289,8 @@ fn a_link_is_made_only_to_a_manager_that_works_and_knows_us() {
     assert!(!format!("{made:?}").contains("sealed"));
     let none = TestEngine::new();
     let (place, id, name) = (LinkPlace { tenant: none.tenant.id, region: REGION.into() }, "one".into(), "a".into());
-    let create = CreateExternalLink { place, id, name, address: address("a"), credential: signing(KNOWN) };
+    let create =
+        CreateExternalLink { place, id, name, address: address("a"), service_owner: None, credential: signing(KNOWN) };
     assert!(matches!(none.run(&none.root(), create).err(), Some(EngineError::Unsupported(_))));
 }
 
@@ -339,9 +359,133 @@ fn a_manager_that_does_not_work_leaves_the_link_failed_and_says_why() {
         assert_eq!(fault(rig.run_update(rig.update())), in_state(LinkState::Failed));
         rig.change(LinkEdit::Disconnect).unwrap();
     }
+}
+
+#[test]
+fn a_manager_that_nobody_has_time_to_ask_is_asked_again_and_given_up_in_the_end() {
+    let rig = Rig::new();
+    rig.link("one", "outside", address("a"), KNOWN).unwrap();
     rig.managers.fail(Some(ExternalError::Busy));
-    assert_eq!(refused(rig.connect()), ExternalError::Busy);
+    rig.begin_to_connect().unwrap();
+    let asked = || rig.managers.asked().len();
+    eventually("it was not asked in time", || asked() > 0);
+    eventually("and is not asked in time again", || {
+        rig.test.clock.pass(limits::CONNECTING_HOLD);
+        rig.test.tick();
+        asked() > 0
+    });
+    assert_eq!(rig.links()[0].state, LinkState::Connecting);
+    rig.managers.fail(None);
+    eventually("it is connected", || {
+        rig.test.clock.pass(limits::CONNECTING_HOLD);
+        rig.test.tick();
+        rig.links()[0].state == LinkState::Connected
+    });
+    rig.change(LinkEdit::Disconnect).unwrap();
+    rig.managers.fail(Some(ExternalError::Busy));
+    rig.begin_to_connect().unwrap();
+    rig.test.clock.pass(limits::CONNECTING_MOST);
+    eventually("it is given up", || {
+        rig.test.clock.pass(limits::CONNECTING_HOLD);
+        rig.test.tick();
+        (rig.links()[0].state, rig.links()[0].failure) == (LinkState::Failed, Some(LinkFailure::Unfit))
+    });
+}
+
+#[test]
+fn while_a_manager_is_being_connected_the_link_says_so_and_whoever_lets_go_of_it_has_the_last_word() {
+    let rig = Rig::connected();
+    let key = rig.make("one").unwrap();
+    let ciphertext = sealed(&rig.test, &key, "salary");
+    rig.change(LinkEdit::Disconnect).unwrap();
+    let _ = rig.managers.asked();
+    rig.hang_while_connecting();
+    assert_eq!(rig.begin_to_connect().unwrap(), LinkState::Connecting, "again changes nothing");
+    let connecting = || in_state(LinkState::Connecting);
+    assert_eq!(fault(rig.make("two")), connecting());
+    assert_eq!(fault(rig.run_update(rig.update())), connecting());
+    assert_eq!(fault(rig.change(LinkEdit::Delete)), connecting());
+    let unusable = opened(&rig.test, &ciphertext).err();
+    assert!(matches!(unusable, Some(EngineError::StateForbids { forbidden: Forbidden::StoreDisconnected, .. })));
+    assert_eq!(rig.managers.asked().len(), 1, "once, and nothing else");
+
+    rig.change(LinkEdit::Disconnect).unwrap();
     assert_eq!(rig.links()[0].state, LinkState::Disconnected);
+    // What is asked for anew is an attempt of its own, whatever the former comes to.
+    rig.managers.fail(Some(ExternalError::Late));
+    assert_eq!(rig.begin_to_connect().unwrap(), LinkState::Connecting);
+    assert!(rig.managers.await_waiting(2));
+    rig.change(LinkEdit::Disconnect).unwrap();
+    rig.managers.hold(false);
+    eventually("both have come to their ends", || Arc::strong_count(&rig.test.engine) == 1);
+    assert_eq!((rig.links()[0].state, rig.links()[0].failure), (LinkState::Disconnected, None));
+    rig.managers.fail(None);
+    assert_eq!(rig.connect().unwrap(), LinkState::Connected);
+}
+
+#[test]
+fn a_connection_that_a_crash_interrupted_is_made_by_the_next_start_and_counts_once() {
+    let rig = Rig::new();
+    rig.link("one", "outside", address("a"), KNOWN).unwrap();
+    rig.hang_while_connecting();
+    // The process that was at it has no say any more, though its call is under way still.
+    let managers = Arc::new(TestManagers::new(&["one"], KNOWN));
+    let external: Arc<dyn ExternalManagers> = Arc::<TestManagers>::clone(&managers);
+    let next = Engine::start(Parts { external: Some(external), ..rig.test.parts() }, &options()).unwrap();
+    next.tick(&TestDialect).unwrap();
+    eventually("it is connected", || rig.links()[0].state == LinkState::Connected);
+    assert_eq!(managers.asked(), [("Test".to_owned(), String::new(), None)]);
+    rig.managers.fail(Some(ExternalError::Late));
+    rig.managers.hold(false);
+    let ended = || Arc::strong_count(&rig.test.engine) == 1;
+    eventually("the former has come to its end", ended);
+    assert_eq!((rig.links()[0].state, rig.links()[0].failure), (LinkState::Connected, None));
+}
+
+#[test]
+fn another_node_goes_on_where_one_that_was_connecting_a_link_is_not_heard_of_for_a_while() {
+    let rig = Rig::new();
+    rig.link("one", "outside", address("a"), KNOWN).unwrap();
+    rig.hang_while_connecting();
+    let managers = Arc::new(TestManagers::new(&["one"], KNOWN));
+    let external: Arc<dyn ExternalManagers> = Arc::<TestManagers>::clone(&managers);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Parts { external: Some(external), ..rig.test.parts_of_another_node(elsewhere.path()) };
+    let other = Engine::start(other, &options()).unwrap();
+    other.tick(&TestDialect).unwrap();
+    assert_eq!((managers.asked().len(), rig.links()[0].state), (0, LinkState::Connecting), "that is the other's");
+    rig.test.clock.pass(limits::CONNECTING_TAKEN_OVER);
+    other.tick(&TestDialect).unwrap();
+    eventually("it is connected", || rig.links()[0].state == LinkState::Connected);
+    rig.managers.fail(Some(ExternalError::Late));
+    rig.managers.hold(false);
+    eventually("the former has come to its end", || Arc::strong_count(&rig.test.engine) == 1);
+    assert_eq!(rig.links()[0].state, LinkState::Connected);
+}
+
+#[test]
+fn who_owns_a_private_service_is_kept_as_long_as_the_link_has_one() {
+    let rig = Rig::new();
+    let (place, id, name) = (rig.place(), "one".to_owned(), "outside".to_owned());
+    let (address, credential) = (private("p.example", "service"), signing(KNOWN));
+    let service_owner = Some("444455556666".to_owned());
+    let create = CreateExternalLink { place, id, name, address, service_owner: service_owner.clone(), credential };
+    rig.test.run(&rig.test.root(), create).unwrap();
+    let owner = || rig.links()[0].external.clone().unwrap().service_owner;
+    assert_eq!(owner(), service_owner);
+    rig.run_update(UpdateExternalLink { path: Some("/moved".to_owned()), ..rig.update() }).unwrap();
+    assert_eq!(owner(), service_owner);
+    let another = || UpdateExternalLink { service_owner: Some("777788889999".to_owned()), ..rig.update() };
+    rig.run_update(another()).unwrap();
+    assert_eq!(owner().unwrap(), "777788889999");
+    rig.connect().unwrap();
+    assert_eq!(fault(rig.run_update(another())), in_state(LinkState::Connected));
+    rig.change(LinkEdit::Disconnect).unwrap();
+    let endpoint = Some("https://xks.example".to_owned());
+    rig.run_update(UpdateExternalLink { endpoint, service: Some(None), ..rig.update() }).unwrap();
+    assert_eq!(owner(), None);
+    let refused = rig.run_update(another());
+    assert!(matches!(refused, Err(EngineError::InvalidInput(_))), "{refused:?}");
 }
 
 #[test]
@@ -399,8 +543,9 @@ fn what_changes_while_a_manager_is_asked_counts_and_what_does_not_concern_it_doe
         assert!(rig.managers.await_waiting(1));
         // Written to the same row, of a link that the key is not made through.
         let (place, id, name) = (rig.place(), "other".to_owned(), "other".to_owned());
-        let (address, credential) = (private("p.example", "service"), signing(KNOWN));
-        rig.test.run(&rig.test.root(), CreateExternalLink { place, id, name, address, credential }).unwrap();
+        let (address, service_owner, credential) = (private("p.example", "service"), None, signing(KNOWN));
+        let create = CreateExternalLink { place, id, name, address, service_owner, credential };
+        rig.test.run(&rig.test.root(), create).unwrap();
         rig.managers.hold(false);
         first.join().unwrap().unwrap();
     });

@@ -43,8 +43,16 @@ impl Rig {
         self.test.run(&self.root(), EditStoreLink { place: self.place(), id: id.to_owned(), edit })
     }
 
-    fn connect(&self, id: &str) -> Result<LinkState, EngineError> {
+    fn begin_to_connect(&self, id: &str) -> Result<LinkState, EngineError> {
         self.test.run(&self.root(), ConnectStoreLink { place: self.place(), id: id.to_owned() })
+    }
+
+    /// Connects a link and waits for what comes of it.
+    fn connect(&self, id: &str) -> Result<LinkState, EngineError> {
+        let state = || self.links().into_iter().find(|link| link.id == id).unwrap().state;
+        self.begin_to_connect(id)?;
+        eventually("something comes of it", || state() != LinkState::Connecting);
+        Ok(state())
     }
 
     fn links(&self) -> Vec<StoreLinkRow> {
@@ -209,6 +217,29 @@ fn a_store_that_cannot_serve_leaves_the_link_failed_until_it_is_let_go() {
     assert_eq!(fault(rig.make("one")), in_state(LinkState::Failed));
     rig.change("one", LinkEdit::Disconnect).unwrap();
     assert_eq!(rig.links()[0].failure, None);
+}
+
+#[test]
+fn while_a_store_is_being_connected_the_link_says_so_and_nothing_is_done_through_it_that_needs_it_connected_or_not() {
+    let rig = Rig::connected();
+    let key = rig.make("one").unwrap();
+    let text = sealed(&rig.test, &key, "salary");
+    rig.change("one", LinkEdit::Disconnect).unwrap();
+    rig.faults.set("C_Encrypt * delay 1000").unwrap();
+    let connecting = || in_state(LinkState::Connecting);
+    assert_eq!(rig.begin_to_connect("one").unwrap(), LinkState::Connecting);
+    assert_eq!(rig.begin_to_connect("one").unwrap(), LinkState::Connecting, "again changes nothing");
+    assert_eq!((rig.links()[0].state, rig.links()[0].failure), (LinkState::Connecting, None));
+    assert!(disconnected(opened(&rig.test, &text)));
+    assert_eq!(fault(rig.make("one")), connecting());
+    let random = GenerateLinkedRandom { place: rig.place(), link: "one".to_owned(), bytes: 8 };
+    assert_eq!(fault(rig.test.run(&rig.root(), random)), connecting());
+    assert_eq!(fault(rig.change("one", LinkEdit::Delete)), connecting());
+    let rename = LinkEdit::Update { name: Some("x".to_owned()), more: false, store: None };
+    assert_eq!(fault(rig.change("one", rename)), connecting());
+    rig.faults.set("").unwrap();
+    eventually("it is connected", || rig.links()[0].state == LinkState::Connected);
+    assert_eq!(opened(&rig.test, &text).unwrap(), "salary");
 }
 
 #[test]

@@ -118,8 +118,9 @@ pub(super) async fn create(context: &Context<'_>, request: CreateRequest<'_>) ->
         }
         Kind::External => {
             external.detail(&mut detail);
+            let service_owner = external.owner.map(str::to_owned);
             let (address, credential) = external.required()?;
-            let operation = CreateExternalLink { place, id, name, address, credential };
+            let operation = CreateExternalLink { place, id, name, address, service_owner, credential };
             context.perform(Carried::default(), detail, operation, None).await?
         }
     };
@@ -155,6 +156,7 @@ pub(super) async fn update(context: &Context<'_>, request: UpdateRequest<'_>) ->
         endpoint: external.endpoint.map(str::to_owned),
         path: external.path.map(str::to_owned),
         service: external.changed_service()?,
+        service_owner: external.owner.map(str::to_owned),
         credential: external.credential,
     };
     context.perform(Carried::default(), detail, operation, None).await?;
@@ -223,6 +225,11 @@ fn write(json: &mut Json, context: &Context<'_>, link: &StoreLinkRow) {
                 .text("UriEndpoint", &external.endpoint)
                 .text("UriPath", &external.path)
                 .text_if("VpcEndpointServiceName", external.service.as_deref());
+            if external.service.is_some() {
+                // The account's own, unless it named another.
+                let owner = external.service_owner.as_deref().unwrap_or(&context.caller.account);
+                json.text("VpcEndpointServiceOwner", owner);
+            }
         }),
     };
     json.text("ConnectionState", words::connection_state(link.state)).time("CreationDate", link.created);

@@ -1,6 +1,7 @@
 //! External key stores over managers in memory, which fail as they are told; tests/clients has them over a real proxy.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use strongroom_model::external::{ExternalError, ExternalRefusal};
@@ -15,6 +16,8 @@ const ENDPOINT: &str = "https://xks.example.com";
 const PATH: &str = "/kms/xks/v1";
 const ACCESS_KEY: &str = "ABCDEFGHIJKLMNOPQRST";
 const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789+/=a";
+/// Longest wait for a store to be connected, or not to be.
+const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const NOT_FOUND: &str = "CustomKeyStoreNotFoundException";
 pub(crate) const BAD_STATE: &str = "CustomKeyStoreInvalidStateException";
 
@@ -34,9 +37,22 @@ impl Outside {
     /// A store that is connected.
     pub(crate) fn store(&self, name: &str) -> String {
         let id = self.made(name, json!({"XksProxyUriPath": format!("/{name}/kms/xks/v1")}));
-        self.service.ok("ConnectCustomKeyStore", one(&id));
-        assert_eq!(self.described(&id)["ConnectionState"], "CONNECTED");
+        assert_eq!(self.connected(&id)["ConnectionState"], "CONNECTED");
         id
+    }
+
+    /// Connects a store, waits for what comes of it as AWS's clients do, and describes it then.
+    pub(crate) fn connected(&self, id: &str) -> Value {
+        assert_eq!(self.service.ok("ConnectCustomKeyStore", one(id)), json!({}));
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let entry = self.described(id);
+            if entry["ConnectionState"] != "CONNECTING" {
+                return entry;
+            }
+            assert!(Instant::now() < until, "never: {entry}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn made(&self, name: &str, change: Value) -> String {
@@ -119,10 +135,9 @@ fn a_store_is_described_through_its_life_and_never_with_its_secret() {
         })
     );
     let service = &outside.service;
-    for operation in ["ConnectCustomKeyStore", "ConnectCustomKeyStore"] {
-        assert_eq!(service.ok(operation, one(&id)), json!({}));
+    for _ in 0..2 {
+        assert_eq!(outside.connected(&id)["ConnectionState"], "CONNECTED");
     }
-    assert_eq!(outside.described(&id)["ConnectionState"], "CONNECTED");
     assert_eq!(outside.code("DeleteCustomKeyStore", one(&id)), BAD_STATE);
     assert_eq!(service.ok("DisconnectCustomKeyStore", one(&id)), json!({}));
     assert_eq!(outside.code("DisconnectCustomKeyStore", one(&id)), BAD_STATE);
@@ -137,10 +152,9 @@ fn a_private_service_is_named_in_the_description_and_not_asked_before_it_is_conn
     let id = outside.made("payroll", with(private(ENDPOINT), json!({"XksProxyVpcEndpointServiceOwner": ACCOUNT})));
     let told = outside.described(&id)["XksProxyConfiguration"].clone();
     assert_eq!(told["Connectivity"], "VPC_ENDPOINT_SERVICE");
-    assert_eq!(told["VpcEndpointServiceName"], SERVICE);
+    assert_eq!((&told["VpcEndpointServiceName"], &told["VpcEndpointServiceOwner"]), (&json!(SERVICE), &json!(ACCOUNT)));
     assert!(outside.managers.asked().is_empty());
-    outside.service.ok("ConnectCustomKeyStore", one(&id));
-    let entry = outside.described(&id);
+    let entry = outside.connected(&id);
     assert_eq!(
         (&entry["ConnectionState"], &entry["ConnectionErrorCode"]),
         (&json!("FAILED"), &json!("XKS_PROXY_TIMED_OUT"))
@@ -194,8 +208,7 @@ fn a_manager_that_fails_lets_no_store_be_made_changed_or_connected_and_no_key_be
         assert_eq!(outside.code("CreateCustomKeyStore", creation("new", json!({}))), at_store, "{failure:?}");
         let update = with(one(&store), json!({"XksProxyAuthenticationCredential": credential(ACCESS_KEY)}));
         assert_eq!(outside.code("UpdateCustomKeyStore", update), at_store, "{failure:?}");
-        service.ok("ConnectCustomKeyStore", one(&idle));
-        let entry = outside.described(&idle);
+        let entry = outside.connected(&idle);
         assert_eq!(entry["ConnectionState"], "FAILED", "{failure:?}");
         assert_eq!(entry["ConnectionErrorCode"], at_connection, "{failure:?}");
         assert_eq!(outside.code("ConnectCustomKeyStore", one(&idle)), BAD_STATE);
@@ -276,8 +289,66 @@ fn each_member_changes_in_the_states_in_which_aws_lets_it() {
     let strange = json!({"XksProxyAuthenticationCredential": credential("STRANGEBUTOFTHEFORM2")});
     let told = outside.code("UpdateCustomKeyStore", update(strange));
     assert_eq!(told, "XksProxyIncorrectAuthenticationCredentialException");
-    service.ok("ConnectCustomKeyStore", one(&id));
-    assert_eq!(outside.described(&id)["ConnectionState"], "CONNECTED");
+    assert_eq!(outside.connected(&id)["ConnectionState"], "CONNECTED");
+}
+
+#[test]
+fn who_owns_a_private_service_is_shown_the_account_itself_unless_it_says_otherwise() {
+    let outside = Outside::new();
+    let service = &outside.service;
+    let id = outside.made("payroll", private(ENDPOINT));
+    let owner = || outside.described(&id)["XksProxyConfiguration"].get("VpcEndpointServiceOwner").cloned();
+    assert_eq!(owner(), Some(json!(ACCOUNT)));
+    let other = || with(one(&id), json!({"XksProxyVpcEndpointServiceOwner": "444455556666"}));
+    assert_eq!(service.ok("UpdateCustomKeyStore", other()), json!({}));
+    assert_eq!(owner(), Some(json!("444455556666")));
+    assert_eq!(outside.connected(&id)["ConnectionState"], "CONNECTED");
+    assert_eq!(outside.code("UpdateCustomKeyStore", other()), BAD_STATE);
+    service.ok("DisconnectCustomKeyStore", one(&id));
+    let public = json!({"XksProxyConnectivity": "PUBLIC_ENDPOINT", "XksProxyUriEndpoint": "https://new.example.com"});
+    service.ok("UpdateCustomKeyStore", with(one(&id), public));
+    assert_eq!(owner(), None);
+    assert_eq!(outside.code("UpdateCustomKeyStore", other()), "ValidationException");
+}
+
+#[test]
+fn connecting_answers_at_once_and_until_it_has_ended_the_store_says_so_and_refuses_what_aws_refuses() {
+    let outside = Outside::new();
+    let service = &outside.service;
+    let store = outside.store("payroll");
+    let key = outside.key(&store, "key-1");
+    service.ok("DisconnectCustomKeyStore", one(&store));
+    outside.managers.hold(true);
+    for _ in 0..2 {
+        assert_eq!(service.ok("ConnectCustomKeyStore", one(&store)), json!({}));
+    }
+    let entry = outside.described(&store);
+    assert_eq!((&entry["ConnectionState"], entry.get("ConnectionErrorCode")), (&json!("CONNECTING"), None));
+    for (operation, request) in [
+        ("CreateKey", key_in(&store, "key-2")),
+        ("DeleteCustomKeyStore", one(&store)),
+        ("UpdateCustomKeyStore", with(one(&store), json!({"NewCustomKeyStoreName": "wages"}))),
+        ("UpdateCustomKeyStore", with(one(&store), json!({"XksProxyUriPath": "/wages/kms/xks/v1"}))),
+    ] {
+        let told = (BAD_STATE.to_owned(), format!("The custom key store {store} is CONNECTING."));
+        assert_eq!(service.refused(operation, request), told, "{operation}");
+    }
+    let encrypt = json!({"KeyId": key["KeyId"], "Plaintext": b64(b"p")});
+    assert_eq!(outside.code("Encrypt", encrypt.clone()), "KMSInvalidStateException");
+    assert_eq!(service.ok("DescribeKey", json!({"KeyId": key["KeyId"]}))["KeyMetadata"]["KeyState"], "Unavailable");
+    outside.managers.hold(false);
+    assert_eq!(outside.connected(&store)["ConnectionState"], "CONNECTED");
+    service.ok("Encrypt", encrypt);
+    // The records tell who asked, and what came of it under the same request.
+    let records = service.test.records();
+    let requests = |operation: &str| {
+        let records = records.iter().map(|record| record.record().unwrap().request);
+        let of =
+            records.filter(|request| request.operation.to_string() == operation).map(|request| request.id.to_string());
+        of.collect::<Vec<_>>()
+    };
+    let (asked, finished) = (requests("ConnectCustomKeyStore"), requests("FinishConnecting"));
+    assert!(finished.len() == 2 && finished.iter().all(|request| asked.contains(request)), "{asked:?} {finished:?}");
 }
 
 #[test]

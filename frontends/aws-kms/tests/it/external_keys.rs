@@ -88,7 +88,7 @@ fn a_store_that_is_let_go_takes_the_use_of_its_keys_with_it() {
     assert!(outside.managers.asked().is_empty());
     assert_eq!(outside.code("CreateKey", key_in(&store, "key-2")), BAD_STATE);
     assert_eq!(outside.code("DeleteCustomKeyStore", one(&store)), "CustomKeyStoreHasCMKsException");
-    service.ok("ConnectCustomKeyStore", one(&store));
+    outside.connected(&store);
     service.ok("Decrypt", json!({"CiphertextBlob": blob}));
 }
 

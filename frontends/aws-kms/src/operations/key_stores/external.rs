@@ -1,7 +1,7 @@
 //! The members of requests that tell of an external key store: where its proxy is, how it is reached, who asks it.
 //!
-//! Absent on purpose: `XksProxyVpcEndpointServiceOwner` beyond its form, since a private service is one that the
-//! operators know by its name, whoever owns it.
+//! `XksProxyVpcEndpointServiceOwner` is kept and shown. Absent on purpose: any use of it, since a private service is one that
+//! the operators know by its name, whoever owns it.
 
 use std::fmt;
 
@@ -136,7 +136,7 @@ pub(super) struct Members<'r> {
     pub(super) endpoint: Option<&'r str>,
     pub(super) path: Option<&'r str>,
     pub(super) service: Option<&'r str>,
-    owner: Option<&'r str>,
+    pub(super) owner: Option<&'r str>,
     pub(super) credential: Option<ExternalCredential>,
 }
 
@@ -207,6 +207,7 @@ impl Members<'_> {
             ("xksProxyUriEndpoint", self.endpoint),
             ("xksProxyUriPath", self.path),
             ("xksProxyVpcEndpointServiceName", self.service),
+            ("xksProxyVpcEndpointServiceOwner", self.owner),
         ];
         detail.extend(members.into_iter().filter_map(|(member, value)| Some((member, value?.to_owned()))));
     }
