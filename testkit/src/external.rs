@@ -10,6 +10,7 @@ use strongroom_model::external::{
     ExternalAddress, ExternalCredential, ExternalError, ExternalManager, ExternalManagers, ExternalRefusal,
     ExternalRequest, ExternalSealed,
 };
+use strongroom_model::id::TenantId;
 use strongroom_secret::SecretBytes;
 
 /// What all managers that [`TestManagers::new`] makes have in common.
@@ -106,6 +107,7 @@ impl TestManagers {
 impl ExternalManagers for TestManagers {
     fn manager(
         &self,
+        _: TenantId,
         address: &ExternalAddress,
         credential: ExternalCredential,
         _: &str,

@@ -51,12 +51,13 @@ impl Externals {
     /// A manager that nobody has asked yet.
     pub(crate) fn make(
         &self,
+        tenant: TenantId,
         address: &ExternalAddress,
         credential: ExternalCredential,
         region: &str,
     ) -> Result<Arc<dyn ExternalManager>, EngineError> {
         let managers = self.managers.as_ref().ok_or(EngineError::Unsupported("an external key manager"))?;
-        managers.manager(address, credential, region).map_err(EngineError::External)
+        managers.manager(tenant, address, credential, region).map_err(EngineError::External)
     }
 
     /// A tenant's share of the threads for one call: whoever names a manager that hangs keeps no other tenant's waiting.
@@ -126,7 +127,7 @@ impl<'a> Authorized<'a> {
         let share = externals.share(tenant)?;
         let now = u64::try_from(engine.clock.since_boot().as_millis()).unwrap_or(u64::MAX);
         let make = || -> Result<Known, Halt> {
-            let manager = externals.make(&row.address(), self.credential_of(tenant, row)?, region)?;
+            let manager = externals.make(tenant, &row.address(), self.credential_of(tenant, row)?, region)?;
             Ok(Known { manager, used: Arc::new(AtomicU64::new(now)) })
         };
         // One alone, so that its limits and its breaker are those of all that ask it.
@@ -152,7 +153,7 @@ impl<'a> Authorized<'a> {
         credential: ExternalCredential,
     ) -> Result<Asked<'a>, EngineError> {
         let externals = &self.engine().externals;
-        Ok(Asked { _share: externals.share(tenant)?, manager: externals.make(address, credential, region)? })
+        Ok(Asked { _share: externals.share(tenant)?, manager: externals.make(tenant, address, credential, region)? })
     }
 
     /// What requests to a manager are signed with.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use strongroom_secret::SecretBytes;
 
+use crate::id::TenantId;
+
 /// Where an external key manager is, in the words of whoever named it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExternalAddress {
@@ -170,12 +172,14 @@ pub trait ExternalManager: Send + Sync {
 
 /// Where external key managers are asked from.
 pub trait ExternalManagers: Send + Sync {
-    /// A manager, as `region` asks it. Nothing is asked yet, and nothing blocks.
+    /// A manager, as `region` asks it on behalf of a tenant, which has its share of what all tenants have together. Nothing
+    /// is asked yet, and nothing blocks.
     ///
     /// # Errors
     /// [`ExternalError::Malformed`], [`ExternalError::NoService`].
     fn manager(
         &self,
+        tenant: TenantId,
         address: &ExternalAddress,
         credential: ExternalCredential,
         region: &str,

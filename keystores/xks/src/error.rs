@@ -15,7 +15,8 @@ pub enum XksError {
     Refused {
         /// Which error it named.
         refusal: Refusal,
-        /// Its own explanation, where there is one: at most 512 printable ASCII characters, written by the proxy.
+        /// Its own explanation, where there is one, written by the proxy: its first 512 characters, all but the printable of
+        /// ASCII escaped as Rust does.
         message: Option<Box<str>>,
     },
     /// No connection, or none that lasted until an answer came.

@@ -16,11 +16,14 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 pub(crate) const THREADS: usize = 2;
 
 /// Names that are looked up at once, each by a thread of its own, since that blocks.
-pub(crate) const LOOKUPS: usize = 16;
+pub(crate) const LOOKUPS: usize = 64;
+
+/// How many of them may be for one tenant, whatever was found before: what it names may resolve once and never again.
+pub(crate) const LOOKUPS_PER_TENANT: usize = 4;
 
 /// How many of them may be of names that were never found, or not lately: the others are for names that were, so that
 /// what never resolves can't take all.
-pub(crate) const LOOKUPS_OF_UNKNOWN: usize = 12;
+pub(crate) const LOOKUPS_OF_UNKNOWN: usize = 48;
 
 /// Names whose addresses are kept.
 pub(crate) const NAMES: usize = 1024;
@@ -81,6 +84,9 @@ pub const TAG_BYTES: usize = 16;
 
 /// Characters of an error's message that are kept (specification, Errors).
 pub const MESSAGE_CHARACTERS: usize = 512;
+
+/// How long after operators were told of one manager's message they are told of none.
+pub(crate) const MESSAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Nodes that a health answer tells of.
 pub const FLEET: usize = 10;

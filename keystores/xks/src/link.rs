@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use strongroom_model::id::TenantId;
 use strongroom_sigv4::{SecretBytes, SignatureHeaders};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -29,8 +30,8 @@ type Sender = SendRequest<Full<Bytes>>;
 
 /// How a host is reached.
 pub(crate) enum Way {
-    /// Its name's public addresses, port 443.
-    Public(Arc<Names>),
+    /// Its name's public addresses, port 443, looked up for a tenant.
+    Public(Arc<Names>, TenantId),
     /// Where the operator said.
     Routed(SocketAddr),
     /// Not at all: no operator named it.
@@ -127,8 +128,8 @@ impl Link {
 
     async fn connect(&self, deadline: Instant) -> Result<Sender, XksError> {
         let socket = match &self.way {
-            Way::Public(names) => {
-                let addresses = names.addresses(&self.host, std::time::Instant::now()).await?;
+            Way::Public(names, tenant) => {
+                let addresses = names.addresses(*tenant, &self.host, std::time::Instant::now()).await?;
                 first(&addresses, deadline).await
             }
             Way::Routed(address) => TcpStream::connect(address).await,

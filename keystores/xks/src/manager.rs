@@ -9,6 +9,7 @@ use strongroom_model::external::{
     ExternalAddress, ExternalCredential, ExternalError, ExternalManager, ExternalManagers, ExternalRefusal,
     ExternalRequest, ExternalSealed,
 };
+use strongroom_model::id::TenantId;
 use strongroom_sigv4::SecretBytes;
 
 use crate::breaker::Breaker;
@@ -23,6 +24,7 @@ use crate::wire::RequestMetadata;
 impl ExternalManagers for Network {
     fn manager(
         &self,
+        tenant: TenantId,
         address: &ExternalAddress,
         credential: ExternalCredential,
         region: &str,
@@ -32,9 +34,10 @@ impl ExternalManagers for Network {
         let service = address.service.as_deref();
         let deadline = self.deadline(endpoint.host(), service);
         let target = Target { endpoint, credential, region: region.to_owned(), deadline };
-        let client = self.client_by(target, service).ok_or(ExternalError::NoService)?;
+        let client = self.client_by(tenant, target, service).ok_or(ExternalError::NoService)?;
         let counts = Arc::clone(self.counts());
-        Ok(Arc::new(Manager { client, breaker: Mutex::new(Breaker::new(Arc::clone(&counts))), counts }))
+        let breaker = Mutex::new(Breaker::new(Arc::clone(&counts)));
+        Ok(Arc::new(Manager { client, breaker, counts, told: Mutex::default() }))
     }
 }
 
@@ -43,18 +46,28 @@ struct Manager {
     client: Client,
     breaker: Mutex<Breaker>,
     counts: Arc<Counts>,
+    /// When operators were told last of what it says besides a refusal.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Manager {
     /// Makes a call where the breaker admits it.
-    fn ask<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
+    fn ask<T>(
+        &self,
+        request: &ExternalRequest<'_>,
+        call: impl FnOnce(&Client) -> Result<T, XksError>,
+    ) -> Result<T, ExternalError> {
         self.breaker.lock().admit(Instant::now())?;
-        self.ask_anyhow(call)
+        self.ask_anyhow(request, call)
     }
 
     /// Makes a call, and has the breaker know how it ended.
-    fn ask_anyhow<T>(&self, call: impl FnOnce(&Client) -> Result<T, XksError>) -> Result<T, ExternalError> {
-        let outcome = call(&self.client).map_err(ExternalError::from);
+    fn ask_anyhow<T>(
+        &self,
+        request: &ExternalRequest<'_>,
+        call: impl FnOnce(&Client) -> Result<T, XksError>,
+    ) -> Result<T, ExternalError> {
+        let outcome = call(&self.client).inspect_err(|error| self.tell(request, error)).map_err(ExternalError::from);
         self.counts.ended(&outcome);
         match &outcome {
             Err(why @ (ExternalError::Late | ExternalError::Unreachable { .. } | ExternalError::Tls { .. })) => {
@@ -65,6 +78,18 @@ impl Manager {
             Ok(_) | Err(_) => self.breaker.lock().success(),
         }
         outcome
+    }
+
+    /// Tells operators what the proxy says besides a refusal, which is not for whoever asked us: a line a second at most.
+    fn tell(&self, request: &ExternalRequest<'_>, error: &XksError) {
+        let XksError::Refused { refusal, message: Some(message) } = error else { return };
+        let mut told = self.told.lock();
+        let now = Instant::now();
+        if told.is_none_or(|last| now.saturating_duration_since(last) >= limits::MESSAGE_PAUSE) {
+            *told = Some(now);
+            let (host, request_id) = (self.client.endpoint().host(), request.request_id);
+            tracing::info!(host, request_id, %refusal, told = &**message, "an external key manager refused and said why");
+        }
     }
 }
 
@@ -77,7 +102,7 @@ impl ExternalManager for Manager {
         plaintext: &SecretBytes,
     ) -> Result<ExternalSealed, ExternalError> {
         let key = ExternalKeyId::new(key)?;
-        let sealed = self.ask(|client| client.encrypt(&key, &metadata(request), plaintext, associated))?;
+        let sealed = self.ask(request, |client| client.encrypt(&key, &metadata(request), plaintext, associated))?;
         Ok(sealed.into())
     }
 
@@ -93,12 +118,12 @@ impl ExternalManager for Manager {
         // No proxy made parts of another length.
         let sealed = Sealed::new(ciphertext.clone(), iv.clone(), tag, more.clone())
             .map_err(|_| ExternalError::Refused(ExternalRefusal::Ciphertext))?;
-        self.ask(|client| client.decrypt(&key, &metadata(request), &sealed, associated))
+        self.ask(request, |client| client.decrypt(&key, &metadata(request), &sealed, associated))
     }
 
     fn inspect(&self, key: &str, request: &ExternalRequest<'_>) -> Result<(), ExternalError> {
         let key = ExternalKeyId::new(key)?;
-        match self.ask(|client| client.metadata(&key, &metadata(request)))?.serves() {
+        match self.ask(request, |client| client.metadata(&key, &metadata(request)))?.serves() {
             true => Ok(()),
             false => Err(ExternalError::KeyUnfit),
         }
@@ -107,7 +132,7 @@ impl ExternalManager for Manager {
     /// Asked in any case: whoever mended a proxy and connects it is told how it is, and not how it was.
     fn health(&self, request: &ExternalRequest<'_>) -> Result<(), ExternalError> {
         let operation = health_operation(request.operation);
-        match self.ask_anyhow(|client| client.health(operation, request.request_id))?.serves() {
+        match self.ask_anyhow(request, |client| client.health(operation, request.request_id))?.serves() {
             true => Ok(()),
             false => Err(ExternalError::Unhealthy),
         }

@@ -2,8 +2,8 @@
 //!
 //! A lookup blocks and cannot be given up, so it has a thread of its own and goes on when its caller's time is over: the
 //! next call finds its answer. Names come from tenants, who may name what never resolves: so what was found once is used
-//! for a while longer where no newer answer can be had, and some lookups are for names that were found before. A failure
-//! is not kept. Time is an argument. Absent on purpose: the time that a name's zone grants its answers, which the
+//! for a while longer where no newer answer can be had, some lookups are for names that were found before, and no tenant
+//! has more than its share of them. A failure is not kept. Time is an argument. Absent on purpose: the time that a name's zone grants its answers, which the
 //! operating system does not tell.
 
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use strongroom_model::id::TenantId;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -50,6 +51,8 @@ struct Known {
 struct Asked {
     answer: watch::Receiver<Found>,
     since: Instant,
+    /// For whom it was begun; whoever asks for the same name meanwhile shares it.
+    tenant: TenantId,
 }
 
 impl Known {
@@ -78,8 +81,13 @@ impl Names {
     }
 
     /// The host's public addresses at port 443, of which there is one at least.
-    pub(crate) async fn addresses(self: &Arc<Self>, host: &str, now: Instant) -> Result<Addresses, XksError> {
-        let host = self.known_or_asked(host, now);
+    pub(crate) async fn addresses(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        host: &str,
+        now: Instant,
+    ) -> Result<Addresses, XksError> {
+        let host = self.known_or_asked(tenant, host, now);
         if let Some(fresh) = host.fresh(now) {
             return Ok(fresh);
         }
@@ -103,18 +111,18 @@ impl Names {
     }
 
     /// What is known of a host and the lookup that is under way, begun if there is need and room.
-    fn known_or_asked(self: &Arc<Self>, name: &str, now: Instant) -> Host {
+    fn known_or_asked(self: &Arc<Self>, tenant: TenantId, name: &str, now: Instant) -> Host {
         let mut hosts = self.hosts.lock();
         hosts.retain(|_, host| host.asked.is_some() || host.usable(now).is_some());
         let host = hosts.get(name).cloned().unwrap_or_default();
-        if host.asked.is_some() || host.fresh(now).is_some() || !has_room(&hosts, &host) {
+        if host.asked.is_some() || host.fresh(now).is_some() || !has_room(&hosts, &host, tenant) {
             return host;
         }
         if host.known.is_none() && hosts.len() >= limits::NAMES {
             forget_the_oldest(&mut hosts);
         }
         let (done, answer) = watch::channel(None);
-        let host = Host { asked: Some(Asked { answer, since: now }), ..host };
+        let host = Host { asked: Some(Asked { answer, since: now, tenant }), ..host };
         hosts.insert(name.into(), host.clone());
         drop(hosts);
         let (names, name) = (Arc::clone(self), Box::<str>::from(name));
@@ -160,11 +168,14 @@ async fn answer(mut asked: Asked) -> Result<Addresses, XksError> {
     }
 }
 
-/// Whether one more lookup may begin: those of names that were never found leave some for the others.
-fn has_room(hosts: &HashMap<Box<str>, Host>, host: &Host) -> bool {
-    let under_way = hosts.values().filter(|host| host.asked.is_some()).count();
-    let unknown = hosts.values().filter(|host| host.asked.is_some() && host.known.is_none()).count();
-    under_way < limits::LOOKUPS && (host.known.is_some() || unknown < limits::LOOKUPS_OF_UNKNOWN)
+/// Whether one more lookup may begin for a tenant: those of names that were never found leave some for the others.
+fn has_room(hosts: &HashMap<Box<str>, Host>, host: &Host, tenant: TenantId) -> bool {
+    let under_way = || hosts.values().filter_map(|host| host.asked.as_ref().map(|asked| (host, asked)));
+    let unknown = under_way().filter(|(host, _)| host.known.is_none()).count();
+    let own = under_way().filter(|(_, asked)| asked.tenant == tenant).count();
+    under_way().count() < limits::LOOKUPS
+        && own < limits::LOOKUPS_PER_TENANT
+        && (host.known.is_some() || unknown < limits::LOOKUPS_OF_UNKNOWN)
 }
 
 fn forget_the_oldest(hosts: &mut HashMap<Box<str>, Host>) {
@@ -197,6 +208,12 @@ mod tests {
     use super::*;
 
     const PUBLIC: [u8; 4] = [52, 94, 0, 1];
+    const OURS: TenantId = TenantId::from_bytes([1; 16]);
+
+    /// A tenant of its own for each so many lookups as one may have.
+    fn stranger(number: usize) -> TenantId {
+        TenantId::from_bytes([u8::try_from(100 + number / limits::LOOKUPS_PER_TENANT).unwrap(); 16])
+    }
 
     fn threads() -> Runtime {
         Builder::new_current_thread().enable_time().build().unwrap()
@@ -232,11 +249,11 @@ mod tests {
         threads().block_on(async {
             let ((names, count), now) = (counted(PUBLIC), Instant::now());
             for _ in 0..3 {
-                let found = names.addresses("xks.example.com", now).await.unwrap();
+                let found = names.addresses(OURS, "xks.example.com", now).await.unwrap();
                 assert_eq!(*found, [SocketAddr::from((PUBLIC, HTTPS_PORT))]);
             }
             assert_eq!(count.load(Ordering::SeqCst), 1);
-            names.addresses("xks.example.com", now + limits::NAME_KEPT).await.unwrap();
+            names.addresses(OURS, "xks.example.com", now + limits::NAME_KEPT).await.unwrap();
             assert_eq!(count.load(Ordering::SeqCst), 2);
         });
     }
@@ -246,7 +263,7 @@ mod tests {
         threads().block_on(async {
             let (names, count) = counted([127, 0, 0, 1]);
             for _ in 0..2 {
-                let told = names.addresses("xks.example.com", Instant::now()).await.unwrap_err();
+                let told = names.addresses(OURS, "xks.example.com", Instant::now()).await.unwrap_err();
                 assert!(matches!(told, XksError::Unreachable(Unreachable::NotPublic)), "{told:?}");
             }
             assert_eq!((count.load(Ordering::SeqCst), names.hosts.lock().len()), (2, 0));
@@ -257,7 +274,7 @@ mod tests {
     fn lookups_that_fail_are_told_and_not_kept() {
         threads().block_on(async {
             let names = Arc::new(Names::new(|_| Err(io::ErrorKind::NotFound.into())));
-            let told = names.addresses("xks.example.com", Instant::now()).await.unwrap_err();
+            let told = names.addresses(OURS, "xks.example.com", Instant::now()).await.unwrap_err();
             assert!(matches!(told, XksError::Unreachable(Unreachable::Name(_))), "{told:?}");
             assert!(names.hosts.lock().is_empty());
         });
@@ -269,7 +286,7 @@ mod tests {
             let (names, release, count) = held();
             let first = tokio::spawn({
                 let names = Arc::clone(&names);
-                async move { names.addresses("xks.example.com", Instant::now()).await }
+                async move { names.addresses(OURS, "xks.example.com", Instant::now()).await }
             });
             while !names.hosts.lock().contains_key("xks.example.com") {
                 tokio::task::yield_now().await;
@@ -277,7 +294,7 @@ mod tests {
             first.abort();
             assert!(first.await.unwrap_err().is_cancelled());
             release.send(()).unwrap();
-            names.addresses("xks.example.com", Instant::now()).await.unwrap();
+            names.addresses(OURS, "xks.example.com", Instant::now()).await.unwrap();
             assert_eq!(count.load(Ordering::SeqCst), 1);
         });
     }
@@ -287,12 +304,12 @@ mod tests {
         threads().block_on(async {
             let ((names, count), mut now) = (counted(PUBLIC), Instant::now());
             for number in 0..=limits::NAMES {
-                names.addresses(&format!("n{number}.example.com"), now).await.unwrap();
+                names.addresses(OURS, &format!("n{number}.example.com"), now).await.unwrap();
                 now += Duration::from_millis(1);
             }
             assert_eq!(names.hosts.lock().len(), limits::NAMES);
             assert!(!names.hosts.lock().contains_key("n0.example.com"));
-            names.addresses("n1.example.com", now).await.unwrap();
+            names.addresses(OURS, "n1.example.com", now).await.unwrap();
             assert_eq!(count.load(Ordering::SeqCst), limits::NAMES + 1);
         });
     }
@@ -302,17 +319,18 @@ mod tests {
         threads().block_on(async {
             let (names, release, _) = held();
             fill(&names, Instant::now());
-            let told = names.addresses("xks.example.com", Instant::now()).await.unwrap_err();
+            let told = names.addresses(OURS, "xks.example.com", Instant::now()).await.unwrap_err();
             assert!(matches!(told, XksError::Busy), "{told:?}");
             drop(release);
-            names.addresses("n0.example.com", Instant::now()).await.unwrap();
+            names.addresses(OURS, "n0.example.com", Instant::now()).await.unwrap();
         });
     }
 
     /// As many lookups as there may be, of names that were never found.
     fn fill(names: &Arc<Names>, now: Instant) {
         for number in 0..limits::LOOKUPS_OF_UNKNOWN {
-            assert!(names.known_or_asked(&format!("n{number}.example.com"), now).asked.is_some());
+            let name = format!("n{number}.example.com");
+            assert!(names.known_or_asked(stranger(number), &name, now).asked.is_some());
         }
     }
 
@@ -322,18 +340,18 @@ mod tests {
             let (names, release, _) = held();
             let now = Instant::now();
             release.send(()).unwrap();
-            let known = names.addresses("xks.example.com", now).await.unwrap();
+            let known = names.addresses(OURS, "xks.example.com", now).await.unwrap();
             fill(&names, now);
             // Looked up again, without an end: it is asked where it was found.
             let later = now + limits::NAME_KEPT;
-            assert_eq!(names.addresses("xks.example.com", later).await.unwrap(), known);
+            assert_eq!(names.addresses(OURS, "xks.example.com", later).await.unwrap(), known);
             assert!(names.hosts.lock()["xks.example.com"].asked.is_some());
             // Pending beyond a moment: not waited for again.
             let later = later + limits::NAME_PATIENCE;
-            let at_once = timeout(Duration::ZERO, names.addresses("xks.example.com", later)).await.unwrap();
+            let at_once = timeout(Duration::ZERO, names.addresses(OURS, "xks.example.com", later)).await.unwrap();
             assert_eq!(at_once.unwrap(), known);
             drop(release);
-            assert_eq!(names.addresses("xks.example.com", now + limits::NAME_USABLE).await.unwrap(), known);
+            assert_eq!(names.addresses(OURS, "xks.example.com", now + limits::NAME_USABLE).await.unwrap(), known);
         });
     }
 
@@ -346,17 +364,44 @@ mod tests {
                 (limits::LOOKUPS_OF_UNKNOWN..=limits::LOOKUPS).map(|number| format!("k{number}.example.com")).collect();
             for name in &known {
                 release.send(()).unwrap();
-                names.addresses(name, now).await.unwrap();
+                names.addresses(OURS, name, now).await.unwrap();
             }
             fill(&names, now);
             let (last, others) = known.split_last().unwrap();
-            for name in others {
-                names.addresses(name, now + limits::NAME_KEPT).await.unwrap();
+            for (number, name) in others.iter().enumerate() {
+                names.addresses(stranger(100 + number), name, now + limits::NAME_KEPT).await.unwrap();
             }
-            assert!(names.known_or_asked(last, now + limits::NAME_KEPT).asked.is_none());
-            names.addresses(last, now + limits::NAME_KEPT).await.unwrap();
-            let told = names.addresses(last, now + limits::NAME_USABLE).await.unwrap_err();
+            assert!(names.known_or_asked(OURS, last, now + limits::NAME_KEPT).asked.is_none());
+            names.addresses(OURS, last, now + limits::NAME_KEPT).await.unwrap();
+            let told = names.addresses(OURS, last, now + limits::NAME_USABLE).await.unwrap_err();
             assert!(matches!(told, XksError::Busy), "{told:?}");
+        });
+    }
+
+    #[test]
+    fn a_tenant_whose_names_were_found_once_and_then_hang_has_its_share_of_lookups_and_no_more() {
+        threads().block_on(async {
+            let (names, release, count) = held();
+            let now = Instant::now();
+            let hostile: Vec<String> = (0..limits::LOOKUPS).map(|number| format!("h{number}.example.net")).collect();
+            for name in hostile.iter().map(String::as_str).chain(["xks.example.com"]) {
+                release.send(()).unwrap();
+                names.addresses(OURS, name, now).await.unwrap();
+            }
+            let (theirs, before) = (stranger(0), count.load(Ordering::SeqCst));
+            let later = now + limits::NAME_KEPT;
+            let begun = hostile.iter().filter(|name| names.known_or_asked(theirs, name, later).asked.is_some()).count();
+            assert_eq!(begun, limits::LOOKUPS_PER_TENANT);
+            // Names that nobody has found yet are of the same share; who is refused uses what was found before.
+            assert!(names.known_or_asked(theirs, "new.example.net", later).asked.is_none());
+            names.addresses(theirs, hostile.last().unwrap(), later).await.unwrap();
+            // Others look up what they like, the hostile one's names included.
+            assert!(names.known_or_asked(OURS, "xks.example.com", later).asked.is_some());
+            assert!(names.known_or_asked(OURS, "new.example.com", later).asked.is_some());
+            assert!(names.known_or_asked(OURS, hostile.last().unwrap(), later).asked.is_some());
+            drop(release);
+            names.addresses(OURS, "new.example.com", later).await.unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), before + limits::LOOKUPS_PER_TENANT + 3);
         });
     }
 
@@ -369,11 +414,11 @@ mod tests {
                 _ => Err(io::ErrorKind::NotFound.into()),
             }));
             let now = Instant::now();
-            let known = names.addresses("xks.example.com", now).await.unwrap();
+            let known = names.addresses(OURS, "xks.example.com", now).await.unwrap();
             for _ in 0..2 {
-                assert_eq!(names.addresses("xks.example.com", now + limits::NAME_KEPT).await.unwrap(), known);
+                assert_eq!(names.addresses(OURS, "xks.example.com", now + limits::NAME_KEPT).await.unwrap(), known);
             }
-            let told = names.addresses("xks.example.com", now + limits::NAME_USABLE).await.unwrap_err();
+            let told = names.addresses(OURS, "xks.example.com", now + limits::NAME_USABLE).await.unwrap_err();
             assert!(matches!(told, XksError::Unreachable(Unreachable::Name(_))), "{told:?}");
         });
     }
@@ -387,8 +432,8 @@ mod tests {
                 _ => Ok(vec![[10, 0, 0, 1].into()]),
             }));
             let now = Instant::now();
-            names.addresses("xks.example.com", now).await.unwrap();
-            let told = names.addresses("xks.example.com", now + limits::NAME_KEPT).await.unwrap_err();
+            names.addresses(OURS, "xks.example.com", now).await.unwrap();
+            let told = names.addresses(OURS, "xks.example.com", now + limits::NAME_KEPT).await.unwrap_err();
             assert!(matches!(told, XksError::Unreachable(Unreachable::NotPublic)), "{told:?}");
             assert!(names.hosts.lock().is_empty());
         });

@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use strongroom_model::clock::Clock;
+use strongroom_model::id::TenantId;
 use strongroom_sigv4::SecretBytes;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -195,17 +196,17 @@ impl Network {
         Ok(Self { runtime, clock, counts, routes, only_routes: hosts.only_routes, names, tls })
     }
 
-    /// A client of one proxy, by no service. Nothing is asked yet.
+    /// A client of one proxy, by no service and for nobody in particular. Nothing is asked yet.
     #[must_use]
     pub fn client(&self, target: Target) -> Client {
         let route = self.route(target.endpoint.host(), None);
-        self.client_by_route(target, route)
+        self.client_by_route(TenantId::INSTALLATION, target, route)
     }
 
     /// The same by a VPC endpoint service, or by none; `None` where the operator has not said where the service leads.
-    pub(crate) fn client_by(&self, target: Target, service: Option<&str>) -> Option<Client> {
+    pub(crate) fn client_by(&self, tenant: TenantId, target: Target, service: Option<&str>) -> Option<Client> {
         let route = self.route(target.endpoint.host(), service);
-        (route.is_some() || service.is_none()).then(|| self.client_by_route(target, route))
+        (route.is_some() || service.is_none()).then(|| self.client_by_route(tenant, target, route))
     }
 
     /// Tells how many calls to all managers ended in which way since the start: what was asked through the port.
@@ -232,11 +233,11 @@ impl Network {
         self.routes.get(host)?.iter().find(|route| route.service.as_deref() == service)
     }
 
-    fn client_by_route(&self, target: Target, route: Option<&Destination>) -> Client {
+    fn client_by_route(&self, tenant: TenantId, target: Target, route: Option<&Destination>) -> Client {
         let way = match route {
             Some(Destination { address: Some(address), .. }) => Way::Routed(*address),
             None if self.only_routes => Way::Closed,
-            Some(Destination { address: None, .. }) | None => Way::Public(Arc::clone(&self.names)),
+            Some(Destination { address: None, .. }) | None => Way::Public(Arc::clone(&self.names), tenant),
         };
         let tls = route.map_or(&self.tls, |route| &route.tls);
         let link = Link::new(target.endpoint.host(), way, Arc::clone(tls));

@@ -173,9 +173,19 @@ fn body(answer: &Answer) -> Result<&[u8], XksError> {
     let status = answer.status.as_u16();
     let told: ErrorAnswer<'_> = parse(bytes, status)?;
     let refusal = Refusal::of_name(&told.error_name).ok_or(InvalidResponse::UnknownError { status })?;
-    let printable = |text: &String| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    let message = told.error_message.filter(|text| text.len() <= limits::MESSAGE_CHARACTERS && printable(text));
-    Err(XksError::Refused { refusal, message: message.map(String::into_boxed_str) })
+    Err(XksError::Refused { refusal, message: told.error_message.as_deref().map(one_line) })
+}
+
+/// What a stranger wrote, for a line that others read.
+fn one_line(text: &str) -> Box<str> {
+    let mut line = String::new();
+    for character in text.chars().take(limits::MESSAGE_CHARACTERS) {
+        match character {
+            ' '..='~' => line.push(character),
+            other => line.extend(other.escape_default()),
+        }
+    }
+    line.into()
 }
 
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], status: u16) -> Result<T, InvalidResponse> {

@@ -171,11 +171,17 @@ fn every_error_of_the_specification_is_told_by_its_name() {
 }
 
 #[test]
-fn a_message_that_is_no_printable_text_of_512_is_left_out_and_no_error_prints_any() {
-    for message in ["\u{1b}[31m", "\u{e4}", &"a".repeat(513)] {
+fn a_message_is_kept_as_one_printable_line_of_512_characters_and_no_error_prints_it() {
+    for (message, kept) in [
+        ("\u{1b}[31m", "\\u{1b}[31m".to_owned()),
+        ("\u{e4}\r\n", "\\u{e4}\\r\\n".to_owned()),
+        (&"a".repeat(513), "a".repeat(512)),
+    ] {
         let body = json!({ "errorName": "InternalException", "errorMessage": message });
-        let told = encrypt_answered(500, body.to_string()).err().unwrap();
-        assert!(matches!(told, XksError::Refused { message: None, .. }), "{told:?}");
+        match encrypt_answered(500, body.to_string()).err() {
+            Some(XksError::Refused { message: Some(told), .. }) => assert_eq!(*told, *kept),
+            other => panic!("{other:?}"),
+        }
     }
     let body = json!({ "errorName": "InternalException", "errorMessage": "inner matters" });
     let told = encrypt_answered(500, body.to_string()).err().unwrap();

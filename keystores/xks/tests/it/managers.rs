@@ -1,8 +1,8 @@
 //! The port to external key managers: what is asked through it, what every end of a call is told as, and how one manager
 //! that cannot be reached is left alone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ use strongroom_sigv4::SecretBytes;
 use strongroom_xks_client::{Hosts, Network, Refusal, Route, limits};
 
 use crate::proxy::{
-    ASSOCIATED, Act, PLAINTEXT, Proxy, Tls, clock, credential, listening, manager, network, place, plaintext, request,
-    sound,
+    ASSOCIATED, Act, PLAINTEXT, Proxy, TENANT, Tls, clock, credential, listening, manager, network, place, plaintext,
+    request, sound,
 };
 
 const SERVICE: &str = "com.amazonaws.vpce.eu-central-1.vpce-svc-0123456789abcdef0";
@@ -110,6 +110,49 @@ fn every_refusal_has_its_own_meaning() {
     }
 }
 
+/// What is told to operators while something is done.
+fn told_while(act: impl FnOnce()) -> String {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, act);
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_manager_says_besides_a_refusal_is_told_to_operators_in_a_line_and_to_nobody_else() {
+    let says = format!("out\r\nof paper \u{1b}[31m\u{e9}{}", "x".repeat(2000));
+    let (_proxy, manager) = answering(400, json!({ "errorName": "InvalidStateException", "errorMessage": says }));
+    let told = told_while(|| {
+        for _ in 0..2 {
+            let refused = seal(&manager).unwrap_err();
+            assert_eq!(refused, ExternalError::Refused(ExternalRefusal::State));
+            assert!(!format!("{refused} {refused:?}").contains("paper"));
+        }
+    });
+    assert_eq!(told.lines().count(), 1, "once for a while: {told}");
+    assert!(
+        told.contains(r"out\\r\\nof paper \\u{1b}[31m\\u{e9}x") || told.contains(r"out\r\nof paper \u{1b}[31m\u{e9}x"),
+        "{told}"
+    );
+    assert!(told.contains("request-1") && told.contains("InvalidStateException"), "{told}");
+    assert!(told.len() < 1024, "{}", told.len());
+}
+
 #[test]
 fn a_key_is_inspected_before_there_is_one_of_ours_and_must_fit() {
     let answer =
@@ -173,7 +216,7 @@ fn what_has_not_its_form_is_refused_before_anything_is_asked() {
     let (proxy, asked) = listening();
     let network = network(vec![proxy.route()]);
     let made = |address: ExternalAddress, credential: ExternalCredential| match network
-        .manager(&address, credential, "eu-central-1")
+        .manager(TENANT, &address, credential, "eu-central-1")
         .err()
     {
         Some(ExternalError::Malformed(form)) => form,
@@ -192,7 +235,7 @@ fn what_has_not_its_form_is_refused_before_anything_is_asked() {
     assert!(matches!(told, ExternalError::Malformed(form) if form.contains("key's id")));
     let long = SecretBytes::take(vec![0; limits::PLAINTEXT_BYTES + 1]);
     assert_eq!(manager.seal("payroll", &request("Encrypt"), b"", &long), Err(ExternalError::TooLong));
-    let nowhere = network.manager(&place(None), credential(), "eu central").ok().unwrap();
+    let nowhere = network.manager(TENANT, &place(None), credential(), "eu central").ok().unwrap();
     assert!(matches!(seal(&nowhere), Err(ExternalError::Malformed(form)) if form.contains("region")));
 
     // Parts that no manager made are no ciphertext of the key's.
@@ -207,7 +250,7 @@ fn what_has_not_its_form_is_refused_before_anything_is_asked() {
 fn a_service_is_served_where_a_route_names_it_and_nowhere_else() {
     let (proxy, _asked) = listening();
     let network = network(vec![Route { service: Some(SERVICE.to_owned()), ..proxy.route() }]);
-    let made = |service: Option<&str>| network.manager(&place(service), credential(), "eu-central-1");
+    let made = |service: Option<&str>| network.manager(TENANT, &place(service), credential(), "eu-central-1");
     seal(&made(Some(SERVICE)).ok().unwrap()).unwrap();
     let other = SERVICE.replace("svc-0", "svc-1");
     assert_eq!(made(Some(&other)).err(), Some(ExternalError::NoService));
@@ -215,7 +258,7 @@ fn a_service_is_served_where_a_route_names_it_and_nowhere_else() {
     let told = seal(&made(None).ok().unwrap()).unwrap_err();
     assert!(matches!(&told, ExternalError::Unreachable { cause } if cause.contains("operator")), "{told:?}");
     let elsewhere = ExternalAddress { endpoint: "https://xks.example.org".to_owned(), ..place(Some(SERVICE)) };
-    assert_eq!(network.manager(&elsewhere, credential(), "eu-central-1").err(), Some(ExternalError::NoService));
+    assert_eq!(network.manager(TENANT, &elsewhere, credential(), "eu-central-1").err(), Some(ExternalError::NoService));
 }
 
 #[test]
@@ -225,7 +268,7 @@ fn one_host_leads_elsewhere_by_a_service_than_by_none() {
     let by_service = Route { service: Some(SERVICE.to_owned()), ..private.route() };
     let network = network(vec![public.route(), by_service]);
     for (service, count) in [(None, (1, 0)), (Some(SERVICE), (1, 1))] {
-        seal(&network.manager(&place(service), credential(), "eu-central-1").ok().unwrap()).unwrap();
+        seal(&network.manager(TENANT, &place(service), credential(), "eu-central-1").ok().unwrap()).unwrap();
         assert_eq!((asked.lock().unwrap().len(), asked_privately.lock().unwrap().len()), count);
     }
 }
@@ -235,7 +278,7 @@ fn hosts_that_nobody_listed_are_asked_unless_the_operator_forbids_it() {
     let seal = |only_routes| {
         let network = Network::start(Hosts { only_routes, ..Hosts::default() }, clock()).unwrap();
         let nobody = ExternalAddress { endpoint: "https://xks.nobody.invalid".to_owned(), ..place(None) };
-        seal(&network.manager(&nobody, credential(), "eu-central-1").ok().unwrap()).unwrap_err()
+        seal(&network.manager(TENANT, &nobody, credential(), "eu-central-1").ok().unwrap()).unwrap_err()
     };
     let told = seal(true);
     assert!(matches!(&told, ExternalError::Unreachable { cause } if cause.contains("operator")), "{told:?}");
@@ -306,7 +349,7 @@ fn health_is_asked_of_a_manager_that_is_left_alone_and_heals_it() {
 fn operators_see_how_calls_end_and_how_many_managers_are_left_alone() {
     let (proxy, mended) = broken();
     let network = network(vec![proxy.route()]);
-    let made = || network.manager(&place(None), credential(), "eu-central-1").ok().unwrap();
+    let made = || network.manager(TENANT, &place(None), credential(), "eu-central-1").ok().unwrap();
     let count = |wanted: &str| {
         let mut found = None;
         network.measure(&mut |outcome, count| found = found.or_else(|| (outcome == wanted).then_some(count)));

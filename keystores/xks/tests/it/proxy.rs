@@ -19,6 +19,7 @@ use strongroom_model::clock::{Clock, Timestamp};
 use strongroom_model::external::{
     ExternalAddress, ExternalCredential, ExternalManager, ExternalManagers as _, ExternalRequest,
 };
+use strongroom_model::id::TenantId;
 use strongroom_sigv4::SecretBytes;
 use strongroom_xks_client::{
     Client, ClientCertificate, Credential, Endpoint, ExternalKeyId, Hosts, Network, RequestMetadata, Route, Target,
@@ -175,13 +176,15 @@ pub(crate) fn route(address: SocketAddr, authority: &str) -> Route {
 }
 
 /// A network in which nothing but these routes leads anywhere.
+pub(crate) const TENANT: TenantId = TenantId::from_bytes([1; 16]);
+
 pub(crate) fn network(routes: Vec<Route>) -> Network {
     Network::start(Hosts { routes, only_routes: true, ..Hosts::default() }, clock()).unwrap()
 }
 
 /// A manager at [`HOST`].
 pub(crate) fn manager(route: Route) -> Arc<dyn ExternalManager> {
-    network(vec![route]).manager(&place(None), credential(), "eu-central-1").ok().unwrap()
+    network(vec![route]).manager(TENANT, &place(None), credential(), "eu-central-1").ok().unwrap()
 }
 
 /// Where a manager is, by a service or by none.
