@@ -71,6 +71,8 @@ pub(crate) struct Config {
 pub(crate) struct LimitsConfig {
     /// Requests in work at once on each listener.
     pub(crate) requests_in_work: Option<NonZeroUsize>,
+    /// How long a request of a cloud's key store may take, in milliseconds.
+    pub(crate) cloud_deadline_milliseconds: Option<NonZeroU32>,
     /// For each tenant.
     #[serde(default)]
     pub(crate) tenant: Vec<RateConfig>,

@@ -84,15 +84,14 @@ pub(crate) fn dev(options: &Dev) -> Result<(), Failure> {
     let managers = wiring::external_key_managers(&[], &ExternalKeyManagersConfig::default())?;
     let parts = Parts { external: Some(Arc::new(managers)), ..parts };
     let engine = wiring::start(parts, false, KeyPairsConfig::default().rsa_ahead)?;
-    let serving = run::serving(
-        engine,
-        log,
-        PARTITION,
-        vec![Arc::from(options.region.as_str())],
-        &IdentityConfig::default(),
-        Vec::new(),
-        None,
-    );
+    let told = run::Told {
+        partition: PARTITION,
+        regions: vec![Arc::from(options.region.as_str())],
+        identity: &IdentityConfig::default(),
+        clusters: Vec::new(),
+        cloud_deadline: None,
+    };
+    let serving = run::serving(engine, log, told, None);
     let credential = administrator(&serving.engine, serving.kms.dialect(), &data, &options.region)?;
     let shared =
         Arc::new(Shared::new(Metrics::default(), Arc::default(), Box::new(|_, _| Err("not sealed".to_owned()))));

@@ -86,8 +86,8 @@ impl Reloader {
             running.audit.retention_days = new.audit.retention_days;
             self.keep_log_for(new);
         }
-        let requests_in_work = running.limits.requests_in_work;
-        running.limits = LimitsConfig { requests_in_work, ..new.limits.clone() };
+        let LimitsConfig { requests_in_work, cloud_deadline_milliseconds, .. } = running.limits;
+        running.limits = LimitsConfig { requests_in_work, cloud_deadline_milliseconds, ..new.limits.clone() };
         self.shared.limit(new.limits.rates(), new.limits.quotas());
         tracing::info!(level = running.log.level, retention_days = ?running.audit.retention_days, "configuration read again");
     }
@@ -141,6 +141,10 @@ fn needing_restart(running: &Config, new: &Config) -> Vec<String> {
         ("log.format", running.log.format != new.log.format),
         ("key_pairs", running.key_pairs != new.key_pairs),
         ("limits.requests_in_work", running.limits.requests_in_work != new.limits.requests_in_work),
+        (
+            "limits.cloud_deadline_milliseconds",
+            running.limits.cloud_deadline_milliseconds != new.limits.cloud_deadline_milliseconds,
+        ),
         ("audit.segment_bytes", running.audit.segment_bytes != new.audit.segment_bytes),
     ];
     let mut names: Vec<String> =

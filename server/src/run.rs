@@ -57,21 +57,34 @@ pub(crate) enum RunError {
     },
 }
 
-/// The front ends over an engine, for the regions that all listeners serve together.
+/// What the configuration says to the front ends.
+pub(crate) struct Told<'a> {
+    pub(crate) partition: &'a str,
+    /// What all listeners serve together.
+    pub(crate) regions: Vec<Arc<str>>,
+    pub(crate) identity: &'a IdentityConfig,
+    pub(crate) clusters: Vec<Cluster>,
+    /// How long a request of a cloud's key store may take, if not as long as usual.
+    pub(crate) cloud_deadline: Option<Duration>,
+}
+
+/// The front ends over an engine.
 pub(crate) fn serving(
     engine: Arc<Engine>,
     log: Arc<FileLog>,
-    partition: &str,
-    regions: Vec<Arc<str>>,
-    identity: &IdentityConfig,
-    clusters: Vec<Cluster>,
+    told: Told<'_>,
     roots: Option<Arc<dyn ConfiguredRoots>>,
 ) -> Serving {
+    let Told { partition, regions, identity, clusters, cloud_deadline } = told;
     let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions).with_clusters(clusters);
     let dialect = strongroom_aws_xks::dialect(partition);
     let xks = Xks::new(Arc::clone(&engine), dialect);
     let ekm_dialect = strongroom_azure_ekm::dialect(partition);
     let ekm = Ekm::new(Arc::clone(&engine), ekm_dialect);
+    let (xks, ekm) = match cloud_deadline {
+        Some(deadline) => (xks.with_deadline(deadline), ekm.with_deadline(deadline)),
+        None => (xks, ekm),
+    };
     let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect, ekm_dialect]);
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_admin::ConfiguredRoots;
 use strongroom_engine::{Parts, RootRow};
@@ -146,8 +147,11 @@ impl Opener {
             self.config.listener.iter().flat_map(|listener| &listener.regions).map(String::as_str).collect();
         let regions = regions.into_iter().map(Arc::from).collect();
         let clusters = wiring::clusters(&self.config.key_store);
-        let (partition, identity) = (&self.config.partition, &self.config.identity);
-        let serving = run::serving(engine, log, partition, regions, identity, clusters, Some(keeper));
+        let (partition, identity) = (&*self.config.partition, &self.config.identity);
+        let cloud_deadline = self.config.limits.cloud_deadline_milliseconds;
+        let cloud_deadline = cloud_deadline.map(|deadline| Duration::from_millis(deadline.get().into()));
+        let told = run::Told { partition, regions, identity, clusters, cloud_deadline };
+        let serving = run::serving(engine, log, told, Some(keeper));
         Ok(Some(Serving { managers: Some(Arc::clone(&self.managers)), ..serving }))
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConnection, StreamOwned};
 use strongroom_secret::SecretBytes;
 use strongroom_sigv4::{Credentials, Request, SigningTime, sign};
@@ -78,12 +79,27 @@ impl Client {
     /// # Errors
     /// When the server can't be reached or its certificate is not of the authority.
     pub fn connect(endpoint: &Endpoint) -> std::io::Result<Self> {
+        Self::connect_with(endpoint, config(&endpoint.authority)?)
+    }
+
+    /// Connects, and shows a certificate: DER, and its key as PKCS #8 in DER.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect_as(endpoint: &Endpoint, certificate: &[u8], key: &[u8]) -> std::io::Result<Self> {
+        let key = PrivateKeyDer::try_from(key.to_vec()).map_err(std::io::Error::other)?;
+        let chain = vec![CertificateDer::from(certificate.to_vec())];
+        let config = builder(&endpoint.authority)?.with_client_auth_cert(chain, key).map_err(std::io::Error::other)?;
+        Self::connect_with(endpoint, Arc::new(config))
+    }
+
+    fn connect_with(endpoint: &Endpoint, config: Arc<rustls::ClientConfig>) -> std::io::Result<Self> {
         let address = endpoint.address.ok_or_else(|| std::io::Error::other("no address"))?;
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::from(address.ip());
-        let tls = ClientConnection::new(config(&endpoint.authority)?, name).map_err(std::io::Error::other)?;
+        let tls = ClientConnection::new(config, name).map_err(std::io::Error::other)?;
         Ok(Self {
             stream: StreamOwned::new(tls, stream),
             secret: SecretBytes::copy_from(endpoint.secret_access_key.as_bytes()),
@@ -140,6 +156,17 @@ impl Client {
         self.send(text.as_bytes())
     }
 
+    /// Posts a JSON body to a path, unsigned.
+    ///
+    /// # Errors
+    /// When the connection breaks before the answer is there.
+    pub fn post_json(&mut self, path: &str, body: &str) -> std::io::Result<Answer> {
+        let (host, length) = (&self.host, body.len());
+        let head = "content-type: application/json\r\n";
+        let text = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n{head}content-length: {length}\r\n\r\n{body}");
+        self.send(text.as_bytes())
+    }
+
     /// Sends a request as it stands.
     ///
     /// # Errors
@@ -163,6 +190,10 @@ impl Client {
 }
 
 fn config(authority: &Path) -> std::io::Result<Arc<rustls::ClientConfig>> {
+    Ok(Arc::new(builder(authority)?.with_no_client_auth()))
+}
+
+fn builder(authority: &Path) -> std::io::Result<rustls::ConfigBuilder<rustls::ClientConfig, WantsClientCert>> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(authority).map_err(std::io::Error::other)? {
         roots.add(certificate.map_err(std::io::Error::other)?).map_err(std::io::Error::other)?;
@@ -171,7 +202,7 @@ fn config(authority: &Path) -> std::io::Result<Arc<rustls::ClientConfig>> {
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(std::io::Error::other)?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    Ok(config.with_root_certificates(roots))
 }
 
 fn parse(received: &[u8]) -> Option<Answer> {

@@ -84,8 +84,8 @@ fn certificate(client: &Client<'_>, output: &mut Output<'_>, command: EkmCertifi
 
 fn key(client: &Client<'_>, output: &mut Output<'_>, command: EkmKeyCommand) -> Result<(), CliError> {
     let key: EkmKey = match command {
-        EkmKeyCommand::Create { of: EkmStoreOf { of, store }, id, spec } => {
-            let bind = BindEkmKey { external_key_id: id, key: None, spec: Some(spec), only: None };
+        EkmKeyCommand::Create { of: EkmStoreOf { of, store }, id, spec, key_store } => {
+            let bind = BindEkmKey { external_key_id: id, key: None, spec: Some(spec), only: None, key_store };
             client.tell(Endpoint::BindEkmKey, &[&of.tenant, &store], &bind)?
         }
         EkmKeyCommand::Bind { of: EkmStoreOf { of, store }, id, key, only } => {
@@ -94,15 +94,20 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: EkmKeyCommand) -> 
                 OnlyWrap::Unwrap => "unwrap".to_owned(),
                 OnlyWrap::Nothing => "nothing".to_owned(),
             });
-            let bind = BindEkmKey { external_key_id: id, key: Some(key), spec: None, only };
+            let bind = BindEkmKey { external_key_id: id, key: Some(key), spec: None, only, key_store: None };
             client.tell(Endpoint::BindEkmKey, &[&of.tenant, &store], &bind)?
         }
         EkmKeyCommand::List(EkmStoreOf { of, store }) => {
             let keys: Vec<EkmKey> = client.all(Endpoint::ListEkmKeys, &[&of.tenant, &store])?;
-            return output.list(&keys, &["EXTERNAL KEY ID", "KIND", "STATE", "ONLY", "KEY", "BOUND"], |key| {
-                let EkmKey { external_key_id, key, spec, state, only, created } = key.clone();
-                vec![external_key_id, spec, state, only.unwrap_or_default(), key, created.to_string()]
-            });
+            return output.list(
+                &keys,
+                &["EXTERNAL KEY ID", "KIND", "STATE", "ONLY", "KEY", "KEY STORE", "BOUND"],
+                |key| {
+                    let EkmKey { external_key_id, key, spec, state, only, key_store, created } = key.clone();
+                    let (only, key_store) = (only.unwrap_or_default(), key_store.unwrap_or_default());
+                    vec![external_key_id, spec, state, only, key, key_store, created.to_string()]
+                },
+            );
         }
         EkmKeyCommand::Block { of: EkmStoreOf { of, store }, id } => {
             client.ask(Endpoint::BlockEkmKey, &[&of.tenant, &store, &id])?

@@ -100,6 +100,9 @@ pub struct BindEkmKey {
     /// What alone the key may be used for: `wrap`, `unwrap` or `nothing`; both directions if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The key store of the server's configuration that a new key is made in, and never leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
 }
 
 /// A key in a key store.
@@ -116,6 +119,9 @@ pub struct EkmKey {
     /// What alone it may be used for here, where that is not both directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The key store of the server's configuration that it is inside, if in any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
     /// When it was bound.
     pub created: Time,
 }

@@ -12,7 +12,7 @@ use strongroom_engine::operations::credential::{CreateCredential, ListCredential
 use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey, UpdateService};
 use strongroom_engine::{
     BindingRow, CredentialRow, KeyEntry, PrincipalRow, Serves, ServiceRow, certificate_credential, certificate_name,
-    is_certificate_name, service_reference,
+    is_certificate_name,
 };
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::KeyId;
@@ -80,9 +80,9 @@ pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let _ = language(context)?;
+    let (_, names) = language(context)?;
     let UpdateEkmStore { dry_run } = context.body()?;
-    let tenant = context.tenant().await?;
+    let (tenant, _) = find(context, names).await?;
     let detail = dry_run.map(|on| ("dry_run", on.to_string())).into_iter().collect();
     let update = UpdateService {
         tenant,
@@ -101,8 +101,8 @@ pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn block(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
-    let _ = language(context)?;
-    Reply::ok(&shown(context, &services::block(context, suspended).await?)?)
+    let language = language(context)?;
+    Reply::ok(&shown(context, &services::block(context, language, suspended).await?)?)
 }
 
 pub(crate) async fn create_certificate(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -129,8 +129,8 @@ pub(crate) async fn create_certificate(context: &Context<'_>) -> Result<Reply, A
 }
 
 pub(crate) async fn certificates(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let tenant = context.tenant().await?;
-    let principal = Some(service_reference(context.segment("store")));
+    let (tenant, row) = find(context, language(context)?.1).await?;
+    let principal = Some(row.reference());
     let rows = context.perform(ListCredentials { tenant, principal }).await?;
     let items = rows.iter().filter(|(row, _)| certificate_name(&row.shown).is_some());
     let items = items.map(|(row, used)| certificate(context, row, *used)).collect();
@@ -145,17 +145,22 @@ pub(crate) async fn delete_certificate(context: &Context<'_>) -> Result<Reply, A
 }
 
 pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let BindEkmKey { external_key_id, key, spec: wanted, only } = context.body()?;
+    let BindEkmKey { external_key_id, key, spec: wanted, only, key_store: place } = context.body()?;
     let (owner, names) = language(context)?;
     let serves = only.as_deref().map(serves).transpose()?;
     let kind = kind_of(wanted.as_deref())?;
     let (tenant, row) = find(context, names).await?;
-    let detail = vec![("external_key_id", external_key_id.clone())];
+    let mut detail = vec![("external_key_id", external_key_id.clone())];
+    detail.extend(place.iter().map(|place| ("key_store", place.clone())));
+    let place = place.as_deref().map(services::key_store).transpose()?;
     let store = row.name.clone();
     let name = name(names, tenant, &row, &external_key_id)?;
     let (binding, entry) = match key {
         Some(_) if wanted.is_some() => {
             return Err(AdminError::Value { field: "spec", problem: "is for a key that is to be made" });
+        }
+        Some(_) if place.is_some() => {
+            return Err(AdminError::Value { field: "key_store", problem: "is for a new key: leave key out" });
         }
         Some(key) => {
             let bind = BindToService { service: store, name, key: key_id(&key)?, serves, owner };
@@ -166,8 +171,8 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         }
         None => {
             let description = format!("{external_key_id} of key store {store}");
-            let key = services::new_key(context, owner, name, description, kind)?;
-            let create = CreateServiceKey { service: store, key, serves: None, store: None, owner };
+            let key = services::inside(services::new_key(context, owner, name, description, kind)?, place.as_ref());
+            let create = CreateServiceKey { service: store, key, serves: None, store: place, owner };
             let entry = context.perform_telling(create, detail).await?;
             (first_binding(&entry, &external_key_id)?, entry)
         }
@@ -246,6 +251,7 @@ fn key_shown(store: &str, binding: &BindingRow, entry: &KeyEntry) -> EkmKey {
         spec: format!("{:?}", entry.row.spec),
         state: state(entry.row.state).to_owned(),
         only: only.map(str::to_owned),
+        key_store: entry.row.store.as_ref().map(ToString::to_string),
         created: binding.created.into(),
     }
 }

@@ -17,6 +17,7 @@ use strongroom_engine::{
     service_reference,
 };
 use strongroom_model::id::TenantId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::limits;
 use strongroom_model::name::Name;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -65,6 +66,17 @@ pub(crate) fn new_key(
     })
 }
 
+/// A key store of the server's configuration.
+pub(crate) fn key_store(name: &str) -> Result<KeyStoreName, AdminError> {
+    let problem = "must be 1 to 64 of a-z, 0-9 and -";
+    KeyStoreName::new(name).ok_or(AdminError::Value { field: "key_store", problem })
+}
+
+/// A new key, to be made inside a key store if one is named.
+pub(crate) fn inside(key: CreateKey, store: Option<&KeyStoreName>) -> CreateKey {
+    CreateKey { origin: if store.is_some() { Origin::Resident } else { key.origin }, ..key }
+}
+
 /// The key that the health of a new key store is found out with.
 pub(crate) fn test_key(
     context: &Context<'_>,
@@ -105,11 +117,14 @@ pub(crate) async fn delete(context: &Context<'_>, (_, names): Language) -> Resul
 }
 
 /// Blocks a key store, or ends that.
-pub(crate) async fn block(context: &Context<'_>, suspended: bool) -> Result<PrincipalRow, AdminError> {
+pub(crate) async fn block(
+    context: &Context<'_>,
+    (_, names): Language,
+    suspended: bool,
+) -> Result<PrincipalRow, AdminError> {
     let Empty {} = context.body()?;
-    let tenant = context.tenant().await?;
-    let name = service_reference(context.segment("store"));
-    context.perform(SuspendPrincipal { tenant, name, suspended }).await
+    let (tenant, row) = find(context, names).await?;
+    context.perform(SuspendPrincipal { tenant, name: row.reference(), suspended }).await
 }
 
 /// Removes a credential of a key store by its public half.
@@ -139,7 +154,7 @@ pub(crate) async fn list_keys<T: Serialize>(
     shown: impl Fn(&str, &BindingRow, &KeyEntry) -> T,
 ) -> Result<Reply, AdminError> {
     let PageQuery { limit, after } = context.query()?;
-    let tenant = context.tenant().await?;
+    let (tenant, _) = find(context, names).await?;
     let store = context.segment("store");
     let list = ListServiceKeys { tenant, service: store.to_owned(), kind: names.kind(), after, limit: limit.items() };
     let (keys, more) = context.perform(list).await?;

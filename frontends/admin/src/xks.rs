@@ -9,7 +9,7 @@ use strongroom_authentication::mint;
 use strongroom_engine::operations::credential::ListCredentials;
 use strongroom_engine::operations::key::CreateKey;
 use strongroom_engine::operations::service::{BindToService, CreateService, CreateServiceKey, UpdateService};
-use strongroom_engine::{BindingRow, KeyEntry, PrincipalRow, Serves, ServiceNames, ServiceRow, service_reference};
+use strongroom_engine::{BindingRow, KeyEntry, PrincipalRow, Serves, ServiceNames, ServiceRow};
 use strongroom_model::id::KeyId;
 use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -35,11 +35,11 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let engine = &context.admin.engine;
     let mut detail = vec![("store", asked.name.clone()), ("region", asked.region.clone())];
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
-    let store = asked.key_store.as_deref().map(key_store).transpose()?;
+    let store = asked.key_store.as_deref().map(services::key_store).transpose()?;
     detail.extend(asked.key_store.map(|store| ("key_store", store)));
     let place = (asked.name.as_str(), asked.region.as_str());
     let test_key = services::test_key(context, (owner, names), tenant, place, Usage::DerivedAead)?;
-    let test_key = inside(test_key, store.as_ref());
+    let test_key = services::inside(test_key, store.as_ref());
     let (policy, first) = names.first_policy();
     let service = ServiceRow {
         prefix: asked.prefix.unwrap_or_else(|| format!("{account}/{}", asked.name)),
@@ -68,17 +68,6 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     Reply::created(&shown(context, names, &row)?)
 }
 
-/// A key store of the server's configuration.
-fn key_store(name: &str) -> Result<KeyStoreName, AdminError> {
-    let problem = "must be 1 to 64 of a-z, 0-9 and -";
-    KeyStoreName::new(name).ok_or(AdminError::Value { field: "key_store", problem })
-}
-
-/// A new key, to be made inside a key store if one is named.
-fn inside(key: CreateKey, store: Option<&KeyStoreName>) -> CreateKey {
-    CreateKey { origin: if store.is_some() { Origin::Resident } else { key.origin }, ..key }
-}
-
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let language = language(context)?;
     services::list(context, language, |row| shown(context, language.1, row)).await
@@ -93,7 +82,7 @@ pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
     let (_, names) = language(context)?;
     let UpdateXksStore { signing_regions, dry_run, reads_sample_proxy } = context.body()?;
-    let tenant = context.tenant().await?;
+    let (tenant, _) = find(context, names).await?;
     let detail = [
         ("signing_regions", signing_regions.as_ref().map(|regions| regions.join(" "))),
         ("dry_run", dry_run.map(|on| on.to_string())),
@@ -115,20 +104,20 @@ pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn block(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {
-    let (_, names) = language(context)?;
-    Reply::ok(&shown(context, names, &services::block(context, suspended).await?)?)
+    let language = language(context)?;
+    Reply::ok(&shown(context, language.1, &services::block(context, language, suspended).await?)?)
 }
 
 pub(crate) async fn create_credential(context: &Context<'_>) -> Result<Reply, AdminError> {
     let CreateXksCredential { lifetime_seconds } = context.body()?;
+    let (_, row) = find(context, language(context)?.1).await?;
     let secret = mint::service_secret(&context.admin.engine)?;
-    let principal = Some(service_reference(context.segment("store")));
-    access_keys::make(context, principal, lifetime_seconds, secret).await
+    access_keys::make(context, Some(row.reference()), lifetime_seconds, secret).await
 }
 
 pub(crate) async fn credentials(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let tenant = context.tenant().await?;
-    let principal = Some(service_reference(context.segment("store")));
+    let (tenant, row) = find(context, language(context)?.1).await?;
+    let principal = Some(row.reference());
     let rows = context.perform(ListCredentials { tenant, principal: principal.clone() }).await?;
     let items = rows.iter().map(|(row, used)| access_keys::shown(context, row, *used, principal.clone())).collect();
     Reply::ok(&Page { items, next: None })
@@ -147,7 +136,7 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
     let mut detail = vec![("external_key_id", external_key_id.clone())];
     detail.extend(place.iter().map(|place| ("key_store", place.clone())));
     detail.extend(imported.then(|| ("imported", "true".to_owned())));
-    let place = place.as_deref().map(key_store).transpose()?;
+    let place = place.as_deref().map(services::key_store).transpose()?;
     let store = row.name.clone();
     let name = name(names, tenant, &row, &external_key_id)?;
     let (binding, entry) = match key {
@@ -176,7 +165,7 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
                 false => {
                     let kind = (KeySpec::Aes256, Usage::DerivedAead);
                     let key = services::new_key(context, owner, name, description, kind)?;
-                    (inside(key, place.as_ref()), None)
+                    (services::inside(key, place.as_ref()), None)
                 }
             };
             let create = CreateServiceKey { service: store, key, serves, store: place, owner };

@@ -76,6 +76,11 @@ fn check_limits(config: &Config, found: &mut Found<'_>) {
             found.problem(&[Key("limits"), Key(name)], "`seconds` must be at most 86400: a day");
         }
     }
+    let most = strongroom_xks_client::limits::DEADLINE_MOST.as_millis();
+    if limits.cloud_deadline_milliseconds.is_some_and(|asked| u128::from(asked.get()) > most) {
+        let problem = format!("`cloud_deadline_milliseconds` must be {most} at most");
+        found.problem(&[Key("limits"), Key("cloud_deadline_milliseconds")], problem);
+    }
     let quotas = limits.quotas();
     for (name, asked, most) in [
         ("aliases_per_key", quotas.names_per_key, strongroom_engine::limits::NAMES_PER_KEY_MOST),

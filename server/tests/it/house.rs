@@ -29,6 +29,9 @@ pub(crate) struct House {
     /// The log's name.
     pub(crate) node: String,
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// How long a request of a cloud's key store may take, in milliseconds; as the program has it, where that is promised. What
+    /// is promised of an answer besides its time has to hold on a busy machine, too.
+    pub(crate) cloud_deadline: Option<u32>,
 }
 
 /// What `init` showed.
@@ -47,7 +50,13 @@ pub(crate) struct Key {
 impl House {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let house = Self { directory, data: "data".into(), node: "node".into(), environment: Vec::new() };
+        let house = Self {
+            directory,
+            data: "data".into(),
+            node: "node".into(),
+            environment: Vec::new(),
+            cloud_deadline: Some(10_000),
+        };
         house.certify();
         house
     }
@@ -90,8 +99,11 @@ impl House {
     /// Writes the configuration with these roots.
     pub(crate) fn configure(&self, roots: &str) {
         let at = |name: &str| self.path(name).display().to_string();
+        // Where the test has limits of its own to set, the program's hold besides.
+        let limits = self.cloud_deadline.filter(|_| !roots.contains("[limits]"));
+        let limits = limits.map(|most| format!("[limits]\ncloud_deadline_milliseconds = {most}\n")).unwrap_or_default();
         let text = format!(
-            "data_directory = \"{}\"\nnode = \"{}\"\n{roots}\n\
+            "data_directory = \"{}\"\nnode = \"{}\"\n{roots}\n{limits}\
              [[listener]]\nname = \"kms\"\naddress = \"127.0.0.1:0\"\nfront_ends = [\"aws-kms\", \"aws-xks\", \"admin\"]\n\
              regions = [\"us-east-1\"]\ntls = {{ certificate_chain = \"{}\", private_key = \"{}\" }}\n\
              [[listener]]\nname = \"operators\"\nsocket = \"{}\"\nfront_ends = [\"admin\"]\n\
@@ -103,6 +115,17 @@ impl House {
             at("admin.sock"),
         );
         std::fs::write(self.path("strongroom.toml"), text).unwrap();
+    }
+
+    /// Writes the configuration with these roots, and a listener for an Azure Managed HSM, whose authority is in `client-ca.pem`.
+    pub(crate) fn configure_for_pool(&self, roots: &str) {
+        self.configure(roots);
+        let file = self.path("strongroom.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace("[\"aws-kms\", \"aws-xks\", \"admin\"]", "[\"azure-ekm\"]");
+        let text = text.replace("regions = [\"us-east-1\"]\n", "");
+        let authority = format!("key.pem\", client_ca = \"{}\"", self.path("client-ca.pem").display());
+        std::fs::write(file, text.replacen("key.pem\"", &authority, 1)).unwrap();
     }
 
     pub(crate) fn init(&self) -> Initialised {

@@ -4,8 +4,10 @@
 mod backup;
 mod crash;
 mod crash_disk;
+mod custom_key_stores;
 mod development;
 mod disk;
+mod ekm;
 mod external_keys;
 mod house;
 mod load;

@@ -158,6 +158,9 @@ pub enum EkmKeyCommand {
         /// Its kind: Aes256, Rsa2048, Rsa3072 or Rsa4096.
         #[arg(long, default_value = "Aes256")]
         spec: String,
+        /// Make it inside this key store of the server's configuration, which it never leaves.
+        #[arg(long, value_name = "NAME")]
+        key_store: Option<String>,
     },
     /// Give a key that there is to a key store: for key wrap or RSA-OAEP, and for nothing else.
     Bind {

@@ -226,6 +226,8 @@ fn rates_have_few_windows_none_longer_than_a_day_and_none_of_nothing() {
         ("key = [{ requests = 0, seconds = 1 }]", "nonzero"),
         ("tenant = [{ requests = 1, seconds = 86401 }]", "a day"),
         ("requests_in_work = 0", "nonzero"),
+        ("cloud_deadline_milliseconds = 0", "nonzero"),
+        ("cloud_deadline_milliseconds = 10001", "10000 at most"),
         ("hosts = []", "hosts"),
     ] {
         let said = problems(&format!("{GOOD}[limits]\n{wrong}\n"));
