@@ -1,8 +1,7 @@
 """Installations with what custom key stores are on: clusters, which are tokens, and external key managers."""
 
-from conftest import eventually
-
 import strongroom
+from conftest import eventually
 
 CLUSTERS = ("cluster-strongroomhsm", "cluster-strongroomtwo")
 PEM = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"

@@ -95,9 +95,7 @@ pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 pub(crate) async fn delete(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let language = language(context)?;
-    find(context, language.1).await?;
-    services::delete(context, language).await
+    services::delete(context, language(context)?).await
 }
 
 pub(crate) async fn block(context: &Context<'_>, suspended: bool) -> Result<Reply, AdminError> {

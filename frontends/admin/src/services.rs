@@ -108,8 +108,8 @@ pub(crate) async fn list<T: Serialize>(
 
 /// Removes a key store without keys, and its test key in time.
 pub(crate) async fn delete(context: &Context<'_>, (_, names): Language) -> Result<Reply, AdminError> {
-    let tenant = context.tenant().await?;
-    let delete = DeleteService { tenant, name: context.segment("store").to_owned(), kind: names.kind() };
+    let (tenant, row) = find(context, names).await?;
+    let delete = DeleteService { tenant, name: row.name, kind: names.kind() };
     let key = KeyReference::Id(context.perform(delete).await?);
     let edit = Edit::ScheduleDestruction { days: TEST_KEY_DAYS };
     context.perform(EditKey { key, edit }).await?;

@@ -67,8 +67,12 @@ class Stores:
         """Connects a store and waits for what comes of it."""
         store = {"CustomKeyStoreId": made}
         self._ask("ConnectCustomKeyStore", store)
-        state = lambda: self._ask("DescribeCustomKeyStores", store)["CustomKeyStores"][0]["ConnectionState"]  # noqa: E731
-        eventually(lambda: state() != "CONNECTING")
+
+        def settled():
+            [entry] = self._ask("DescribeCustomKeyStores", store)["CustomKeyStores"]
+            return entry["ConnectionState"] != "CONNECTING"
+
+        eventually(settled)
 
     def _connected(self, made, key):
         self.connect(made)

@@ -148,6 +148,9 @@ impl Operation for DeleteService {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<KeyId>, Halt> {
         let (principal, service, read) = find_service(authorized, self.tenant, &self.name)?;
         check_self(authorized, &principal)?;
+        if service.kind() != self.kind {
+            return Err(EngineError::from(Noun::Principal(service_reference(&self.name).into())).into());
+        }
         let bound = bound(authorized, self.tenant, &self.name, &service.home, self.kind, None, 2)?;
         let names = bound.iter().map(|row| rows::decode::<BindingRow>("bindings", &row.value));
         if names.collect::<Result<Vec<_>, _>>()?.iter().any(|name| name.key != service.test_key) {

@@ -13,12 +13,9 @@ use strongroom_engine::operations::store_link::{
     ConnectStoreLink, CreateLinkedKey, EditStoreLink, GenerateLinkedRandom, LinkEdit, LinkPlace, ListStoreLinks,
 };
 use strongroom_engine::{
-    Engine, EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, Parts, RotationCause, StoreLinkRow,
-    limits,
+    EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, RotationCause, StoreLinkRow, limits,
 };
-use strongroom_model::external::{
-    ExternalAddress, ExternalCredential, ExternalError, ExternalManagers, ExternalRefusal,
-};
+use strongroom_model::external::{ExternalAddress, ExternalCredential, ExternalError, ExternalRefusal};
 use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -32,22 +29,22 @@ use crate::resident::eventually;
 use crate::tools::{decrypt, edit, encrypt, opened, sealed};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const KNOWN: (&str, &[u8]) = ("KNOWN", b"secret");
+pub(crate) const KNOWN: (&str, &[u8]) = ("KNOWN", b"secret");
 
-struct Rig {
-    test: TestEngine,
-    managers: Arc<TestManagers>,
+pub(crate) struct Rig {
+    pub(crate) test: TestEngine,
+    pub(crate) managers: Arc<TestManagers>,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let managers = Arc::new(TestManagers::new(&["one", "two", "unfit"], KNOWN));
         let test = TestEngine::new().with_external(Arc::<TestManagers>::clone(&managers));
         Self { test, managers }
     }
 
     /// With a link that is connected.
-    fn connected() -> Self {
+    pub(crate) fn connected() -> Self {
         let rig = Self::new();
         rig.link("one", "outside", address("a"), KNOWN).unwrap();
         assert_eq!(rig.connect().unwrap(), LinkState::Connected);
@@ -58,7 +55,7 @@ impl Rig {
         LinkPlace { tenant: self.test.tenant.id, region: REGION.into() }
     }
 
-    fn link(
+    pub(crate) fn link(
         &self,
         id: &str,
         name: &str,
@@ -71,39 +68,39 @@ impl Rig {
         self.test.run(&self.test.root(), create)
     }
 
-    fn begin_to_connect(&self) -> Result<LinkState, EngineError> {
+    pub(crate) fn begin_to_connect(&self) -> Result<LinkState, EngineError> {
         self.test.run(&self.test.root(), ConnectStoreLink { place: self.place(), id: "one".to_owned() })
     }
 
     /// Connects the link and waits for what comes of it.
-    fn connect(&self) -> Result<LinkState, EngineError> {
+    pub(crate) fn connect(&self) -> Result<LinkState, EngineError> {
         self.begin_to_connect()?;
         eventually("something comes of it", || self.links()[0].state != LinkState::Connecting);
         Ok(self.links()[0].state)
     }
 
     /// Begins to connect the link, and waits until the manager has been asked, which it keeps for itself.
-    fn hang_while_connecting(&self) {
+    pub(crate) fn hang_while_connecting(&self) {
         self.managers.hold(true);
         assert_eq!(self.begin_to_connect().unwrap(), LinkState::Connecting);
         assert!(self.managers.await_waiting(1));
     }
 
-    fn change(&self, edit: LinkEdit) -> Result<(), EngineError> {
+    pub(crate) fn change(&self, edit: LinkEdit) -> Result<(), EngineError> {
         self.test.run(&self.test.root(), EditStoreLink { place: self.place(), id: "one".to_owned(), edit })
     }
 
-    fn update(&self) -> UpdateExternalLink {
+    pub(crate) fn update(&self) -> UpdateExternalLink {
         let (place, id) = (self.place(), "one".to_owned());
         let (name, endpoint, path, service, service_owner, credential) = (None, None, None, None, None, None);
         UpdateExternalLink { place, id, name, endpoint, path, service, service_owner, credential }
     }
 
-    fn run_update(&self, update: UpdateExternalLink) -> Result<(), EngineError> {
+    pub(crate) fn run_update(&self, update: UpdateExternalLink) -> Result<(), EngineError> {
         self.test.run(&self.test.root(), update)
     }
 
-    fn links(&self) -> Vec<StoreLinkRow> {
+    pub(crate) fn links(&self) -> Vec<StoreLinkRow> {
         self.test.run(&self.test.root(), ListStoreLinks { place: self.place() }).unwrap()
     }
 
@@ -123,12 +120,12 @@ impl Rig {
         CreateDoubledKey { key, link: "one".to_owned(), external: external.to_owned() }
     }
 
-    fn make(&self, external: &str) -> Result<Arc<KeyEntry>, EngineError> {
+    pub(crate) fn make(&self, external: &str) -> Result<Arc<KeyEntry>, EngineError> {
         self.test.run(&self.test.root(), self.request(external))
     }
 }
 
-fn address(path: &str) -> ExternalAddress {
+pub(crate) fn address(path: &str) -> ExternalAddress {
     ExternalAddress { endpoint: "https://xks.example".to_owned(), path: format!("/{path}/api"), service: None }
 }
 
@@ -140,7 +137,7 @@ fn signing((shown, secret): (&str, &[u8])) -> ExternalCredential {
     ExternalCredential { shown: shown.to_owned(), secret: SecretBytes::copy_from(secret) }
 }
 
-fn fault(result: Result<impl Sized, EngineError>) -> LinkFault {
+pub(crate) fn fault(result: Result<impl Sized, EngineError>) -> LinkFault {
     match result.err() {
         Some(EngineError::StoreLink(fault)) => fault,
         other => panic!("{other:?}"),
@@ -154,7 +151,7 @@ fn refused(result: Result<impl Sized, EngineError>) -> ExternalError {
     }
 }
 
-fn in_state(state: LinkState) -> LinkFault {
+pub(crate) fn in_state(state: LinkState) -> LinkFault {
     LinkFault::State { id: "one".into(), state }
 }
 
@@ -359,108 +356,6 @@ fn a_manager_that_does_not_work_leaves_the_link_failed_and_says_why() {
         assert_eq!(fault(rig.run_update(rig.update())), in_state(LinkState::Failed));
         rig.change(LinkEdit::Disconnect).unwrap();
     }
-}
-
-#[test]
-fn a_manager_that_nobody_has_time_to_ask_is_asked_again_and_given_up_in_the_end() {
-    let rig = Rig::new();
-    rig.link("one", "outside", address("a"), KNOWN).unwrap();
-    rig.managers.fail(Some(ExternalError::Busy));
-    rig.begin_to_connect().unwrap();
-    let asked = || rig.managers.asked().len();
-    eventually("it was not asked in time", || asked() > 0);
-    eventually("and is not asked in time again", || {
-        rig.test.clock.pass(limits::CONNECTING_HOLD);
-        rig.test.tick();
-        asked() > 0
-    });
-    assert_eq!(rig.links()[0].state, LinkState::Connecting);
-    rig.managers.fail(None);
-    eventually("it is connected", || {
-        rig.test.clock.pass(limits::CONNECTING_HOLD);
-        rig.test.tick();
-        rig.links()[0].state == LinkState::Connected
-    });
-    rig.change(LinkEdit::Disconnect).unwrap();
-    rig.managers.fail(Some(ExternalError::Busy));
-    rig.begin_to_connect().unwrap();
-    rig.test.clock.pass(limits::CONNECTING_MOST);
-    eventually("it is given up", || {
-        rig.test.clock.pass(limits::CONNECTING_HOLD);
-        rig.test.tick();
-        (rig.links()[0].state, rig.links()[0].failure) == (LinkState::Failed, Some(LinkFailure::Unfit))
-    });
-}
-
-#[test]
-fn while_a_manager_is_being_connected_the_link_says_so_and_whoever_lets_go_of_it_has_the_last_word() {
-    let rig = Rig::connected();
-    let key = rig.make("one").unwrap();
-    let ciphertext = sealed(&rig.test, &key, "salary");
-    rig.change(LinkEdit::Disconnect).unwrap();
-    let _ = rig.managers.asked();
-    rig.hang_while_connecting();
-    assert_eq!(rig.begin_to_connect().unwrap(), LinkState::Connecting, "again changes nothing");
-    let connecting = || in_state(LinkState::Connecting);
-    assert_eq!(fault(rig.make("two")), connecting());
-    assert_eq!(fault(rig.run_update(rig.update())), connecting());
-    assert_eq!(fault(rig.change(LinkEdit::Delete)), connecting());
-    let unusable = opened(&rig.test, &ciphertext).err();
-    assert!(matches!(unusable, Some(EngineError::StateForbids { forbidden: Forbidden::StoreDisconnected, .. })));
-    assert_eq!(rig.managers.asked().len(), 1, "once, and nothing else");
-
-    rig.change(LinkEdit::Disconnect).unwrap();
-    assert_eq!(rig.links()[0].state, LinkState::Disconnected);
-    // What is asked for anew is an attempt of its own, whatever the former comes to.
-    rig.managers.fail(Some(ExternalError::Late));
-    assert_eq!(rig.begin_to_connect().unwrap(), LinkState::Connecting);
-    assert!(rig.managers.await_waiting(2));
-    rig.change(LinkEdit::Disconnect).unwrap();
-    rig.managers.hold(false);
-    eventually("both have come to their ends", || Arc::strong_count(&rig.test.engine) == 1);
-    assert_eq!((rig.links()[0].state, rig.links()[0].failure), (LinkState::Disconnected, None));
-    rig.managers.fail(None);
-    assert_eq!(rig.connect().unwrap(), LinkState::Connected);
-}
-
-#[test]
-fn a_connection_that_a_crash_interrupted_is_made_by_the_next_start_and_counts_once() {
-    let rig = Rig::new();
-    rig.link("one", "outside", address("a"), KNOWN).unwrap();
-    rig.hang_while_connecting();
-    // The process that was at it has no say any more, though its call is under way still.
-    let managers = Arc::new(TestManagers::new(&["one"], KNOWN));
-    let external: Arc<dyn ExternalManagers> = Arc::<TestManagers>::clone(&managers);
-    let next = Engine::start(Parts { external: Some(external), ..rig.test.parts() }, &options()).unwrap();
-    next.tick(&TestDialect).unwrap();
-    eventually("it is connected", || rig.links()[0].state == LinkState::Connected);
-    assert_eq!(managers.asked(), [("Test".to_owned(), String::new(), None)]);
-    rig.managers.fail(Some(ExternalError::Late));
-    rig.managers.hold(false);
-    let ended = || Arc::strong_count(&rig.test.engine) == 1;
-    eventually("the former has come to its end", ended);
-    assert_eq!((rig.links()[0].state, rig.links()[0].failure), (LinkState::Connected, None));
-}
-
-#[test]
-fn another_node_goes_on_where_one_that_was_connecting_a_link_is_not_heard_of_for_a_while() {
-    let rig = Rig::new();
-    rig.link("one", "outside", address("a"), KNOWN).unwrap();
-    rig.hang_while_connecting();
-    let managers = Arc::new(TestManagers::new(&["one"], KNOWN));
-    let external: Arc<dyn ExternalManagers> = Arc::<TestManagers>::clone(&managers);
-    let elsewhere = tempfile::tempdir().unwrap();
-    let other = Parts { external: Some(external), ..rig.test.parts_of_another_node(elsewhere.path()) };
-    let other = Engine::start(other, &options()).unwrap();
-    other.tick(&TestDialect).unwrap();
-    assert_eq!((managers.asked().len(), rig.links()[0].state), (0, LinkState::Connecting), "that is the other's");
-    rig.test.clock.pass(limits::CONNECTING_TAKEN_OVER);
-    other.tick(&TestDialect).unwrap();
-    eventually("it is connected", || rig.links()[0].state == LinkState::Connected);
-    rig.managers.fail(Some(ExternalError::Late));
-    rig.managers.hold(false);
-    eventually("the former has come to its end", || Arc::strong_count(&rig.test.engine) == 1);
-    assert_eq!(rig.links()[0].state, LinkState::Connected);
 }
 
 #[test]

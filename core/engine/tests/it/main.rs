@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod backup;
 mod conflicts;
+mod connecting;
 mod detached;
 mod doubt;
 mod external_links;
