@@ -211,6 +211,8 @@ fn statuses(found: &Found) -> Vec<(String, String, Status)> {
                 (MemberState::Down, _) => Status::Unavailable,
                 // Nobody was asked: too much at once.
                 (_, Some(Err(KeyStoreError::Busy))) => Status::Degraded,
+                // Late once, while its calls succeed otherwise.
+                (MemberState::Up, Some(Err(KeyStoreError::Timeout(_)))) if found.tested.is_some() => Status::Degraded,
                 (_, Some(Err(_))) => Status::Unavailable,
                 (MemberState::Up, Some(Ok(took))) if *took <= limits::HEALTH_SLOW => Status::Active,
                 (_, Some(Ok(_))) => Status::Degraded,
@@ -300,6 +302,10 @@ mod tests {
         let told: Vec<_> = told_of(&states, fast, &each).into_iter().map(|(_, word)| word).take(5).collect();
         assert_eq!(told, words);
         assert_eq!(told_of(&states[..1], None, &[late])[0].1, "DEGRADED");
+        let tardy = || [Err(KeyStoreError::Timeout(Duration::from_millis(100)))];
+        assert_eq!(told_of(&states[..1], fast, &tardy())[0].1, "DEGRADED");
+        assert_eq!(told_of(&states[..1], None, &tardy())[0].1, "UNAVAILABLE");
+        assert_eq!(told_of(&states[2..3], fast, &tardy())[0].1, "UNAVAILABLE");
         let gone = statuses(&Found {
             roots: roots.to_vec(),
             inside: Some((KeyStoreName::new("hsm").unwrap(), Vec::new())),

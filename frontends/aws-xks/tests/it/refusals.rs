@@ -1,5 +1,7 @@
 //! What is refused, by which name and status, and what is told of it.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method};
@@ -7,9 +9,9 @@ use serde_json::{Value, json};
 use strongroom_engine::operations::credential::{ChangeCredential, Fate};
 use strongroom_engine::operations::external_link::{CreateDoubledKey, CreateExternalLink};
 use strongroom_engine::operations::key::{Edit, EditKey};
-use strongroom_engine::operations::store_link::{ConnectStoreLink, LinkPlace};
+use strongroom_engine::operations::store_link::{ConnectStoreLink, LinkPlace, ListStoreLinks};
 use strongroom_engine::operations::tenant::SuspendTenant;
-use strongroom_engine::{Call, EngineError, KeyReference, Mode, SecretBytes};
+use strongroom_engine::{Call, EngineError, KeyReference, LinkState, Mode, SecretBytes};
 use strongroom_model::action::Action;
 use strongroom_model::external::{ExternalAddress, ExternalCredential};
 use strongroom_model::id::TenantId;
@@ -285,9 +287,16 @@ fn a_key_that_an_external_key_manager_doubles_is_none_for_a_key_store() {
     let (endpoint, path) = ("https://xks.example".to_owned(), "/api".to_owned());
     let address = ExternalAddress { endpoint, path, service: None };
     let credential = ExternalCredential { shown: "KNOWN".to_owned(), secret: SecretBytes::copy_from(b"secret") };
-    let create = CreateExternalLink { place: place.clone(), id: id.clone(), name, address, credential };
+    let create =
+        CreateExternalLink { place: place.clone(), id: id.clone(), name, address, service_owner: None, credential };
     test.run(&test.root(), create).unwrap();
-    test.run(&test.root(), ConnectStoreLink { place, id: id.clone() }).unwrap();
+    test.run(&test.root(), ConnectStoreLink { place: place.clone(), id: id.clone() }).unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    let links = || test.run(&test.root(), ListStoreLinks { place: place.clone() }).unwrap();
+    while links()[0].state != LinkState::Connected {
+        assert!(Instant::now() < until, "never: {:?}", links());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
     let mut key = key_of(&test, "ignored");
     (key.name, key.origin) = (test.key_name(), Origin::Doubled);
     let made = test.run(&test.root(), CreateDoubledKey { key, link: id, external: "outside".to_owned() }).unwrap();
