@@ -22,7 +22,7 @@ use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{REGION, TestDialect, TestEngine, by_name, call, key_policy, options};
+use strongroom_testkit::engine::{REGION, TestEngine, by_name, call, key_policy};
 use strongroom_testkit::external::TestManagers;
 
 use crate::resident::eventually;
