@@ -48,7 +48,7 @@ pub struct GlobalOptions {
 pub enum Format {
     /// For people.
     Table,
-    /// For programs: one line of JSON; for audit show, one line a record.
+    /// For programs: one line of JSON; for audit show, one line a record, and for xks preflight, one a check.
     Json,
     /// Audit records as CloudTrail events, one line each.
     Cloudtrail,
@@ -487,12 +487,16 @@ pub struct QueryOptions {
     /// For this operation, e.g. Decrypt.
     #[arg(long, value_name = "OPERATION")]
     pub action: Option<String>,
-    /// That came to this: done, denied, failed or abandoned.
-    #[arg(long, value_parser = ["done", "denied", "failed", "abandoned"])]
+    /// That came to this: done, denied, failed, abandoned, or tried-out: let pass though policies refuse it, since they are tried
+    /// out and not enforced.
+    #[arg(long, value_parser = ["done", "denied", "failed", "abandoned", "tried-out"])]
     pub outcome: Option<String>,
     /// The request with this id.
     #[arg(long, value_name = "ID")]
     pub request_id: Option<String>,
+    /// The call of AWS KMS on an external key store with this kmsRequestId, the requestID that CloudTrail has.
+    #[arg(long, value_name = "ID")]
+    pub kms_request_id: Option<String>,
 }
 
 /// What is verified, and with what.

@@ -10,6 +10,9 @@ use crate::client::Client;
 use crate::error::CliError;
 use crate::output::Output;
 
+/// How a record begins to tell what policies that are tried out would have refused.
+const TRIED_OUT: &str = "tried out, not enforced";
+
 pub(crate) fn show(
     client: &Client<'_>,
     output: &mut Output<'_>,
@@ -38,7 +41,7 @@ pub(crate) fn show(
         }
     }
     if output.format() == Format::Table {
-        let headings = ["TIME", "CALLER", "OPERATION", "RESOURCE", "OUTCOME", "FROM", "REQUEST"];
+        let headings = ["TIME", "CALLER", "OPERATION", "RESOURCE", "OUTCOME", "DECIDED BY", "FROM", "REQUEST"];
         output.list(&rows, &headings, Clone::clone)?;
         if query.after.is_some() {
             output.done(&format!("there are more than {}; see --limit and --since", options.limit))?;
@@ -60,9 +63,11 @@ fn query(options: &QueryOptions, now: u64) -> AuditQuery {
             "denied" => Some(Outcome::Denied),
             "failed" => Some(Outcome::Failed),
             "abandoned" => Some(Outcome::Abandoned),
+            "tried-out" => Some(Outcome::TriedOut),
             _ => None,
         }),
         request_id: options.request_id.clone(),
+        kms_request_id: options.kms_request_id.clone(),
         ..AuditQuery::default()
     }
 }
@@ -98,7 +103,23 @@ fn row(record: &Record<'_>) -> Vec<String> {
         record.request.operation.to_string(),
         resource,
         outcome,
+        decided_by(record),
         from,
         record.request.id.to_string(),
     ]
+}
+
+/// The statements that refused a request, or would have, were they enforced; nothing for one that was simply allowed.
+fn decided_by(record: &Record<'_>) -> String {
+    let Some(decision) = &record.decision else { return String::new() };
+    let mut told: Vec<String> = decision.statements.iter().map(ToString::to_string).collect();
+    if decision.allowed && !told.iter().any(|statement| statement.starts_with(TRIED_OUT)) {
+        return String::new();
+    }
+    // What is missing ends the sentence of a refusal, and is told among the statements of what was let pass.
+    if !decision.allowed {
+        told.push(decision.missing.to_string());
+    }
+    told.retain(|part| !part.is_empty());
+    told.join("; ")
 }

@@ -1,5 +1,6 @@
 //! The commands on key stores of Azure Managed HSMs.
 
+use serde_json::json;
 use strongroom_admin_api::{
     BindEkmKey, CreateEkmCertificate, CreateEkmStore, EkmCertificate, EkmKey, EkmStore, Endpoint, Page, Time,
     UpdateEkmStore,
@@ -43,7 +44,10 @@ fn store(client: &Client<'_>, output: &mut Output<'_>, command: EkmStoreCommand)
         EkmStoreCommand::Unblock { of, name } => client.ask(Endpoint::UnblockEkmStore, &[&of.tenant, &name])?,
         EkmStoreCommand::Delete { of, name } => {
             let () = client.ask(Endpoint::DeleteEkmStore, &[&of.tenant, &name])?;
-            return output.done(&format!("deleted {name} with its certificates' names; remove it in Azure, too"));
+            return output.outcome(
+                &format!("deleted {name} with its certificates' names; remove it in Azure, too"),
+                &json!({ "deleted": name }),
+            );
         }
     };
     let fields = [
@@ -77,7 +81,10 @@ fn certificate(client: &Client<'_>, output: &mut Output<'_>, command: EkmCertifi
         }
         EkmCertificateCommand::Delete { of: EkmStoreOf { of, store }, name } => {
             let () = client.ask(Endpoint::DeleteEkmCertificate, &[&of.tenant, &store, &name])?;
-            output.done(&format!("certificates of {name} prove {store} no more"))
+            output.outcome(
+                &format!("certificates of {name} prove {store} no more"),
+                &json!({ "deleted": name, "store": store }),
+            )
         }
     }
 }
@@ -117,7 +124,10 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: EkmKeyCommand) -> 
         }
         EkmKeyCommand::Unbind { of: EkmStoreOf { of, store }, id } => {
             let () = client.ask(Endpoint::UnbindEkmKey, &[&of.tenant, &store, &id])?;
-            return output.done(&format!("{id} is no key of {store} any more; the key stays"));
+            return output.outcome(
+                &format!("{id} is no key of {store} any more; the key stays"),
+                &json!({ "unbound": id, "store": store }),
+            );
         }
     };
     let fields = [

@@ -68,6 +68,9 @@ pub(crate) enum CliError {
     /// A variable of the environment is missing.
     #[error("the environment variable {0} is not set")]
     Environment(&'static str),
+    /// A variable of the environment with a part of a proxy's credential is missing.
+    #[error("the environment variable {0} is not set")]
+    ProxyCredential(&'static str),
     /// A file can't be read.
     #[error("{} cannot be read: {source}", path.display())]
     File {
@@ -119,7 +122,7 @@ pub(crate) enum CliError {
         stores: usize,
     },
     /// A proxy that AWS KMS would not get on with.
-    #[error("{failed} checks failed")]
+    #[error("{failed} {} failed", if *failed == 1 { "check" } else { "checks" })]
     Preflight {
         /// How many.
         failed: usize,
@@ -147,6 +150,7 @@ impl CliError {
             Self::Mistakes(_)
             | Self::Usage(_)
             | Self::Environment(_)
+            | Self::ProxyCredential(_)
             | Self::File { .. }
             | Self::Unwritable { .. }
             | Self::Key { .. }
@@ -167,6 +171,11 @@ impl CliError {
             Self::Forbidden(_) => "run this as root or as the server's own user".to_owned(),
             Self::Environment(_) => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the server's socket: --socket PATH".to_owned()
+            }
+            Self::ProxyCredential(_) => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a credential that the proxy \
+                                         knows for this key store"
+                    .to_owned()
             }
             Self::Key { .. } => "take the key from strongroom root list, kept from before: name+id+base64".to_owned(),
             Self::Checkpoint { .. } => {

@@ -166,9 +166,14 @@ impl Import<'_> {
         // Its state is another one now.
         let key = self.find(client)?.unwrap_or_else(|| key.clone());
         xks::show_key(output, &key)?;
-        output.done(&format!(
-            "\n{} decrypts what AWS's sample proxy encrypted, where its key store says so: xks store set {} --reads-sample-proxy true",
-            self.id, self.of.store
+        if output.format() != Format::Table {
+            return Ok(());
+        }
+        let XksStoreOf { of, store } = self.of;
+        output.text(&format!(
+            "\n{} decrypts what AWS's sample proxy encrypted, where its key store says so:\n  \
+             strongroom xks store set --tenant {} {store} --reads-sample-proxy true",
+            self.id, of.tenant
         ))
     }
 }

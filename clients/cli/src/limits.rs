@@ -24,3 +24,12 @@ pub const MISTAKES: usize = 100;
 pub const RECORDS: u32 = 1000;
 /// Longest segment of a log that is verified, in bytes.
 pub const SEGMENT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// To reach a proxy that is tried, and to agree with it over TLS; each.
+pub const PREFLIGHT_CONNECT: Duration = Duration::from_secs(5);
+/// From a request to a proxy that is tried to the end of its answer: long beyond what KMS waits, so that slowness is told apart
+/// from silence.
+pub const PREFLIGHT_ANSWER: Duration = Duration::from_secs(5);
+/// For a connection that broke to say why.
+pub const PREFLIGHT_CLOSING: Duration = Duration::from_millis(500);
+/// Longest answer of a proxy that is tried, in bytes: the longest right one has some kilobytes.
+pub const PREFLIGHT_ANSWER_BYTES: usize = 1024 * 1024;

@@ -70,6 +70,14 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// That something was done, in words for people and as a value for programs.
+    pub(crate) fn outcome<T: Serialize>(&mut self, what: &str, value: &T) -> Result<(), CliError> {
+        match self.format {
+            Format::Table => self.done(what),
+            Format::Json | Format::Cloudtrail => self.json(value),
+        }
+    }
+
     /// A value on one line of JSON.
     pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> Result<(), CliError> {
         let value: Value = serde_json::to_value(value).map_err(|error| CliError::Output(error.into()))?;

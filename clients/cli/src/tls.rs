@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::Environment;
@@ -46,15 +46,23 @@ pub(crate) fn system_bundle() -> Option<&'static Path> {
 }
 
 fn authorities(bundle: &Path) -> Result<RootCertStore, CliError> {
-    let unreadable = |cause: String| CliError::File { path: bundle.into(), source: std::io::Error::other(cause) };
+    let unreadable = |source| CliError::File { path: bundle.into(), source };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(bundle).map_err(|error| unreadable(error.to_string()))? {
-        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+    for certificate in CertificateDer::pem_file_iter(bundle).map_err(|error| unreadable(pem_error(error)))? {
+        let certificate = certificate.map_err(|error| unreadable(pem_error(error)))?;
         // One odd certificate of a system's bundle is no reason to trust none of the others.
         let _ = roots.add(certificate);
     }
     match roots.is_empty() {
-        true => Err(unreadable("it holds no certificate authority".to_owned())),
+        true => Err(unreadable(std::io::Error::other("it holds no certificate authority"))),
         false => Ok(roots),
+    }
+}
+
+/// What is wrong with a file of PEM: where it can't be read at all, that alone.
+pub(crate) fn pem_error(error: pem::Error) -> std::io::Error {
+    match error {
+        pem::Error::Io(error) => error,
+        error => std::io::Error::other(error.to_string()),
     }
 }

@@ -74,7 +74,10 @@ fn store(client: &Client<'_>, output: &mut Output<'_>, command: XksStoreCommand)
         XksStoreCommand::Unblock { of, name } => client.ask(Endpoint::UnblockXksStore, &[&of.tenant, &name])?,
         XksStoreCommand::Delete { of, name } => {
             let () = client.ask(Endpoint::DeleteXksStore, &[&of.tenant, &name])?;
-            return output.done(&format!("deleted {name} with its credentials; remove it in AWS, too"));
+            return output.outcome(
+                &format!("deleted {name} with its credentials; remove it in AWS, too"),
+                &json!({ "deleted": name }),
+            );
         }
     };
     let switch = |on: bool, yes: &str| if on { yes.to_owned() } else { String::new() };
@@ -140,7 +143,7 @@ fn credential(client: &Client<'_>, output: &mut Output<'_>, command: XksCredenti
         }
         XksCredentialCommand::Delete { of: XksStoreOf { of, store }, id } => {
             let () = client.ask(Endpoint::DeleteXksCredential, &[&of.tenant, &store, &id])?;
-            output.done(&format!("deleted {id}"))
+            output.outcome(&format!("deleted {id}"), &json!({ "deleted": id }))
         }
     }
 }
@@ -212,7 +215,10 @@ fn key(
         }
         XksKeyCommand::Unbind { of: XksStoreOf { of, store }, id } => {
             let () = client.ask(Endpoint::UnbindXksKey, &[&of.tenant, &store, &id])?;
-            return output.done(&format!("{id} is no key of {store} any more; the key stays"));
+            return output.outcome(
+                &format!("{id} is no key of {store} any more; the key stays"),
+                &json!({ "unbound": id, "store": store }),
+            );
         }
     };
     show_key(output, &key)

@@ -27,6 +27,7 @@ use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
+use crate::operations::records::TRIED_OUT;
 use crate::rates::Charged;
 use crate::rows::ServiceRow;
 use crate::workers::Ground;
@@ -336,7 +337,7 @@ impl Engine {
                 (_, false) => self.decide(&journey.call, &subject, now, ground, &mut decided),
             };
             if matches!(decision, Err(Halt::Fail(EngineError::Denied(_)))) && self.tries_out(&journey.call, ground)? {
-                decided.statements.push(format!("tried out, not enforced: {}", decided.missing));
+                decided.statements.push(format!("{TRIED_OUT}{}", decided.missing));
                 (decided.allowed, decided.missing) = (true, "");
                 continue;
             }

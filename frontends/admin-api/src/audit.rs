@@ -38,6 +38,9 @@ pub struct AuditQuery {
     /// The request with this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The request that AWS KMS made of an external key store for the request with this id, its `kmsRequestId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_request_id: Option<String>,
 }
 
 /// What a request came to.
@@ -52,6 +55,9 @@ pub enum Outcome {
     Failed,
     /// It vanished before work on it began.
     Abandoned,
+    /// It was let pass though policies refuse it, which are tried out and not enforced.
+    #[serde(rename = "tried-out")]
+    TriedOut,
 }
 
 /// A page of records, oldest first. A page may be empty and still have a next one: a server looks at so many records at

@@ -71,6 +71,14 @@ mod tests {
         })
     }
 
+    /// Every step of `strongroom xks key import`.
+    #[test]
+    fn a_tenant_administrator_may_bring_a_key_out_of_awss_sample_proxy() {
+        for action in ["ReadBindings", "ManageBindings", "CreateKey", "GetParametersForImport", "ImportKeyMaterial"] {
+            assert!(chief_may(&format!("strongroom:{action}")), "{action}");
+        }
+    }
+
     #[test]
     fn a_tenant_administrator_may_do_all_that_there_is_with_custom_key_stores() {
         for verb in ["Create", "Update", "Delete", "Connect", "Disconnect"] {

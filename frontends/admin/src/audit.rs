@@ -27,6 +27,7 @@ pub(crate) async fn query(context: &Context<'_>) -> Result<Reply, AdminError> {
         operation: query.action,
         outcome: query.outcome.map(outcome),
         request_id: query.request_id,
+        detail: query.kms_request_id.map(|id| ("requestMetadata", "kmsRequestId", id)),
     };
     let found = context.perform(QueryRecords { tenant, filter, from, limit: query.limit.items() }).await?;
     let items = found
@@ -42,5 +43,6 @@ const fn outcome(outcome: Outcome) -> RecordOutcome {
         Outcome::Denied => RecordOutcome::Denied,
         Outcome::Failed => RecordOutcome::Failed,
         Outcome::Abandoned => RecordOutcome::Abandoned,
+        Outcome::TriedOut => RecordOutcome::TriedOut,
     }
 }

@@ -108,6 +108,26 @@ pub enum Error {
         /// Which certificate, from 1.
         position: usize,
     },
+    /// A certificate of the chain holds no more.
+    #[error("{}: certificate {position} of the chain expired on {until}; renew it", .path.display())]
+    Expired {
+        /// The chain's file.
+        path: PathBuf,
+        /// Which certificate, from 1.
+        position: usize,
+        /// Until when it held.
+        until: String,
+    },
+    /// A certificate of the chain does not hold yet.
+    #[error("{}: certificate {position} of the chain holds from {from} on; set this machine's clock, or wait", .path.display())]
+    NotYetValid {
+        /// The chain's file.
+        path: PathBuf,
+        /// Which certificate, from 1.
+        position: usize,
+        /// From when on it holds.
+        from: String,
+    },
     /// The chain leads to none of the authorities that it should lead to.
     #[error(
         "{}: the chain leads to none of the authorities in {}: {source}; add the missing intermediate certificates behind \

@@ -107,6 +107,7 @@ pub(crate) struct Loaded {
     pub(crate) server: Arc<ServerConfig>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     not_after: i64,
+    chain: Vec<CertificateDer<'static>>,
 }
 
 impl TlsHandle {
@@ -140,6 +141,15 @@ impl TlsHandle {
     /// When the listener's certificate expires, in seconds since 1970 (RFC 5280 section 4.1.2.5).
     pub fn not_after(&self) -> i64 {
         self.loaded.load().not_after
+    }
+
+    /// For how many seconds from a time, given in seconds since 1970, every certificate of the chain goes on holding.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] and [`Error::NotYetValid`] for the first certificate that does not hold then.
+    pub fn holds_for(&self, now: i64) -> Result<i64, Error> {
+        let loaded = self.loaded.load();
+        certificates::check_dates(&loaded.profile.certificate_chain, &loaded.chain, now)
     }
 
     /// How many reloads there were.
@@ -204,6 +214,7 @@ fn load(profile: TlsProfile) -> Result<Loaded, Error> {
         Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
         None => builder.with_no_client_auth(),
     };
+    let chain = certified.cert.clone();
     let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     server.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
     server.ignore_client_order = true;
@@ -214,7 +225,7 @@ fn load(profile: TlsProfile) -> Result<Loaded, Error> {
         // Tickets of our own keys, which end with this configuration.
         server.ticketer = Ticketer::new().map_err(refused)?;
     }
-    Ok(Loaded { profile, server: Arc::new(server), clients, not_after })
+    Ok(Loaded { profile, server: Arc::new(server), clients, not_after, chain })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-use super::Verdict;
+use super::report::Verdict;
 use crate::error::CliError;
 use crate::limits;
 use crate::tls::system_bundle;

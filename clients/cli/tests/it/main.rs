@@ -6,4 +6,5 @@ mod apply;
 mod audit;
 mod house;
 mod keys;
+mod preflight;
 mod refusals;

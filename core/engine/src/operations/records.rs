@@ -42,6 +42,8 @@ pub struct RecordFilter {
     pub outcome: Option<RecordOutcome>,
     /// The request with this id.
     pub request_id: Option<String>,
+    /// A request that said this: the name of a detail as its front end tells it, in its group if it has one, and its value.
+    pub detail: Option<(&'static str, &'static str, String)>,
 }
 
 /// What a request came to.
@@ -55,7 +57,12 @@ pub enum RecordOutcome {
     Failed,
     /// It vanished before work on it began.
     Abandoned,
+    /// It was let pass though policies refuse it, which are tried out and not enforced; whatever came of it then.
+    TriedOut,
 }
+
+/// What stands in a record's decision before what policies that are tried out, not enforced, would have refused a request for.
+pub const TRIED_OUT: &str = "tried out, not enforced: ";
 
 /// Records that were found.
 pub struct FoundRecords {
@@ -148,12 +155,19 @@ impl RecordFilter {
             let id = KeyId::from_hex(wanted);
             record.demands.iter().any(|demand| (id.is_some() && demand.key == id) || is(&demand.resource, wanted))
         };
+        let said = |(group, name, value): &(&str, &str, String)| {
+            record
+                .details
+                .iter()
+                .any(|detail| is(&detail.group, group) && is(&detail.name, name) && is(&detail.value, value))
+        };
         self.since.is_none_or(|since| record.started >= since)
             && self.until.is_none_or(|until| record.started < until)
             && self.principal.as_deref().is_none_or(by)
             && self.key.as_deref().is_none_or(on)
             && self.operation.as_deref().is_none_or(|wanted| is(&record.request.operation, wanted))
             && self.request_id.as_deref().is_none_or(|wanted| is(&record.request.id, wanted))
+            && self.detail.as_ref().is_none_or(said)
             && self.outcome.is_none_or(|wanted| came_to(record, wanted))
     }
 }
@@ -161,6 +175,9 @@ impl RecordFilter {
 fn came_to(record: &Record<'_>, wanted: RecordOutcome) -> bool {
     let denied = record.decision.as_ref().is_some_and(|decision| !decision.allowed);
     match (&record.outcome, wanted) {
+        (_, RecordOutcome::TriedOut) => record.decision.iter().any(|decision| {
+            decision.statements.iter().any(|told| told.as_full().is_some_and(|told| told.starts_with(TRIED_OUT)))
+        }),
         (record::Outcome::Done, RecordOutcome::Done) | (record::Outcome::Abandoned, RecordOutcome::Abandoned) => true,
         (record::Outcome::Failed { .. }, RecordOutcome::Denied) => denied,
         (record::Outcome::Failed { .. }, RecordOutcome::Failed) => true,

@@ -231,7 +231,11 @@ impl Operation for CreateServiceKey {
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let mut all = self.key.demands()?;
         let target = Target::Name(self.key.name.clone());
-        all.push(Demand { action: Action::ManageBindings, target, purpose: Purpose::Inspect });
+        // Whoever could not bring its material would leave a key behind that never serves.
+        let import = [Action::GetParametersForImport, Action::ImportKeyMaterial];
+        let actions =
+            import.into_iter().filter(|_| self.key.origin == Origin::Imported).chain([Action::ManageBindings]);
+        all.extend(actions.map(|action| Demand { action, target: target.clone(), purpose: Purpose::Inspect }));
         Ok(all)
     }
 

@@ -57,6 +57,26 @@ fn check_order(path: &Path, certificates: &[CertificateDer<'static>]) -> Result<
     Ok(())
 }
 
+/// That every certificate of a chain holds at a time, in seconds since 1970; for how many seconds it goes on holding.
+pub(super) fn check_dates(path: &Path, chain: &[CertificateDer<'static>], now: i64) -> Result<i64, Error> {
+    let mut left = i64::MAX;
+    for (index, der) in chain.iter().enumerate() {
+        let (path, position) = (path.to_owned(), index + 1);
+        let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+            return Err(Error::MalformedCertificate { path, position });
+        };
+        let (from, until) = (certificate.validity().not_before, certificate.validity().not_after);
+        if now > until.timestamp() {
+            return Err(Error::Expired { path, position, until: until.to_string() });
+        }
+        if now < from.timestamp() {
+            return Err(Error::NotYetValid { path, position, from: from.to_string() });
+        }
+        left = left.min(until.timestamp() - now);
+    }
+    Ok(left)
+}
+
 /// That a chain leads to one of some authorities: that no intermediate certificate is missing.
 pub(super) fn check_complete(
     path: &Path,
@@ -74,8 +94,10 @@ pub(super) fn check_complete(
     let Some((own, intermediates)) = chain.split_first() else { return Ok(()) };
     let own = ParsedCertificate::try_from(own).map_err(incomplete)?;
     let algorithms = provider.signature_verification_algorithms.all;
-    verify_server_cert_signed_by_trust_anchor(&own, &roots, intermediates, UnixTime::now(), algorithms)
-        .map_err(incomplete)
+    let now = UnixTime::now();
+    // A date is told as what it is, not as a missing certificate.
+    check_dates(path, chain, i64::try_from(now.as_secs()).unwrap_or(i64::MAX))?;
+    verify_server_cert_signed_by_trust_anchor(&own, &roots, intermediates, now, algorithms).map_err(incomplete)
 }
 
 /// Refuses client certificates that have none of some names, and answers every refusal of a certificate alike.
