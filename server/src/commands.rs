@@ -149,10 +149,11 @@ struct DevArguments {
 /// Runs what the command line says.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    let for_programs = arguments.global.output != Format::Table;
     let done = match arguments.command {
         Command::Pkcs11Module => strongroom_root_pkcs11::child_main(),
         Command::Admin(AdminCommand::KeyStore(KeyStoreCommand::List { config: Some(config) })) => {
-            key_stores::list(&config, &mut std::io::stdout())
+            key_stores::list(&config, for_programs, &mut std::io::stdout())
         }
         Command::Admin(command) => {
             let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
@@ -160,9 +161,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Dev(arguments) => dev::dev(&arguments.into()),
         Command::Serve { config, accept_rollback } => serve::serve(&config, accept_rollback),
-        Command::Check { config } => {
-            check::check(&config).and_then(|()| writeln!(std::io::stdout(), "{}: OK", config.display()).map_err(output))
-        }
+        Command::Check { config } => check::check(&config, for_programs, &mut std::io::stdout()),
         Command::Restore { config, backup, check, key_file } => {
             restore::restore(&config, &backup, check, key_file.as_deref()).and_then(|report| tell(&report, check))
         }
@@ -172,7 +171,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Init { config, shares, threshold, account, administrator } => {
             let asked =
                 Init { shares: (threshold, shares), account: account.as_deref(), administrator: &administrator };
-            let for_programs = arguments.global.output != Format::Table;
             init::init(&config, &asked).and_then(|(made, unfinished)| {
                 match (made, for_programs) {
                     (Some(made), false) => show(made)?,

@@ -76,7 +76,7 @@ pub(crate) fn serving(
     roots: Option<Arc<dyn ConfiguredRoots>>,
 ) -> Serving {
     let Told { partition, regions, identity, clusters, cloud_deadline } = told;
-    let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions).with_clusters(clusters);
+    let kms = Kms::new(Arc::clone(&engine), partition).with_regions(regions.clone()).with_clusters(clusters);
     let dialect = strongroom_aws_xks::dialect(partition);
     let xks = Xks::new(Arc::clone(&engine), dialect);
     let ekm_dialect = strongroom_azure_ekm::dialect(partition);
@@ -85,7 +85,8 @@ pub(crate) fn serving(
         Some(deadline) => (xks.with_deadline(deadline), ekm.with_deadline(deadline)),
         None => (xks, ekm),
     };
-    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect, ekm_dialect]);
+    let admin =
+        Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect, ekm_dialect]).with_regions(regions);
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),
         None => admin,

@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
+use serde_json::json;
 use strongroom_admin_api::{
-    Condition, Endpoint, Explain, ExplainedStatement, Explanation, Page, Policy, PutPolicy, roles,
+    AttachedPolicy, Condition, Endpoint, Explain, ExplainedStatement, Explanation, Page, Policy, PutPolicy, roles,
 };
 
 use crate::arguments::{Format, NamedPolicy, PolicyCommand, PolicySource, PrincipalOf};
@@ -20,12 +21,16 @@ pub(crate) fn policy(client: &Client<'_>, output: &mut Output<'_>, command: Poli
             let (default, document) = document(&source)?;
             let name = name.unwrap_or(default);
             let put = PutPolicy { document };
-            let () = client.tell(Endpoint::PutPolicy, &[&of.tenant, &principal, &name], &put)?;
-            output.done(&format!("attached {name} to {principal}"))
+            let AttachedPolicy { warnings } =
+                client.tell(Endpoint::PutPolicy, &[&of.tenant, &principal, &name], &put)?;
+            let told = json!({ "attached": name, "principal": principal, "warnings": warnings });
+            output.outcome(&format!("attached {name} to {principal}"), &told)?;
+            warnings.iter().try_for_each(|warning| output.done(&format!("warning: {warning}")))
         }
         PolicyCommand::Detach(NamedPolicy { of: PrincipalOf { of, principal }, name }) => {
             let () = client.ask(Endpoint::DeletePolicy, &[&of.tenant, &principal, &name])?;
-            output.done(&format!("detached {name} from {principal}"))
+            let told = json!({ "detached": name, "principal": principal });
+            output.outcome(&format!("detached {name} from {principal}"), &told)
         }
         PolicyCommand::List(PrincipalOf { of, principal }) => {
             let policies: Page<Policy> = client.ask(Endpoint::ListPolicies, &[&of.tenant, &principal])?;

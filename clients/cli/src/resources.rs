@@ -1,9 +1,9 @@
 //! The commands on tenants, principals and access keys.
 
 use strongroom_admin_api::{
-    AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health, KeyStoreHealth,
-    NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time, TokenHealth, WhoAmI,
-    roles,
+    AccessKey, AccessKeyQuery, AttachedPolicy, CreateAccessKey, CreatePrincipal, CreateTenant, Endpoint, Health,
+    KeyStoreHealth, NewAccessKey, Page, Principal, PrincipalDetail, PutPolicy, RotatedDomainKey, Tenant, Time,
+    TokenHealth, WhoAmI, roles,
 };
 
 use crate::arguments::{AccessKeyCommand, PrincipalCommand, TenantCommand, TenantOf};
@@ -123,7 +123,7 @@ pub(crate) fn principal(
                 client.tell(Endpoint::CreatePrincipal, &[&of.tenant], &CreatePrincipal { name: name.clone() })?;
             if let Some(role) = role {
                 let document = PutPolicy { document: role.document.to_owned() };
-                let () = client.tell(Endpoint::PutPolicy, &[&of.tenant, &name, role.name], &document)?;
+                let _: AttachedPolicy = client.tell(Endpoint::PutPolicy, &[&of.tenant, &name, role.name], &document)?;
             }
             made
         }

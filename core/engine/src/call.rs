@@ -84,6 +84,11 @@ pub trait ServiceNames: Send + Sync {
     /// The kind of name that binds keys to services.
     fn kind(&self) -> NameKind;
 
+    /// What a key must be called by the service, where it is called otherwise: an end of "the name ...".
+    fn misnamed(&self, _called: &str) -> Option<&'static str> {
+        None
+    }
+
     /// The name that binds a key, as the service calls it.
     fn key(&self, service: &str, called: &str) -> String;
 

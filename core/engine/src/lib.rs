@@ -58,8 +58,8 @@ use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_model::clock::Clock;
 use strongroom_model::id::InstallationId;
 pub use strongroom_policy::{
-    Attributes, Combining, CompiledPolicy, ConditionKey, DeniedBy, Document, Kind, Missing, NoAttributes,
-    Outcome as PolicyOutcome, PolicyError, Value,
+    Attributes, CONDITION_KEYS, Combining, CompiledPolicy, ConditionKey, DeniedBy, Document, Kind, Missing,
+    NoAttributes, Outcome as PolicyOutcome, PolicyError, Value,
 };
 pub use strongroom_secret::SecretBytes;
 

@@ -34,7 +34,7 @@ pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerificat
 pub use key::{Binding, CreateBinding, Key, KeyVersion};
 pub use making::{CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec, usages};
 pub use page::{Page, PageQuery, PageSize};
-pub use policy::{Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};
+pub use policy::{AttachedPolicy, Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};
 pub use principal::{
     AccessKey, AccessKeyQuery, CreateAccessKey, CreatePrincipal, NewAccessKey, Principal, PrincipalDetail, WhoAmI,
 };

@@ -10,6 +10,14 @@ pub struct PutPolicy {
     pub document: String,
 }
 
+/// That a policy is attached, and what in it nothing here has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedPolicy {
+    /// Actions and condition keys that are unknown, each with what follows from it.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
 /// A policy attached to a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use strongroom_admin_api::query::QueryError;
 use strongroom_admin_api::{ErrorBody, ErrorReply};
 use strongroom_authentication::{Reason, report};
-use strongroom_engine::{Dialect as _, EngineError, InputFault, Quota, Unavailable};
+use strongroom_engine::{Dialect as _, EngineError, InputFault, Noun, Quota, Unavailable};
 use strongroom_http::Response;
 use strongroom_identity::TokenError;
 
@@ -69,6 +69,14 @@ pub(crate) enum AdminError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A region that no listener serves.
+    #[error("no listener serves the region {region:?}; served are {served}")]
+    RegionNotServed {
+        /// What was asked for.
+        region: String,
+        /// Those that are.
+        served: String,
+    },
     /// Keys of a token issuer that can't be taken.
     #[error("{0}")]
     Keys(TokenError),
@@ -119,6 +127,7 @@ impl AdminError {
             | Self::UnknownKind { .. }
             | Self::KeyNotOffered(_)
             | Self::Keys(_)
+            | Self::RegionNotServed { .. }
             | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
@@ -140,6 +149,9 @@ impl AdminError {
             Self::NoConfiguration => Some("use strongroom init and strongroom serve"),
             Self::Roots(_) => Some("put the new root into the configuration file as a [[root]], then ask again"),
             Self::RootId => Some("find it with: strongroom root list"),
+            Self::RegionNotServed { .. } => {
+                Some("name one of those, or add it to the regions of a [[listener]] in the configuration file")
+            }
             Self::KeyId => Some("find it with: strongroom key list"),
             _ => None,
         }
@@ -227,10 +239,17 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
 }
 
 /// What helps.
-const fn remedy(error: &EngineError) -> Option<&'static str> {
+fn remedy(error: &EngineError) -> Option<&'static str> {
     Some(match error {
         EngineError::Denied(_) => "have a policy attached that allows it; strongroom policy explain says what decides",
         EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, principal resume, or resume",
+        // A path prefix is a name that begins as paths do.
+        EngineError::AlreadyExists(Noun::Name(name)) if name.starts_with('/') => {
+            "take another --prefix, or another name: key stores of a tenant share both, whichever cloud they are for"
+        }
+        EngineError::AlreadyExists(Noun::Principal(name)) if name.starts_with("service/") => {
+            "take another name: key stores of a tenant share their names, whichever cloud they are for"
+        }
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
         EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",

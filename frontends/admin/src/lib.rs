@@ -26,6 +26,7 @@ mod roots;
 mod services;
 mod tenants;
 mod usage;
+mod warnings;
 mod xks;
 
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub struct Admin {
     origins: Origins,
     /// The roots of the configuration, where there is one.
     configured: Option<Arc<dyn ConfiguredRoots>>,
+    /// The regions that the listeners serve together; empty where that is not known.
+    regions: Vec<Arc<str>>,
 }
 
 impl Admin {
@@ -74,6 +77,7 @@ impl Admin {
             engine,
             dialects,
             configured: None,
+            regions: Vec::new(),
         }
     }
 
@@ -81,6 +85,12 @@ impl Admin {
     #[must_use]
     pub fn with_roots(self, configured: Arc<dyn ConfiguredRoots>) -> Self {
         Self { configured: Some(configured), ..self }
+    }
+
+    /// With the regions that the listeners serve together, so that nothing is made for a region that nobody can reach.
+    #[must_use]
+    pub fn with_regions(self, regions: Vec<Arc<str>>) -> Self {
+        Self { regions, ..self }
     }
 
     /// Bytes that the body of a request may have; nothing where there is no such route. For a listener's

@@ -1,6 +1,8 @@
 //! Principals and the policies attached to them.
 
-use strongroom_admin_api::{CreatePrincipal, Page, PageQuery, Policy, Principal, PrincipalDetail, PutPolicy, State};
+use strongroom_admin_api::{
+    AttachedPolicy, CreatePrincipal, Page, PageQuery, Policy, Principal, PrincipalDetail, PutPolicy, State,
+};
 use strongroom_authentication::mint;
 use strongroom_engine::operations::principal::{
     self, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy, SuspendPrincipal,
@@ -12,6 +14,7 @@ use crate::context::Context;
 use crate::error::AdminError;
 use crate::reply::Reply;
 use crate::tenants::Empty;
+use crate::warnings;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let CreatePrincipal { name } = context.body()?;
@@ -72,21 +75,24 @@ pub(crate) async fn policy(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn put_policy(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PutPolicy { document } = context.body()?;
-    put(context, Some(document)).await
+    let warnings = warnings::of(context, &document);
+    put(context, Some(document)).await?;
+    Reply::ok(&AttachedPolicy { warnings })
 }
 
 pub(crate) async fn delete_policy(context: &Context<'_>) -> Result<Reply, AdminError> {
-    put(context, None).await
+    put(context, None).await?;
+    Ok(Reply::done())
 }
 
-async fn put(context: &Context<'_>, document: Option<String>) -> Result<Reply, AdminError> {
+async fn put(context: &Context<'_>, document: Option<String>) -> Result<(), AdminError> {
     let tenant = context.tenant().await?;
     // The record tells what was attached: one that is too long for it leaves its digest there.
     let detail = document.iter().map(|document| ("document", document.clone())).collect();
     let policy = context.segment("policy").to_owned();
     let put = PutIdentityPolicy { tenant, principal: name(context), name: policy, document };
     context.perform_telling(put, detail).await?;
-    Ok(Reply::done())
+    Ok(())
 }
 
 async fn find(context: &Context<'_>) -> Result<(PrincipalRow, Vec<IdentityPolicyRow>), AdminError> {

@@ -231,6 +231,9 @@ pub(crate) fn name(
     row: &PrincipalRow,
     called: &str,
 ) -> Result<Name, AdminError> {
+    if let Some(problem) = names.misnamed(called) {
+        return Err(AdminError::Value { field: "external_key_id", problem });
+    }
     let text = names.key(&row.name, called);
     if text.len() > limits::NAME_BYTES {
         return Err(AdminError::Value { field: "external_key_id", problem: "must have 1 to 128 bytes" });

@@ -30,6 +30,7 @@ fn language(context: &Context<'_>) -> Result<Language, AdminError> {
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let asked: CreateXksStore = context.body()?;
     let (owner, names) = language(context)?;
+    served(context, std::iter::once(&asked.region).chain(&asked.signing_regions))?;
     let account = context.segment("account");
     let tenant = context.tenant().await?;
     let engine = &context.admin.engine;
@@ -68,6 +69,16 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     Reply::created(&shown(context, names, &row)?)
 }
 
+/// Refuses regions that no listener serves: AWS KMS signs for its own, and a listener answers for those that it is said to.
+fn served<'r>(context: &Context<'_>, asked: impl IntoIterator<Item = &'r String>) -> Result<(), AdminError> {
+    let served = &context.admin.regions;
+    let strange = |region: &&String| !served.is_empty() && !served.iter().any(|known| **known == ***region);
+    match asked.into_iter().find(strange) {
+        Some(region) => Err(AdminError::RegionNotServed { region: region.clone(), served: served.join(", ") }),
+        None => Ok(()),
+    }
+}
+
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
     let language = language(context)?;
     services::list(context, language, |row| shown(context, language.1, row)).await
@@ -82,6 +93,7 @@ pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
     let (_, names) = language(context)?;
     let UpdateXksStore { signing_regions, dry_run, reads_sample_proxy } = context.body()?;
+    served(context, signing_regions.iter().flatten())?;
     let (tenant, _) = find(context, names).await?;
     let detail = [
         ("signing_regions", signing_regions.as_ref().map(|regions| regions.join(" "))),

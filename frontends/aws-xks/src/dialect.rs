@@ -31,6 +31,8 @@ impl Language for Xks {
     /// All calls, for whoever its KMS asks for.
     const FIRST_POLICY: &'static str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"EveryCallerOfThisKeyStore","Effect":"Allow","Action":"xks-proxy:*","Resource":"*"}]}"#;
 
+    const EXTERNAL_KEY_ID_RULE: &'static str = "must be 1 to 128 letters, digits and ._-";
+
     fn action(action: Action) -> &'static str {
         match action {
             Action::SealDetached => "xks-proxy:Encrypt",

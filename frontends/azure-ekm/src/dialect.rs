@@ -31,6 +31,8 @@ impl Language for Ekm {
     /// All calls.
     const FIRST_POLICY: &'static str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"EveryCallerOfThisKeyStore","Effect":"Allow","Action":"ekm-proxy:*","Resource":"*"}]}"#;
 
+    const EXTERNAL_KEY_ID_RULE: &'static str = "must be 1 to 64 letters, digits and -";
+
     fn action(action: Action) -> &'static str {
         match action {
             Action::WrapKey | Action::Encrypt => "ekm-proxy:WrapKey",

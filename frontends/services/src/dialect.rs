@@ -37,6 +37,9 @@ pub trait Language: Send + Sync + 'static {
         true
     }
 
+    /// What the cloud can call a key, as an end of "the name must be ...".
+    const EXTERNAL_KEY_ID_RULE: &'static str;
+
     /// Whether a text can be what the cloud calls a key.
     fn is_external_key_id(text: &str) -> bool;
 
@@ -88,6 +91,10 @@ impl<L: Language> ServiceNames for ServiceDialect<L> {
 
     fn kind(&self) -> NameKind {
         L::KIND
+    }
+
+    fn misnamed(&self, called: &str) -> Option<&'static str> {
+        (!L::is_external_key_id(called)).then_some(L::EXTERNAL_KEY_ID_RULE)
     }
 
     fn key(&self, store: &str, external_key_id: &str) -> String {

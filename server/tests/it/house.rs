@@ -189,13 +189,18 @@ impl House {
 
     /// What an admin command over HTTPS that must fail says.
     pub(crate) fn refused_over_https(&self, served: &Served, key: &Key, line: &str) -> String {
+        let ran = self.over_https(served, key, line);
+        assert!(!ran.status.success(), "{line}: {}", text(&ran.stdout));
+        text(&ran.stderr)
+    }
+
+    /// An admin command over HTTPS.
+    pub(crate) fn over_https(&self, served: &Served, key: &Key, line: &str) -> Output {
         let endpoint = format!("https://{}", served.address.unwrap());
         let mut command = Command::new(program());
         command.args(line.split_whitespace()).args(["--endpoint", &endpoint]);
         command.env("AWS_ACCESS_KEY_ID", &key.id).env("AWS_SECRET_ACCESS_KEY", &key.secret);
-        let ran = command.env("AWS_CA_BUNDLE", self.path("chain.pem")).output().unwrap();
-        assert!(!ran.status.success(), "{line}: {}", text(&ran.stdout));
-        text(&ran.stderr)
+        command.env("AWS_CA_BUNDLE", self.path("chain.pem")).output().unwrap()
     }
 
     /// The newest records of an operation, as `audit show` has them.

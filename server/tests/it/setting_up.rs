@@ -203,6 +203,37 @@ fn check_says_ok_or_tells_every_mistake_and_certificates_that_cannot_be_used() {
     assert!(!said.contains("strongroom.toml:1"), "the sample has mistakes: {said}");
 }
 
+/// A listener's certificate that holds until then.
+fn certificate_until(house: &House, until: time::OffsetDateTime) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = until;
+    std::fs::write(house.path("chain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(house.path("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn check_tells_certificates_that_have_ended_or_soon_will_and_tells_programs_in_json() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    let json = |output: &Output| serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+    let checked = house.program(&["check", "--output", "json"], "");
+    assert_eq!(json(&checked), serde_json::json!({"ok": true, "warnings": []}));
+    certificate_until(&house, rcgen::date_time_ymd(2021, 1, 1));
+    let checked = house.program(&["check"], "");
+    assert!(!checked.status.success() && text(&checked.stderr).contains("expired on Jan"), "{checked:?}");
+    let checked = house.program(&["check", "--output", "json"], "");
+    let told = json(&checked);
+    assert!(!checked.status.success() && told["ok"] == false, "{told}");
+    assert!(told["mistakes"][0].as_str().unwrap().contains("expired on Jan"), "{told}");
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(36 * 60 * 60);
+    certificate_until(&house, tomorrow.into());
+    let checked = house.program(&["check"], "");
+    assert!(checked.status.success(), "{checked:?}");
+    let told = text(&checked.stdout);
+    assert!(told.starts_with("warning: listener \"kms\"") && told.contains("ends in 1 day;"), "{told}");
+}
+
 #[test]
 fn check_reads_what_external_key_managers_are_listed_with_and_serve_refuses_the_same() {
     let house = House::new();

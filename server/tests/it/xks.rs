@@ -73,7 +73,10 @@ fn a_key_store_made_on_the_command_line_passes_the_trial_from_outside() {
     xks(&house, &format!("credential delete --store prod {}", former.id));
     assert!(failed(&preflight(&house, &served, present, "--key payroll").1).is_empty());
     let (ran, checks) = preflight(&house, &served, former, "--key payroll");
-    assert!(!ran.status.success() && failed(&checks).contains(&"Decrypt"), "{checks:#?}");
+    assert!(!ran.status.success(), "{checks:#?}");
+    let told = |name: &str| checks.iter().find(|(_, check, _)| check == name).unwrap();
+    assert!(told("GetHealthStatus").2.contains("401 AuthenticationFailedException"), "{checks:#?}");
+    assert_eq!(told("Decrypt").0, "skip", "{checks:#?}");
 
     // The switches: of the key, and of the key store, each without a restart.
     xks(&house, "key block --store prod payroll");
@@ -130,5 +133,73 @@ fn the_root_above_the_proxys_certificate_is_held_against_awss_list_and_without_i
     let said =
         house.refused(&format!("xks preflight {url} --trusted-authorities {}", house.path("chain.pem").display()));
     assert!(said.contains("in a line that begins with Owner:"), "{said}");
+    served.stop();
+}
+
+#[test]
+fn what_policies_that_are_tried_out_would_have_refused_is_found_by_that_and_by_kmss_request_id() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let served = house.serve();
+    let policy = house.path("policy.json");
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"NoEncrypting","Effect":"Deny","Action":"xks-proxy:Encrypt","Resource":"*"}]}"#;
+    std::fs::write(&policy, document).unwrap();
+    xks(&house, &format!("store create prod --region us-east-1 --dry-run --policy {}", policy.display()));
+    xks(&house, "key create --store prod payroll");
+    let key = credential(&house);
+    let (_, checks) = preflight(&house, &served, &key, "--key payroll");
+    assert_eq!(failed(&checks), Vec::<&str>::new(), "{checks:#?}");
+    let shown = |line: &str| text(&house.admin(&format!("audit show {line}")).stdout);
+    let table = shown("--outcome tried-out");
+    let first = table.lines().nth(1).unwrap_or_default();
+    assert!(first.contains("Encrypt") && first.contains("NoEncrypting"), "{table}");
+    assert!(first.contains("tried out, not enforced: explicit deny") && !table.contains("Decrypt"), "{table}");
+    let id = "00000000-0000-4000-8000-000000000000";
+    let table = shown(&format!("--kms-request-id {id}"));
+    assert!(
+        table.contains(" Decrypt ") && table.contains(" Encrypt ") && !table.contains("GetHealthStatus"),
+        "{table}"
+    );
+    assert_eq!(shown("--kms-request-id 11111111-0000-4000-8000-000000000000"), "none\n");
+    served.stop();
+}
+
+#[test]
+fn regions_that_no_listener_serves_and_names_of_no_external_key_are_refused_with_what_would_do() {
+    let house = House::new();
+    house.configure(&house.software_root("root"));
+    house.init();
+    let served = house.serve();
+    let tenant = format!("--tenant {ACCOUNT}");
+    let refused = |line: &str| house.refused(&format!("{line} {tenant}"));
+    for line in ["--region eu-narnia-1", "--region us-east-1 --aws-region eu-narnia-1"] {
+        let said = refused(&format!("xks store create prod {line}"));
+        assert!(said.contains("eu-narnia-1") && said.contains("served are us-east-1"), "{said}");
+    }
+    xks(&house, "store create prod --region us-east-1");
+    assert!(refused("xks store set prod --aws-region eu-narnia-1").contains("served are us-east-1"));
+    let said = refused("ekm store create prod --region westeurope");
+    assert!(said.contains("AlreadyExists") && said.contains("whichever cloud they are for"), "{said}");
+    let said = refused("xks key create --store prod pay/roll");
+    assert!(said.contains("external_key_id must be 1 to 128 letters, digits and ._-"), "{said}");
+    xks(&house, "key create --store prod payroll");
+    let credential = credential(&house);
+    // A policy with words that nothing here has is attached, with a warning; the roles have none.
+    let policy = house.path("policy.json");
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"xks-proxy:Frob","Resource":"*","Condition":{"StringEquals":{"xks-proxy:Nope":"1"}}}]}"#;
+    std::fs::write(&policy, document).unwrap();
+    let of = format!("{tenant} --principal service/prod");
+    let told =
+        house.done(&format!("policy attach {of} --name odd --file {}", policy.display()))["warnings"].to_string();
+    assert!(told.contains("xks-proxy:Frob") && told.contains("xks-proxy:Nope"), "{told}");
+    house.done(&format!("principal create --name alice {tenant}"));
+    for role in ["tenant-administrator", "key-administrator", "key-user", "auditor"] {
+        let told = house.done(&format!("policy attach {tenant} --principal alice --role {role}"));
+        assert_eq!(told["warnings"], serde_json::json!([]), "{told}");
+    }
+    // Programs are told what was done, too.
+    let deleted = xks(&house, &format!("credential delete --store prod {}", credential.id));
+    assert_eq!(deleted, serde_json::json!({ "deleted": credential.id }));
     served.stop();
 }

@@ -174,9 +174,44 @@ fn material_that_a_software_token_gave_out_is_brought_in_one_step_and_other_mate
     // People are told what comes next.
     let line = format!("xks {} --tenant {ACCOUNT}", one_step("third", &material));
     let said = text(&moving.house.admin(&line).stdout);
-    assert!(said.contains("State:") && said.contains("xks store set prod --reads-sample-proxy true"), "{said}");
+    assert!(said.contains("State:") && !said.contains("\\n"), "{said}");
+    assert!(
+        said.contains(&format!("\n  strongroom xks store set --tenant {ACCOUNT} prod --reads-sample-proxy true")),
+        "{said}"
+    );
     assert!(
         !text(&moving.house.admin("audit show --limit 1000 --output json").stdout).contains(&STANDARD.encode(&other))
     );
+    moving.served.stop();
+}
+
+#[test]
+fn a_tenant_administrator_imports_over_https_and_whoever_may_not_bring_material_leaves_no_key_behind() {
+    let moving = Move::new();
+    let house = &moving.house;
+    let material = moving.file("open.material");
+    let step = |id: &str| {
+        format!("xks key import --store prod {id} --material {material} --wrapping-key 2048 --tenant {ACCOUNT}")
+    };
+    let access = |name: &str| {
+        let made = house.done(&format!("access-key create --tenant {ACCOUNT} --principal {name}"));
+        let told = |name: &str| made[name].as_str().unwrap().to_owned();
+        Key { id: told("access_key_id"), secret: told("secret_access_key") }
+    };
+    house.done(&format!("principal create --tenant {ACCOUNT} --name chief --role tenant-administrator"));
+    let ran = house.over_https(&moving.served, &access("chief"), &step("open"));
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+
+    house.done(&format!("principal create --tenant {ACCOUNT} --name maker"));
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", "Action": [
+        "strongroom:CreateKey", "strongroom:ManageBindings", "strongroom:ReadBindings", "strongroom:ReadPrincipals",
+    ]}]});
+    std::fs::write(house.path("maker.json"), policy.to_string()).unwrap();
+    let file = moving.file("maker.json");
+    house.done(&format!("policy attach --tenant {ACCOUNT} --principal maker --name maker --file {file}"));
+    let said = house.refused_over_https(&moving.served, &access("maker"), &step("other"));
+    assert!(said.contains("AccessDenied") && said.contains("GetParametersForImport"), "{said}");
+    let listed = moving.xks("key list --store prod")["items"].to_string();
+    assert!(listed.contains("open") && !listed.contains("other"), "{listed}");
     moving.served.stop();
 }

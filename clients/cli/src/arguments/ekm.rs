@@ -37,9 +37,9 @@ pub struct EkmStoreOf {
 pub enum EkmStoreCommand {
     /// Make a key store. No certificate proves it and it holds no key yet.
     #[command(
-        after_help = "Example:\n  strongroom ekm store create --tenant 123456789012 prod --region westeurope\n  \
-                            strongroom ekm certificate create --tenant 123456789012 --store prod pool.managedhsm.example\n  \
-                            strongroom ekm key create --tenant 123456789012 --store prod payroll --spec Rsa3072"
+        after_help = "Example:\n  strongroom ekm store create --tenant 123456789012 pool --region westeurope\n  \
+                            strongroom ekm certificate create --tenant 123456789012 --store pool pool.managedhsm.example\n  \
+                            strongroom ekm key create --tenant 123456789012 --store pool payroll --spec Rsa3072"
     )]
     Create {
         #[command(flatten)]

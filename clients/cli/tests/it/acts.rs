@@ -61,6 +61,19 @@ fn policies_are_attached_shown_explained_and_detached() {
         explained.lines().any(|line| line.starts_with('*') && line.contains("identity-policy own[0]")),
         "{explained}"
     );
+    let strange = document
+        .replace("strongroom:ReadAudit\"", "strongroom:ReadAudits\"")
+        .replace("\"Resource\":\"*\"", "\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"aws:Nope\":\"true\"}}");
+    std::fs::write(&file, strange).unwrap();
+    let said = house.done(&format!("policy attach {of} --name strange --file {}", file.display()));
+    assert!(said.contains("warning: \"strongroom:ReadAudits\" is no action here"), "{said}");
+    assert!(said.contains("warning: \"aws:Nope\" is no condition key here"), "{said}");
+    for role in ["tenant-administrator", "key-administrator", "key-user", "auditor"] {
+        let told = json(&house.done(&format!("policy attach {of} --role {role} --output json")));
+        assert_eq!(told["warnings"], Value::Array(Vec::new()), "{told}");
+        house.done(&format!("policy detach {of} --name {role}"));
+    }
+    house.done(&format!("policy detach {of} --name strange"));
     house.done(&format!("policy detach {of} --name own"));
     let explained = house.done(&format!("policy explain {of} --action strongroom:ReadAudit"));
     assert!(explained.starts_with("Decision:  denied: no identity policy allows it\n"), "{explained}");

@@ -23,6 +23,31 @@ fn records_are_shown_as_a_table_as_json_and_as_cloudtrail_events() {
 }
 
 #[test]
+fn the_table_names_the_statement_by_which_a_request_was_denied() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    house.done("principal create --tenant 123456789012 --name alice --role auditor");
+    let file = house.test.directory.path().join("policy.json");
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Sid":"NoNames","Effect":"Deny","Action":"strongroom:ReadPrincipals","Resource":"*"}]}"#;
+    std::fs::write(&file, document).unwrap();
+    let of = "--tenant 123456789012 --principal alice";
+    house.done(&format!("policy attach {of} --name own --file {}", file.display()));
+    let key: Value = serde_json::from_str(&house.done(&format!("access-key create {of} --output json"))).unwrap();
+    let authority = house.authority.display().to_string();
+    let told = |name: &str| key[name].as_str().unwrap().to_owned();
+    let (id, secret) = (told("access_key_id"), told("secret_access_key"));
+    let variables = [("AWS_ACCESS_KEY_ID", &*id), ("AWS_SECRET_ACCESS_KEY", &*secret), ("AWS_CA_BUNDLE", &*authority)];
+    assert_eq!(house.run_over_https("principal list --tenant 123456789012", &variables).exit, 1);
+    let table = house.done("audit show --outcome denied");
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].contains("DECIDED BY"), "{table}");
+    assert!(lines[1].contains("identity-policy own[0] NoNames") && lines[1].contains("AccessDenied"), "{table}");
+    // What was simply allowed names no statement.
+    assert!(!house.done("audit show --action CreateTenant").contains("policy"), "{table}");
+    assert_eq!(house.done("audit show --outcome tried-out"), "none\n");
+}
+
+#[test]
 fn only_as_many_records_are_shown_as_are_asked_for() {
     let house = House::new();
     for _ in 0..5 {

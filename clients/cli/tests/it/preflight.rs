@@ -17,6 +17,8 @@ use crate::house::{Ran, command};
 /// The time of this machine, as far as the command line knows, in seconds since 1970: Sun, 06 Nov 1994 08:49:37 GMT.
 const NOW: u64 = 784_111_777;
 
+const TLS12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
+
 /// A request as a proxy sees it.
 struct Asked {
     line: String,
@@ -265,7 +267,7 @@ fn a_proxy_that_wants_a_client_certificate_fails_by_that_check_and_what_can_be_t
 #[test]
 fn a_proxy_of_tls_1_2_alone_that_wants_a_client_certificate_is_told_so_too() {
     let mut plan = Plan::new(|asked| right(asked, NOW));
-    (plan.mutual, plan.versions) = (true, &[&rustls::version::TLS12]);
+    (plan.mutual, plan.versions) = (true, TLS12);
     let proxy = Misbehaving::start(plan);
     let (_, checks) = proxy.checks("");
     assert_eq!((verdict(&checks, "mutual TLS"), verdict(&checks, "certificate")), ("fail", "ok"), "{checks:#?}");

@@ -13,6 +13,7 @@ use strongroom_model::id::{KeyId, RootId, TenantId};
 use strongroom_model::key_store::{KeyStoreError, KeyStoreName};
 use strongroom_model::name::{Name, NameKind};
 use strongroom_model::purpose::Purpose;
+use strongroom_model::spec::Origin;
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_model::usage::UsageProfile;
 use strongroom_policy::{Document, Kind as DocumentKind};

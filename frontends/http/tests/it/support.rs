@@ -43,7 +43,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Authority {
     pub(crate) directory: TempDir,
     certificate: rcgen::Certificate,
-    issuer: Issuer<'static, KeyPair>,
+    pub(crate) issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate's and its key's PEM files.

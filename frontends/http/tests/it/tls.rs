@@ -382,6 +382,42 @@ async fn a_client_certificate_must_have_the_name_and_what_is_refused_is_told_han
     }
 }
 
+/// A listener's certificate that holds from the first of January of one year to that of another.
+fn dated(authority: &Authority, from: i32, until: i32) -> Result<TlsHandle, Error> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+    let own = params.signed_by(&key, &authority.issuer).unwrap();
+    std::fs::write(authority.path("dated.pem"), own.pem()).unwrap();
+    std::fs::write(authority.path("dated.key"), key.serialize_pem()).unwrap();
+    let mut profile = Files { chain: authority.path("dated.pem"), key: authority.path("dated.key") }.profile();
+    let handle = TlsHandle::load(profile.clone())?;
+    profile.authorities = Some(authority.path("ca.pem"));
+    let with_authorities = TlsHandle::load(profile);
+    if with_authorities.is_ok() {
+        return with_authorities;
+    }
+    // What is told without authorities, with them is told, too.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let alone = handle.holds_for(i64::try_from(now).unwrap()).unwrap_err();
+    assert_eq!(alone.to_string(), with_authorities.as_ref().unwrap_err().to_string());
+    with_authorities
+}
+
+#[test]
+fn a_certificate_that_holds_no_more_or_not_yet_is_told_by_its_date_with_authorities_and_without() {
+    let authority = Authority::new();
+    let expired = dated(&authority, 2020, 2021).unwrap_err();
+    assert!(matches!(expired, Error::Expired { position: 1, .. }), "{expired:?}");
+    let told = expired.to_string();
+    assert!(told.contains("expired on Jan  1 00:00:00 2021") && !told.contains("intermediate"), "{told}");
+    let early = dated(&authority, 3000, 3001).unwrap_err();
+    assert!(matches!(early, Error::NotYetValid { position: 1, .. }), "{early:?}");
+    let good = dated(&authority, 2020, 3000).unwrap();
+    // The first of December 2999.
+    assert_eq!(good.holds_for(32_500_915_200).unwrap(), 31 * 24 * 60 * 60);
+}
+
 #[tokio::test]
 async fn a_chain_with_a_gap_is_refused_at_the_start() {
     let (authority, other) = (Authority::new(), Authority::new());
