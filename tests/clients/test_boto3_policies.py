@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import users
+from conftest import connect
 
 LOCKOUT = "The new key policy will not allow you to update the key policy in the future."
 
@@ -240,3 +242,29 @@ def test_reencrypting_needs_both_keys(kms, make_user, make_key, account, refused
         attempt()
     admit(destination, "kms:ReEncryptTo")
     assert attempt()["KeyId"] == destination["Arn"]
+
+
+def test_whoever_is_made_under_a_deleted_users_name_has_nothing_of_what_the_user_was_given(
+    server, kms, make_key, account, make_user, refused
+):
+    named, granted = make_key(), make_key()
+    user, client = make_user()
+    name = user.arn.split("/")[-1]
+    allow = {"Effect": "Allow", "Principal": {"AWS": user.arn}, "Action": "kms:Encrypt", "Resource": "*"}
+    kms.put_key_policy(KeyId=named["KeyId"], Policy=document(allow_all(account), allow))
+    grant = {"GranteePrincipal": user.arn, "RetiringPrincipal": user.arn, "Operations": ["Encrypt"]}
+    kms.create_grant(KeyId=granted["KeyId"], **grant)
+    for key in (named, granted):
+        client.encrypt(KeyId=key["KeyId"], Plaintext=b"p")
+    gone = users.admin(server, "principal", "show", "--name", name)["unique_id"]
+    users.admin(server, "principal", "delete", "--name", name)
+    anew = connect(server, credentials=users.make(server, name).credentials)
+    for key in (named, granted):
+        with refused("AccessDeniedException"):
+            anew.encrypt(KeyId=key["KeyId"], Plaintext=b"p")
+    policy = kms.get_key_policy(KeyId=named["KeyId"])["Policy"]
+    assert json.loads(policy)["Statement"][1]["Principal"] == {"AWS": gone}
+    (shown,) = kms.list_grants(KeyId=granted["KeyId"])["Grants"]
+    assert (shown["GranteePrincipal"], shown["RetiringPrincipal"]) == (gone, gone)
+    with refused("MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."):
+        kms.put_key_policy(KeyId=named["KeyId"], Policy=policy)

@@ -169,8 +169,8 @@ test("tags come and go", async () => {
 
 test("grants are given, listed, retired and revoked", async () => {
   const { KeyId, Arn, AWSAccountId } = await makeKey();
-  const GranteePrincipal = `arn:aws:iam::${AWSAccountId}:user/someone`;
   const RetiringPrincipal = `arn:aws:iam::${AWSAccountId}:root`;
+  const GranteePrincipal = RetiringPrincipal;
   const Constraints = { EncryptionContextSubset: { app: "tests" } };
   const asked = { KeyId, GranteePrincipal, RetiringPrincipal, Operations: ["Decrypt", "Encrypt"], Constraints };
   const { GrantId } = await ask("CreateGrant", asked);

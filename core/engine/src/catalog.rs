@@ -4,7 +4,6 @@
 //! entry behind: [`Catalog::forget`] maps rows to entries in one place. What does not exist takes no room here, but for
 //! the public halves that strangers show ([`crate::unknown`]), which have a bounded room of their own.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use quick_cache::sync::Cache;
@@ -18,14 +17,15 @@ use strongroom_policy::{CompiledPolicy, Document, Kind};
 use crate::call::Dialect;
 use crate::doubt::Doubts;
 use crate::error::{EngineError, InternalFault, Noun};
+use crate::grants::GrantSet;
 use crate::operation::Halt;
 use crate::rows::{
-    self, BindingRow, CredentialRow, GrantRow, IdentityPolicyRow, KeyRow, LinkState, PrincipalRow, Serves,
-    StoreLinkRow, StoreLinksRow, TenantRow, VersionRow,
+    self, BindingRow, CredentialRow, IdentityPolicyRow, KeyRow, LinkState, Meant, PrincipalRow, Serves, StoreLinkRow,
+    StoreLinksRow, TenantRow, VersionRow,
 };
 use crate::unknown::Unknown;
 use crate::workers::Ground;
-use crate::{identity, keys, limits};
+use crate::{identity, keys, limits, named};
 
 /// A key with all that deciding and using it needs.
 pub struct KeyEntry {
@@ -59,7 +59,7 @@ impl KeyEntry {
         tenant: Arc<TenantRow>,
     ) -> Result<Self, EngineError> {
         let profile = row.usage_profile().map_err(|error| row_fault("keys", error.to_string()))?;
-        let policy = compile("keys", &row.policy, Kind::Resource)?;
+        let policy = compile_meant("keys", &row.policy, Kind::Resource, row.meant.as_ref())?;
         let revision = Revision::default();
         Ok(Self { row, versions, names, tenant, profile, policy, revision, resource: OnceLock::new() })
     }
@@ -136,29 +136,6 @@ pub struct PrincipalEntry {
 pub(crate) struct CredentialEntry {
     pub(crate) row: CredentialRow,
     pub(crate) caller: Arc<Caller>,
-}
-
-/// A key's grants.
-pub struct GrantSet {
-    /// The rows, in order of id.
-    pub rows: Vec<GrantRow>,
-    by_grantee: HashMap<String, Vec<usize>>,
-}
-
-impl GrantSet {
-    fn new(rows: Vec<GrantRow>) -> Self {
-        let mut by_grantee: HashMap<String, Vec<usize>> = HashMap::new();
-        for (index, row) in rows.iter().enumerate() {
-            by_grantee.entry(row.grantee.clone()).or_default().push(index);
-        }
-        Self { rows, by_grantee }
-    }
-
-    /// The grants of one grantee, as policies name them.
-    pub fn of_grantee<'a>(&'a self, grantee: &str) -> impl Iterator<Item = &'a GrantRow> {
-        let indexes = self.by_grantee.get(grantee).map_or(&[][..], Vec::as_slice);
-        indexes.iter().filter_map(|index| self.rows.get(*index))
-    }
 }
 
 /// The caches over the store.
@@ -274,8 +251,11 @@ impl Catalog {
                 policy_names.push(attached.name);
             }
             let row: PrincipalRow = rows::decode("principals", &row.value)?;
-            let trust =
-                row.role.as_ref().map(|role| compile("principals", &role.trust_policy, Kind::Trust)).transpose()?;
+            let trust = row
+                .role
+                .as_ref()
+                .map(|role| compile_meant("principals", &role.trust_policy, Kind::Trust, role.meant.as_ref()));
+            let trust = trust.transpose()?;
             Ok(Arc::new(PrincipalEntry { row, policy_names, policies, trust }))
         })
     }
@@ -459,8 +439,18 @@ fn binding_name(key: &[u8]) -> Option<Name> {
 }
 
 fn compile(table: &'static str, document: &str, kind: Kind) -> Result<CompiledPolicy, EngineError> {
+    compile_meant(table, document, kind, None)
+}
+
+/// A policy in which names mean whom they meant when it was written.
+fn compile_meant(
+    table: &'static str,
+    document: &str,
+    kind: Kind,
+    meant: Option<&Meant>,
+) -> Result<CompiledPolicy, EngineError> {
     let document = Document::parse(document, kind).map_err(|error| row_fault(table, error.to_string()))?;
-    Ok(document.compile())
+    Ok(named::bound(document, meant).compile())
 }
 
 fn row_fault(table: &'static str, cause: String) -> EngineError {

@@ -14,6 +14,7 @@ use crate::Engine;
 use crate::call::{Call, Facts, UsageOf};
 use crate::catalog::{KeyEntry, PrincipalEntry};
 use crate::error::{Denial, EngineError, Noun};
+use crate::grants::known_as;
 use crate::operation::{Halt, KeyHandle};
 use crate::rows::GrantRow;
 use crate::workers::Ground;
@@ -251,12 +252,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let set = self.catalog.grants(key.row.id, ground)?;
-        let role = match &call.caller.principal {
-            Principal::Session(session) => Some(&*session.role_policy_name),
-            _ => None,
-        };
-        let rows =
-            set.of_grantee(&call.caller.policy_name).chain(role.into_iter().flat_map(|role| set.of_grantee(role)));
+        let rows = known_as(&call.caller).flat_map(|known| set.of_grantee(known));
         let rows = rows.filter(|row| row.actions.contains(&action.code()));
         Ok(rows.filter_map(|row| grant(call, action, row)).collect())
     }
@@ -336,9 +332,10 @@ fn grant(call: &Call, action: Action, row: &GrantRow) -> Option<Grant> {
         context_subset: row.context_subset.clone(),
         source_arn: row.source_resource.clone(),
     };
-    let grantee = match call.caller.principal {
-        Principal::Service { .. } => Grantee::Service(&row.grantee),
-        _ => Grantee::Principal(&row.grantee),
+    let grantee = match (&call.caller.principal, row.grantee_id()) {
+        (Principal::Service { .. }, _) => Grantee::Service(&row.grantee),
+        (_, Some(id)) => Grantee::Id(id),
+        (_, None) => Grantee::Principal(&row.grantee),
     };
     Grant::new(&row.id.to_string(), grantee, [call.dialect.action(action)], constraints).ok()
 }

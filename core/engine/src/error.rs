@@ -365,6 +365,12 @@ pub enum InputFault {
     /// A session of a role that is asked to last longer than it may.
     #[error("{0}")]
     SessionTooLong(SessionLimit),
+    /// A grant to somebody, or to be given up by somebody, who does not exist.
+    #[error("the principal {name} does not exist")]
+    UnknownPrincipal {
+        /// As policies would name it.
+        name: Box<str>,
+    },
     /// Constraints on a grant that this kind of key cannot check.
     #[error("encryption context constraints are for keys that can bind a context")]
     ConstraintsUnsupported,

@@ -17,11 +17,13 @@ mod decide;
 mod doubt;
 mod error;
 mod external;
+mod grants;
 mod identifiers;
 mod identity;
 mod keys;
 pub mod limits;
 mod loose;
+mod meanings;
 mod named;
 mod noted;
 mod operation;
@@ -66,11 +68,12 @@ pub use strongroom_secret::SecretBytes;
 pub use crate::authentication::FailedAuthentication;
 pub use crate::backup::{BackupReport, RestoreError, check_backup, restore};
 pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind, ServiceNames};
-pub use crate::catalog::{GrantSet, KeyEntry, PrincipalEntry};
+pub use crate::catalog::{KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{
     Algorithm, Denial, EngineError, InputFault, InternalFault, LinkFault, Noun, Quota, SessionLimit, Unavailable,
 };
+pub use crate::grants::GrantSet;
 pub use crate::identity::{Identified, SecretAccessKey, certificate_credential, certificate_name, is_certificate_name};
 pub use crate::noted::Noted;
 pub use crate::operation::{
@@ -82,9 +85,9 @@ pub use crate::rates::{Rate, RateLimits};
 pub use crate::rollback::RolledBack;
 pub use crate::rows::{
     BindingRow, CredentialRow, DomainKeyRow, ExternalLinkRow, GrantRow, IdentityPolicyRow, ImportRow, InstallationRow,
-    KeyRow, LinkFailure, LinkState, MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause, RotationRow,
-    Serves, ServiceRow, StoreLinkRow, StoreLinksRow, TenantRow, TokenIssuerRow, UsageRow, VersionRow, role_reference,
-    service_reference,
+    KeyRow, LinkFailure, LinkState, Meant, MultiRegion, PrincipalRow, RoleRow, RootRow, RootWrap, RotationCause,
+    RotationRow, Serves, ServiceRow, StoreLinkRow, StoreLinksRow, TenantRow, TokenIssuerRow, UsageRow, VersionRow,
+    role_reference, service_reference,
 };
 pub use crate::scheduler::Ticked;
 pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};
@@ -113,6 +116,7 @@ pub struct Engine {
     token_key: ArcSwap<WrappingKey>,
     usage: usage::Ledger,
     sweeps: sweep::Sweeps,
+    meanings: meanings::Meanings,
     scheduler: scheduler::Memory,
     connections: connecting::Connections,
     strangers: authentication::Strangers,

@@ -4,12 +4,14 @@
 //! one finds what it needs. docs/formats/rows.md lists them.
 
 mod books;
+mod grant;
 mod identity;
 mod links;
+mod meant;
 
 use minicbor::{Decode, Encode};
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{DomainKeyId, GrantId, KeyId, LineageId, MaterialId, ObjectId, RootId, TenantId};
+use strongroom_model::id::{DomainKeyId, KeyId, LineageId, MaterialId, ObjectId, RootId, TenantId};
 use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::NameKind;
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
@@ -25,6 +27,7 @@ pub(crate) use self::books::{
     ClockRow, CredentialUsageRow, HeadRow, KeyUsageRow, LooseObjectRow, OutboxRow, PlannedRootRow, PositionRow,
     UseCounterRow,
 };
+pub use self::grant::GrantRow;
 pub use self::identity::{
     CredentialRow, IdentityPolicyRow, PrincipalRow, RoleRow, ServiceRow, TokenIssuerRow, role_reference,
     service_reference,
@@ -32,6 +35,7 @@ pub use self::identity::{
 pub(crate) use self::identity::{ROLES, SERVICES};
 pub(crate) use self::links::ConnectingRow;
 pub use self::links::{ExternalLinkRow, LinkFailure, LinkState, StoreLinkRow, StoreLinksRow};
+pub use self::meant::Meant;
 
 const VERSION: u8 = 1;
 
@@ -264,6 +268,10 @@ pub struct KeyRow {
     /// What the external key manager behind the link calls the key that doubles this one; absent for a key that none does.
     #[n(20)]
     pub external: Option<String>,
+    /// Whom the names in its policy mean; absent where none has a unique id, and in a row that was written before there were
+    /// these.
+    #[n(21)]
+    pub meant: Option<Meant>,
 }
 
 /// A key's part in a multi-Region key.
@@ -432,45 +440,6 @@ impl Serves {
                 | (Some(Self::Nothing | Self::Applying), Purpose::ProcessProtected)
         )
     }
-}
-
-/// A grant.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct GrantRow {
-    /// Identity.
-    #[n(0)]
-    pub id: GrantId,
-    /// On which key.
-    #[n(1)]
-    pub key: KeyId,
-    /// Who may use it, as policies name them.
-    #[n(2)]
-    pub grantee: String,
-    /// Who may give it up besides, as policies name them.
-    #[n(3)]
-    pub retiring: Option<String>,
-    /// Codes of the actions it allows.
-    #[n(4)]
-    pub actions: Vec<u8>,
-    /// The encryption context must be exactly this.
-    #[n(5)]
-    pub context_equals: Option<Vec<(String, String)>>,
-    /// The encryption context must hold this.
-    #[n(6)]
-    pub context_subset: Option<Vec<(String, String)>>,
-    /// Name given by its maker, for idempotence.
-    #[n(7)]
-    pub name: Option<String>,
-    /// When it was made.
-    #[n(8)]
-    pub created: Timestamp,
-    /// Who made it, as policies name them.
-    #[n(9)]
-    pub issuer: String,
-    /// The resource it may be used for, where the maker said so.
-    #[n(10)]
-    pub source_resource: Option<String>,
 }
 
 /// Something due. The numbers stand in the keys of rows.

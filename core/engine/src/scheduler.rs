@@ -110,6 +110,7 @@ impl Engine {
             tracing::warn!(%error, "links that are being connected could not be read; the next tick looks again");
         }
         self.sweep_if_due(dialect);
+        self.write_some_meanings(dialect);
         self.vault.catch_up();
         self.vault.expire();
         self.externals.expire(self.clock.since_boot());

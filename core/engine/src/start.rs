@@ -24,6 +24,7 @@ use crate::connecting::Connections;
 use crate::error::{self, EngineError, InternalFault, Noun};
 use crate::external::Externals;
 use crate::identifiers::Identifiers;
+use crate::meanings::Meanings;
 use crate::operation::Halt;
 use crate::outbox::Outbox;
 use crate::pairs::Pairs;
@@ -298,6 +299,7 @@ impl Engine {
             token_key: ArcSwap::new(token_key),
             usage: Ledger::default(),
             sweeps: Sweeps::default(),
+            meanings: Meanings::default(),
             scheduler: Memory::default(),
             connections: Connections::default(),
             strangers: Strangers::default(),

@@ -123,7 +123,7 @@ impl Engine {
         }
     }
 
-    fn act<O: Operation>(
+    pub(crate) fn act<O: Operation>(
         &self,
         dialect: &'static dyn Dialect,
         name: &'static str,

@@ -98,6 +98,17 @@ impl Document {
         Ok(Self { kind, version, id, statements })
     }
 
+    /// The same document, in which each ARN of a principal that `id_of` knows means the principal with that unique id and
+    /// nobody who has the ARN later; the id of one session is its role's, a colon, and its name. An empty id is nobody's. Conditions
+    /// on ARNs compare text as before.
+    #[must_use]
+    pub fn bound<'i>(mut self, id_of: impl Fn(&str) -> Option<&'i str>) -> Self {
+        for statement in &mut self.statements {
+            statement.principals.bind(&id_of);
+        }
+        self
+    }
+
     /// The policy, ready for evaluation.
     #[must_use]
     pub fn compile(self) -> CompiledPolicy {

@@ -12,6 +12,8 @@ use crate::principal::{Named, Naming};
 pub enum Grantee<'a> {
     /// The ARN of a user, role, role session or account root, an account of twelve digits, or a unique id.
     Principal(&'a str),
+    /// Whoever has this unique id: a user, a role, or behind a colon one session of it.
+    Id(&'a str),
     /// The name of a service.
     Service(&'a str),
 }
@@ -62,6 +64,7 @@ impl Grant {
     ) -> Result<Self, GrantError> {
         let (named, text) = match grantee {
             Grantee::Principal(text) => (Named::parse(text), text),
+            Grantee::Id(id) => ((!id.is_empty()).then(|| Named::Id(id.into())), id),
             Grantee::Service(text) => (Named::parse_service(text), text),
         };
         let grantee = named.ok_or_else(|| GrantError::InvalidGrantee { found: text.to_owned() })?;

@@ -57,6 +57,7 @@ mod members;
 mod pattern;
 mod principal;
 mod scalar;
+mod shown;
 mod statement;
 mod trust;
 mod words;
@@ -72,5 +73,6 @@ pub use evaluate::{
 pub use explain::{Explanation, StatementReport, Verdict, explain};
 pub use grant::{Constraints, Grant, GrantMismatch, Grantee};
 pub use principal::{Principal, PrincipalName, Proved};
+pub use shown::shown;
 pub use statement::Effect;
 pub use trust::{AssumeRole, TokenClaims};

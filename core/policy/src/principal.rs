@@ -98,10 +98,11 @@ pub(crate) enum Named {
     Everyone,
     Account(Box<str>),
     Arn(Box<str>),
+    /// A user, a role, or behind a colon one session of it.
     Id(Box<str>),
     Service(Box<str>),
     Federated(Box<str>),
-    /// A canonical user: known to the language, and nobody here.
+    /// A canonical user, or whoever is gone: known to the language, and nobody here.
     Nobody,
 }
 
@@ -129,31 +130,47 @@ pub enum PrincipalName<'a> {
     Federated(&'a str),
 }
 
-impl Named {
+impl<'a> PrincipalName<'a> {
     /// Reads an entry of `"AWS"` other than `*`: an account, its root, a user, a role, a session or a unique id.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
         if is_account(text) {
-            return Some(Self::Account(text.into()));
+            return Some(Self::Account(text));
         }
         if text.contains(['*', '?', '$', ' ']) {
             return None;
         }
         if is_unique_id(text) {
-            return Some(Self::Id(text.into()));
+            return Some(Self::UniqueId(text));
         }
         let mut parts = text.splitn(6, ':');
-        let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (start, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
         let (region, account, entity) = (parts.next()?, parts.next()?, parts.next()?);
-        if arn != "arn" || partition.is_empty() || !region.is_empty() || !is_account(account) {
+        if start != "arn" || partition.is_empty() || !region.is_empty() || !is_account(account) {
             return None;
         }
-        let named = |kind: &str| entity.strip_prefix(kind).is_some_and(|name| !name.is_empty());
-        match service {
-            "iam" if entity == "root" => Some(Self::Account(account.into())),
-            "iam" if named("user/") || named("role/") => Some(Self::Arn(text.into())),
-            "sts" if named("assumed-role/") || named("federated-user/") => Some(Self::Arn(text.into())),
+        let named = || entity.split_once('/').filter(|(_, name)| !name.is_empty());
+        match (service, entity, named()) {
+            ("iam", "root", _) => Some(Self::Account(account)),
+            ("iam", _, Some((kind @ ("user" | "role"), name)))
+            | ("sts", _, Some((kind @ ("assumed-role" | "federated-user"), name))) => {
+                Some(Self::Arn { arn: text, account, kind, name })
+            }
             _ => None,
         }
+    }
+}
+
+impl Named {
+    /// Reads an entry of `"AWS"` other than `*`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match PrincipalName::parse(text)? {
+            PrincipalName::Account(account) => Self::Account(account.into()),
+            PrincipalName::Arn { arn, .. } => Self::Arn(arn.into()),
+            PrincipalName::UniqueId(id) => Self::Id(id.into()),
+            PrincipalName::Service(name) => Self::Service(name.into()),
+            PrincipalName::Federated(provider) => Self::Federated(provider.into()),
+        })
     }
 
     /// Reads the name of a service.
@@ -184,12 +201,7 @@ impl Named {
             Self::Id(id) => PrincipalName::UniqueId(id),
             Self::Service(name) => PrincipalName::Service(name),
             Self::Federated(provider) => PrincipalName::Federated(provider),
-            Self::Arn(arn) => {
-                let mut parts = arn.splitn(6, ':').skip(4);
-                let account = parts.next()?;
-                let (kind, name) = parts.next()?.split_once('/')?;
-                PrincipalName::Arn { arn, account, kind, name }
-            }
+            Self::Arn(arn) => PrincipalName::parse(arn)?,
         })
     }
 
@@ -209,6 +221,7 @@ impl Named {
             }
             (Self::Arn(named), Principal::AssumedRole { arn, .. }) => **named == **arn,
             (Self::Id(named), Principal::User { id, .. }) => **named == **id,
+            (Self::Id(named), Principal::AssumedRole { id, .. }) if named.contains(':') => **named == **id,
             (Self::Id(named), Principal::AssumedRole { id, .. }) => {
                 return (id.split(':').next() == Some(named)).then_some(Naming::Role);
             }
@@ -246,6 +259,19 @@ impl Principals {
 }
 
 impl Principals {
+    /// Lets each ARN that has a unique id mean that alone; an empty one is nobody's.
+    pub(crate) fn bind<'i>(&mut self, id_of: &impl Fn(&str) -> Option<&'i str>) {
+        let (Self::Named(entries) | Self::Excepted(entries)) = self else { return };
+        for entry in entries {
+            let Named::Arn(arn) = &*entry else { continue };
+            match id_of(arn) {
+                None => {}
+                Some("") => *entry = Named::Nobody,
+                Some(id) => *entry = Named::Id(id.into()),
+            }
+        }
+    }
+
     /// The entries, `NotPrincipal`'s too.
     pub(crate) fn entries(&self) -> &[Named] {
         match self {

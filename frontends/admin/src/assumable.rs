@@ -24,7 +24,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let detail = vec![("role", name.clone()), ("document", trust_policy.clone())];
     let policy_name = format!("arn:{}:iam::{}:role/{name}", context.admin.partition, context.segment("account"));
     let unique_id = mint::unique(&context.admin.engine, "AROA")?;
-    let role = RoleRow { trust_policy, session_seconds: session_seconds.unwrap_or(SESSION_SECONDS) };
+    let role = RoleRow::new(trust_policy, session_seconds.unwrap_or(SESSION_SECONDS));
     let made = role::CreateRole { tenant, name, policy_name, unique_id, role };
     Reply::created(&shown(context, &context.perform_telling(made, detail).await?)?)
 }
@@ -55,7 +55,7 @@ pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 fn shown(context: &Context<'_>, row: &PrincipalRow) -> Result<AssumableRole, AdminError> {
     let missing = || EngineError::from(Noun::Principal(row.name.as_str().into()));
-    let RoleRow { trust_policy, session_seconds } = row.role.clone().ok_or_else(missing)?;
+    let RoleRow { trust_policy, session_seconds, .. } = row.role.clone().ok_or_else(missing)?;
     Ok(AssumableRole { principal: principals::shown(context, row), session_seconds, trust_policy })
 }
 

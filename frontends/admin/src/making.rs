@@ -8,7 +8,7 @@ use strongroom_admin_api::{
     usages as usages_named,
 };
 use strongroom_engine::operations::govern::GovernKey;
-use strongroom_engine::operations::inspect::InspectKey;
+use strongroom_engine::operations::inspect::{InspectKey, InspectPolicy};
 use strongroom_engine::operations::key::{self, Edit, EditKey};
 use strongroom_engine::operations::name::CreateNamedKey;
 use strongroom_engine::{KeyReference, NewKey};
@@ -66,8 +66,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn policy(context: &Context<'_>) -> Result<Reply, AdminError> {
     let key = KeyReference::Id(context.key()?);
-    let entry = context.perform(InspectKey { key, action: Action::GetKeyPolicy }).await?;
-    Reply::ok(&KeyPolicy { document: entry.row.policy.clone() })
+    Reply::ok(&KeyPolicy { document: context.perform(InspectPolicy { key }).await? })
 }
 
 pub(crate) async fn put_policy(context: &Context<'_>) -> Result<Reply, AdminError> {

@@ -338,7 +338,7 @@ mod tests {
             name: "app".to_owned(),
             policy_name: policy_name.clone(),
             unique_id: "AROAEXAMPLE".to_owned(),
-            role: RoleRow { trust_policy: trust.to_owned(), session_seconds: 3600 },
+            role: RoleRow::new(trust.to_owned(), 3600),
         };
         test.run(&operator(), create).unwrap();
         let assume = AssumeRole {

@@ -328,6 +328,9 @@ fn input(fault: &InputFault) -> (&'static str, String) {
             "Encryption context constraints are supported by symmetric encryption KMS keys only.".to_owned()
         }
         InputFault::ServerUnchanged => "XksProxyUriEndpoint must change where XksProxyConnectivity changes.".to_owned(),
+        InputFault::UnknownPrincipal { name } => {
+            return ("InvalidArnException", format!("ARN does not refer to a valid principal: {name}"));
+        }
         InputFault::Days { .. } | InputFault::Profile(_) | InputFault::Form { .. } => fault.to_string(),
         // Faults of requests that only administrators make.
         InputFault::NameUnfit { .. }

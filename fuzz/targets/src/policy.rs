@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use strongroom_policy::{
-    Attributes, ConditionKey, Document, Effect, Kind, PolicySet, Principal, Proved, Request, Value, evaluate, explain,
+    Attributes, ConditionKey, Document, Effect, Kind, PolicySet, Principal, PrincipalName, Proved, Request, Value,
+    evaluate, explain, shown,
 };
 
 const ACCOUNT: &str = "111122223333";
@@ -33,10 +34,27 @@ pub fn policy(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     for kind in [Kind::Resource, Kind::Identity, Kind::Trust, Kind::Guardrail] {
         match Document::parse(text, kind) {
-            Ok(document) => decide(document),
+            Ok(document) => {
+                show(text, &document);
+                decide(document);
+            }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
+}
+
+/// With every ARN of a principal replaced, a document is the same but for these.
+fn show(text: &str, document: &Document) {
+    const GONE: &str = "AIDAGONEGONEGONEGONE";
+    assert_eq!(shown(text, |_| None), text, "shown otherwise than it came");
+    let is_arn = |name: &str| matches!(PrincipalName::parse(name), Some(PrincipalName::Arn { .. }));
+    let replaced = shown(text, |name| is_arn(name).then_some(GONE));
+    let replaced = Document::parse(&replaced, document.kind()).unwrap();
+    let expected = document.principals().map(|name| match name {
+        PrincipalName::Arn { .. } => PrincipalName::UniqueId(GONE),
+        other => other,
+    });
+    assert!(replaced.principals().eq(expected), "another principal was replaced, or one was missed");
 }
 
 fn decide(document: Document) {

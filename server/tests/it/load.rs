@@ -114,7 +114,7 @@ fn step(client: &mut Client, all: &Mutex<Acknowledged>, name: &str, refusals: &[
     if ask("CreateAlias", &format!(r#"{{"AliasName":"{alias}","TargetKeyId":"{key}"}}"#))?.is_some() {
         all.lock().unwrap().aliases.insert(alias, key.clone());
     }
-    let grantee = "arn:aws:iam::111122223333:user/somebody";
+    let grantee = "arn:aws:iam::111122223333:root";
     let body = format!(r#"{{"KeyId":"{key}","GranteePrincipal":"{grantee}","Operations":["Decrypt"]}}"#);
     if let Some(grant) = ask("CreateGrant", &body)? {
         all.lock().unwrap().grants.insert(grant.text("GrantId"), key.clone());

@@ -27,6 +27,7 @@ AWS_TAGS = [{"TagKey": "aws:k", "TagValue": "a"}]
 PARTLY = {"EncryptionContext": {"a": "b"}}
 USAGE_NEEDED = "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
 NOT_PRINCIPAL = "ARN does not refer to a valid principal: nobody"
+UNKNOWN = "ARN does not refer to a valid principal: {w.arn}-nobody"
 
 
 def limit(spec, algorithm, most):
@@ -320,6 +321,8 @@ ROWS = [
     # Grants
     Row("CreateGrant", "InvalidArnException", NOT_PRINCIPAL, {"GranteePrincipal": "nobody"}),
     Row("CreateGrant", "InvalidArnException", NOT_PRINCIPAL, {"RetiringPrincipal": "nobody"}),
+    Row("CreateGrant", "InvalidArnException", UNKNOWN, {"GranteePrincipal": "{w.arn}-nobody"}),
+    Row("CreateGrant", "InvalidArnException", UNKNOWN, {"RetiringPrincipal": "{w.arn}-nobody"}),
     Row(
         "CreateGrant",
         "ValidationException",

@@ -88,11 +88,18 @@ pub(super) fn plan(
     mistakes: &mut Mistakes<'_>,
 ) -> Result<Plan, CliError> {
     let mut plan = Plan { bypass_lockout, ..Plan::default() };
+    // Policies of keys and roles name nobody who is not there, in whichever tenant.
+    let mut are_new = Vec::with_capacity(tenants.len());
     for tenant in tenants {
         let is_new = plan.tenant(client, tenant, mistakes)?;
         plan.principals(client, tenant, is_new)?;
-        plan.roles(client, tenant, is_new, mistakes)?;
-        plan.keys(client, tenant, is_new, mistakes)?;
+        are_new.push(is_new);
+    }
+    for (tenant, is_new) in tenants.iter().zip(&are_new) {
+        plan.roles(client, tenant, *is_new, mistakes)?;
+    }
+    for (tenant, is_new) in tenants.iter().zip(&are_new) {
+        plan.keys(client, tenant, *is_new, mistakes)?;
     }
     Ok(plan)
 }

@@ -269,13 +269,13 @@ impl Operation for MarkIntroduced {
     }
 }
 
-fn changed<T>(batch: Batch, answer: T) -> Outcome<T> {
+pub(super) fn changed<T>(batch: Batch, answer: T) -> Outcome<T> {
     match batch.changes.is_empty() {
         true => Outcome::Answer(answer),
         false => Outcome::Change(batch, answer),
     }
 }
 
-fn scheduled() -> Vec<Demand> {
+pub(super) fn scheduled() -> Vec<Demand> {
     vec![Demand { action: Action::Scheduled, target: Target::Installation, purpose: Purpose::Inspect }]
 }

@@ -214,13 +214,13 @@ impl Operation for CreateDoubledKey {
             return Err(EngineError::StoreLink(LinkFault::KeyTaken).into());
         }
         let (called, through) = (Some(self.external.clone()), Some(self.link.clone()));
-        let row = KeyRow { link: through, external: called, ..key.row(authorized, None)? };
+        let mut batch = Batch::default();
+        let row = KeyRow { link: through, external: called, ..key.row(authorized, None, &mut batch)? };
         let manager = authorized.manager(place.tenant, &place.region, external)?;
         let request = authorized.told_to_manager(None);
         manager.inspect(&self.external, &request).map_err(EngineError::External)?;
         // That took its time: other links may have changed meanwhile, or other keys have been made.
         let (_, read) = place.find_again(authorized, &link)?;
-        let mut batch = Batch::default();
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         batch.replace(Table::StoreLink, &read, read.value.clone());
         batch.insert(Table::KeyByStoreLink, taken, Vec::new());

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use strongroom_model::caller::{Caller, Principal};
 use strongroom_model::id::TenantId;
-use strongroom_policy::{Document, Kind};
+use strongroom_policy::Kind;
 
 use super::key::{Edit, EditKey, check_lockout};
 use crate::call::{Call, Dialect};
 use crate::catalog::KeyEntry;
 use crate::error::EngineError;
+use crate::named;
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome};
 
 /// Replaces the policy of a key from above the front end that its names are of.
@@ -58,7 +59,7 @@ pub(super) fn check_lockout_under(
     (tenant, region): (TenantId, &str),
     document: &str,
 ) -> Result<(), Halt> {
-    let parsed = Document::parse(document, Kind::Resource).map_err(EngineError::InvalidPolicy)?;
+    let policy = named::write(authorized.engine().catalog(), tenant, document, Kind::Resource)?.document;
     let (tenant, _) = authorized.engine().catalog().load_tenant(tenant)?;
     let asks = &authorized.call().caller;
     let caller = match asks.tenant == tenant.id {
@@ -73,5 +74,5 @@ pub(super) fn check_lockout_under(
     };
     let call = Call { caller, region: region.into(), ..Call::internal("lockout", "PutKeyPolicy", owner) };
     let resource = key.map_or_else(|| Arc::from("*"), |key| key.resource(owner, &call.region));
-    check_lockout(authorized, &call, key, (&resource, &tenant.account), parsed)
+    check_lockout(authorized, &call, key, (&resource, &tenant.account), policy)
 }

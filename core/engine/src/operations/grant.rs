@@ -14,6 +14,7 @@ use super::key::unchanged;
 use crate::catalog::KeyEntry;
 use crate::error::{self, EngineError, InputFault, Noun};
 use crate::keys;
+use crate::named::{self, ShownGrants};
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, GrantRow};
 
@@ -66,6 +67,8 @@ impl Operation for CreateGrant {
         if let Some(action) = self.actions.iter().find(|action| !fits(**action, entry.profile)) {
             return Err(EngineError::from(InputFault::ActionUnfit { action: *action }).into());
         }
+        let names: Vec<&str> = [Some(self.grantee.as_str()), self.retiring.as_deref()].into_iter().flatten().collect();
+        let (meant, present) = named::write_grant(engine.catalog(), entry.row.tenant, &names)?;
         let existing = engine.catalog().grants(entry.row.id, authorized.ground)?;
         let mut row = GrantRow {
             id: GrantId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
@@ -79,13 +82,17 @@ impl Operation for CreateGrant {
             created: authorized.now(),
             issuer: authorized.call().caller.policy_name.to_string(),
             source_resource: self.source_resource.clone(),
+            meant,
         };
         row.actions.sort_unstable();
         row.actions.dedup();
         let parent = self.check_delegation(authorized, &row, &existing.rows)?;
         let same = |other: &&GrantRow| {
+            // A row that does not say whom it means, means whoever has the names.
+            let meant = other.meant.clone().or_else(|| row.meant.clone());
+            let issuer = row.issuer.clone();
             row.name.is_some()
-                && GrantRow { id: row.id, created: row.created, issuer: row.issuer.clone(), ..(*other).clone() } == row
+                && GrantRow { id: row.id, created: row.created, issuer, meant, ..(*other).clone() } == row
         };
         let answer = |id| -> Result<GrantCreated, EngineError> {
             let token = engine.seal_grant_token(entry.row.id, id)?;
@@ -95,7 +102,7 @@ impl Operation for CreateGrant {
             return Ok(Outcome::Answer(answer(same.id)?));
         }
         engine.quotas.check_grants(existing.rows.len())?;
-        let mut batch = Batch::default();
+        let mut batch = Batch { preconditions: present, ..Batch::default() };
         let value = rows::encode(&row);
         match row.name {
             // Written as it was: of two of the same name at the same time, one sees the other.
@@ -197,13 +204,19 @@ impl Operation for ListGrants {
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
         let entry = authorized.key(0)?.entry();
         let grants = authorized.engine().catalog().grants(entry.row.id, authorized.ground)?;
-        let wanted = |grant: &&GrantRow| {
+        let may_be = |grant: &&GrantRow| {
+            let named = |grantee| grant.grantee == grantee || grant.grantee_id() == Some(grantee);
             self.id.is_none_or(|id| grant.id == id)
-                && self.grantee.as_ref().is_none_or(|grantee| grant.grantee == *grantee)
+                && self.grantee.as_deref().is_none_or(named)
                 && self.after.is_none_or(|after| grant.id > after)
         };
+        // Listed by the name or id that is shown: a name is its present holder's alone.
+        let is = |grant: &GrantRow| self.grantee.as_ref().is_none_or(|grantee| grant.grantee == *grantee);
         let limit = self.limit.clamp(1, 1000);
-        let mut items: Vec<_> = grants.rows.iter().filter(wanted).take(limit + 1).cloned().collect();
+        let mut shown = ShownGrants::new(authorized.engine().catalog())?;
+        let found = grants.rows.iter().filter(may_be).map(|grant| shown.grant(grant));
+        let found = found.filter(|grant| grant.as_ref().map_or(true, is)).take(limit + 1);
+        let mut items = found.collect::<Result<Vec<_>, _>>()?;
         let more = items.len() > limit;
         items.truncate(limit);
         Ok(Outcome::Answer((Arc::clone(entry), Page { items, more })))
@@ -234,18 +247,27 @@ impl Operation for ListRetirableGrants {
         let catalog = authorized.engine().catalog();
         let limit = self.limit.clamp(1, 999);
         let prefix = keys::grants_retired_by(self.tenant, &self.retiring);
-        let after = self.after.map(|(key, id)| keys::grant_by_retiring(self.tenant, &self.retiring, key, id));
-        let rows = catalog.snapshot()?.scan(Table::GrantByRetiring, &prefix, after.as_deref(), limit + 1)?;
-        let more = rows.len() > limit;
+        let mut after = self.after.map(|(key, id)| keys::grant_by_retiring(self.tenant, &self.retiring, key, id));
         let mut items = Vec::new();
-        for row in rows.iter().take(limit) {
-            let ids = row.key.get(prefix.len()..).and_then(|ids| ids.split_at_checked(16));
-            let ids = ids.and_then(|(key, id)| KeyId::from_slice(key).zip(GrantId::from_slice(id)));
-            let Some((key, id)) = ids else { continue };
-            let grants = catalog.grants(key, authorized.ground)?;
-            let Some(grant) = grants.rows.iter().find(|grant| grant.id == id) else { continue };
-            items.push((catalog.key(key, authorized.ground)?, grant.clone()));
+        while items.len() <= limit {
+            let rows = catalog.snapshot()?.scan(Table::GrantByRetiring, &prefix, after.as_deref(), limit + 1)?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key.clone());
+            for row in &rows {
+                let ids = row.key.get(prefix.len()..).and_then(|ids| ids.split_at_checked(16));
+                let ids = ids.and_then(|(key, id)| KeyId::from_slice(key).zip(GrantId::from_slice(id)));
+                let Some((key, id)) = ids else { continue };
+                let grants = catalog.grants(key, authorized.ground)?;
+                let Some(grant) = grants.rows.iter().find(|grant| grant.id == id) else { continue };
+                let grant = ShownGrants::new(catalog)?.grant(grant)?;
+                // The index knows the name; those whom a former holder may retire are not the present one's.
+                if grant.retiring.as_ref() == Some(&self.retiring) {
+                    items.push((catalog.key(key, authorized.ground)?, grant));
+                }
+            }
         }
+        let more = items.len() > limit;
+        items.truncate(limit);
         Ok(Outcome::Answer(Page { items, more }))
     }
 }
@@ -292,8 +314,8 @@ impl Operation for EndGrant {
 /// The retiring principal may, and the grantee if retiring is among what the grant allows; besides them whom the
 /// policies allow it.
 fn may_retire(authorized: &Authorized<'_>, grant: &GrantRow) -> Result<bool, Halt> {
-    let caller = &*authorized.call().caller.policy_name;
-    let named = grant.retiring.as_deref() == Some(caller);
-    let granted = grant.grantee == caller && grant.actions.contains(&Action::RetireGrant.code());
+    let caller = &authorized.call().caller;
+    let named = grant.is_retired_by(caller);
+    let granted = grant.is_granted_to(caller) && grant.actions.contains(&Action::RetireGrant.code());
     Ok(named || granted || authorized.permitted(0, Action::RetireGrant)?)
 }

@@ -13,10 +13,10 @@ use strongroom_model::usage::Usage;
 
 use crate::catalog::KeyEntry;
 use crate::error::EngineError;
-use crate::keys;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow};
 use crate::workers::Ground;
+use crate::{keys, named};
 
 /// Reads a key: its metadata, tags, policy, rotations, whichever `action` names. Only of symmetric encryption keys are
 /// there rotations to read.
@@ -43,6 +43,33 @@ impl Operation for InspectKey {
         let entry = authorized.key(0)?.entry();
         check_rotates(self.action, entry)?;
         Ok(Outcome::Answer(Arc::clone(entry)))
+    }
+}
+
+/// Reads a key's policy as it is shown: as it came, but for the names of those who are gone, which give way to their unique
+/// ids.
+pub struct InspectPolicy {
+    /// Which key.
+    pub key: KeyReference,
+}
+
+impl Operation for InspectPolicy {
+    type Output = String;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        let target = Target::Key(self.key.clone());
+        Ok(vec![Demand { action: Action::GetKeyPolicy, target, purpose: Purpose::Inspect }])
+    }
+
+    fn ground(&self, keys: &[KeyHandle]) -> Ground {
+        let names_nobody = keys.iter().all(|handle| handle.entry().row.meant.is_none());
+        if names_nobody { Ground::Here } else { Ground::Worker }
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<String>, Halt> {
+        let row = &authorized.key(0)?.entry().row;
+        let shown = named::shown(authorized.engine().catalog(), &row.policy, row.meant.as_ref())?;
+        Ok(Outcome::Answer(shown.into_owned()))
     }
 }
 

@@ -25,8 +25,9 @@ use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
+use crate::named::Written;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
-use crate::rows::{self, BindingRow, Due, KeyRow, MultiRegion, RotationCause, RotationRow, Serves, VersionRow};
+use crate::rows::{self, BindingRow, Due, KeyRow, Meant, MultiRegion, RotationCause, RotationRow, Serves, VersionRow};
 use crate::{keys, limits, loose, named};
 
 /// A day, by which destruction and rotation are counted.
@@ -79,19 +80,24 @@ impl CreateKey {
         let mut batch = Batch::default();
         let (row, versions) = match self.origin {
             Origin::Generated => {
-                let row = self.row(authorized, None)?;
+                let row = self.row(authorized, None, &mut batch)?;
                 let version = new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?;
                 (row, vec![version])
             }
-            Origin::Imported => (self.row(authorized, None)?, Vec::new()),
+            Origin::Imported => (self.row(authorized, None, &mut batch)?, Vec::new()),
             Origin::Resident => return Err(EngineError::Unsupported("material inside no key store").into()),
             Origin::Doubled => return Err(EngineError::Unsupported("a key doubled by no external key").into()),
         };
         self.finish(authorized, row, versions, serves, batch)
     }
 
-    /// The key's row, once it is sure that it may be made.
-    pub(super) fn row(&self, authorized: &Authorized<'_>, store: Option<&KeyStoreName>) -> Result<KeyRow, Halt> {
+    /// The key's row, once it is sure that it may be made while what the batch presupposes holds.
+    pub(super) fn row(
+        &self,
+        authorized: &Authorized<'_>,
+        store: Option<&KeyStoreName>,
+        batch: &mut Batch,
+    ) -> Result<KeyRow, Halt> {
         let engine = authorized.engine();
         let profile = UsageProfile::new(&self.usages, self.spec).map_err(InputFault::Profile)?;
         check_description(&self.description)?;
@@ -107,7 +113,7 @@ impl CreateKey {
             Origin::Resident => AcceptedFormats::RESIDENT,
             Origin::Doubled => AcceptedFormats::DOUBLED,
         };
-        let row = KeyRow {
+        let mut row = KeyRow {
             id: KeyId::from_bytes(draw()?),
             tenant: self.tenant,
             lineage: LineageId::from_bytes(draw()?),
@@ -129,8 +135,9 @@ impl CreateKey {
             store: store.cloned(),
             link: None,
             external: None,
+            meant: None,
         };
-        check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout)?;
+        row.meant = check_policy(authorized, None, self.tenant, &self.policy, self.bypass_lockout, batch)?;
         Ok(row)
     }
 
@@ -210,7 +217,7 @@ pub(super) fn make_resident(
         return Err(EngineError::Unsupported("such a key in a key store").into());
     }
     let store = engine.key_stores.get(name)?;
-    let row = KeyRow { link: link.map(str::to_owned), ..key.row(authorized, Some(name))? };
+    let row = KeyRow { link: link.map(str::to_owned), ..key.row(authorized, Some(name), &mut batch)? };
     let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
     // A dry run makes nothing, and what it would commit is dropped.
     if authorized.mode == Mode::Run {
@@ -463,7 +470,7 @@ impl Operation for EditKey {
             }
             Edit::Untag(tags) => row.tags.retain(|(key, _)| !tags.contains(key)),
             Edit::ReplacePolicy { document, bypass_lockout } => {
-                check_policy(authorized, Some(handle), row.tenant, document, *bypass_lockout)?;
+                row.meant = check_policy(authorized, Some(handle), row.tenant, document, *bypass_lockout, &mut batch)?;
                 row.policy.clone_from(document);
             }
             Edit::EnableRotation { period_days } => {
@@ -536,25 +543,29 @@ pub(crate) fn check_tags(tags: &[(String, String)]) -> Result<(), EngineError> {
     }
 }
 
-/// A policy must parse, and must leave its maker able to change it again unless that is waived.
+/// A policy must parse, name nobody who is not there, and leave its maker able to change it again unless that is waived.
+/// Answers whom it means, as long as what the batch presupposes holds.
 pub(crate) fn check_policy(
     authorized: &Authorized<'_>,
     handle: Option<&KeyHandle>,
     tenant: TenantId,
     document: &str,
     bypass_lockout: bool,
-) -> Result<(), Halt> {
-    let parsed = Document::parse(document, Kind::Resource).map_err(EngineError::InvalidPolicy)?;
-    named::check(authorized.engine().catalog(), tenant, &parsed)?;
+    batch: &mut Batch,
+) -> Result<Option<Meant>, Halt> {
+    let Written { document, meant, present } =
+        named::write(authorized.engine().catalog(), tenant, document, Kind::Resource)?;
+    batch.preconditions.extend(present);
     if bypass_lockout {
-        return Ok(());
+        return Ok(meant);
     }
     let call = authorized.call();
     let (resource, account): (&str, &str) = match handle {
         Some(handle) => (handle.resource(), &handle.entry().tenant.account),
         None => ("*", &call.caller.account),
     };
-    check_lockout(authorized, call, handle.map(|handle| &**handle.entry()), (resource, account), parsed)
+    check_lockout(authorized, call, handle.map(|handle| &**handle.entry()), (resource, account), document)?;
+    Ok(meant)
 }
 
 /// That whoever makes `call` could replace a policy once it holds.

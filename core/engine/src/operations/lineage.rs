@@ -99,7 +99,9 @@ impl Operation for ReplicateKey {
         if in_region(&primary.row) || lineage.iter().any(|other| in_region(&other.row)) {
             return Err(EngineError::AlreadyExists(Noun::Key(self.name.text.clone())).into());
         }
-        check_policy(authorized, None, self.name.tenant, &self.policy, self.bypass_lockout)?;
+        let mut batch = Batch::default();
+        let tenant = self.name.tenant;
+        let meant = check_policy(authorized, None, tenant, &self.policy, self.bypass_lockout, &mut batch)?;
         engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
         let mut row = KeyRow {
             id: KeyId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
@@ -107,12 +109,12 @@ impl Operation for ReplicateKey {
             created: authorized.now(),
             description: self.description.clone(),
             policy: self.policy.clone(),
+            meant,
             tags: self.tags.clone(),
             region: self.name.region.to_string(),
             multi_region: Some(MultiRegion::Replica),
             ..primary.row.clone()
         };
-        let mut batch = Batch::default();
         let domain_key = present_domain_key(authorized, row.tenant, &mut batch)?;
         let mut versions = Vec::with_capacity(primary.versions.len());
         for version in &primary.versions {

@@ -20,6 +20,7 @@ pub mod key;
 pub mod lineage;
 pub mod listing;
 pub mod mac;
+pub(crate) mod meaning;
 pub mod name;
 pub mod principal;
 pub mod records;

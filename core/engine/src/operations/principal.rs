@@ -6,10 +6,11 @@ use strongroom_crypto::random;
 use strongroom_model::action::Action;
 use strongroom_model::id::{PrincipalId, TenantId};
 use strongroom_model::purpose::Purpose;
-use strongroom_model::store::{Batch, Row, Table};
+use strongroom_model::store::{Batch, Precondition, Row, Table};
 use strongroom_policy::{Document, Kind as DocumentKind};
 
 use super::inspect::Page;
+use super::role;
 use crate::catalog::{Catalog, PrincipalEntry};
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
@@ -50,7 +51,8 @@ impl Operation for CreatePrincipal {
 /// What a principal is to be.
 pub(super) enum Kind {
     User,
-    Role(RoleRow),
+    /// With what it presupposes: that those whom it trusts are there.
+    Role(RoleRow, Vec<Precondition>),
     Service(ServiceRow),
 }
 
@@ -64,11 +66,17 @@ pub(super) fn add(
     kind: Kind,
 ) -> Result<Outcome<PrincipalRow>, Halt> {
     let engine = authorized.engine();
+    let mut batch = Batch::default();
     let (role, service) = match kind {
         Kind::User => (None, None),
-        Kind::Role(role) => (Some(role), None),
+        Kind::Role(role, present) => {
+            batch.preconditions = present;
+            (Some(role), None)
+        }
         Kind::Service(service) => (None, Some(service)),
     };
+    // Nobody is given a name while rows don't say whom they mean by it.
+    engine.write_all_meanings(authorized.call().dialect)?;
     let row = PrincipalRow {
         id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
         tenant,
@@ -85,7 +93,6 @@ pub(super) fn add(
     if engine.catalog().snapshot()?.get(Table::PrincipalByName, &by_name)?.is_some() {
         return Err(EngineError::AlreadyExists(Noun::Principal(reference.into())).into());
     }
-    let mut batch = Batch::default();
     batch.insert(Table::PrincipalByName, by_name, row.id.as_bytes().to_vec());
     batch.insert(Table::Principal, keys::principal(tenant, row.id), rows::encode(&row));
     Ok(Outcome::Change(batch, row))
@@ -107,7 +114,8 @@ impl Operation for FindPrincipal {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
-        let (principal, _) = find(authorized, self.tenant, &self.name)?;
+        let (mut principal, _) = find(authorized, self.tenant, &self.name)?;
+        role::show(authorized.engine().catalog(), &mut principal)?;
         let prefix = keys::policies_of(self.tenant, principal.id);
         let rows = authorized.engine().catalog().scan_all(Table::IdentityPolicy, &prefix, 1000)?;
         let policies = rows.iter().map(|row| rows::decode("identity policies", &row.value));
@@ -190,7 +198,12 @@ impl Operation for ListPrincipals {
         drop(snapshot);
         let more = found.len() > limit;
         let ids = found.iter().take(limit).filter_map(|row| PrincipalId::from_slice(&row.value));
-        let items = ids.map(|id| Ok(catalog.load_principal(self.tenant, id)?.0));
+        let shown = |id| {
+            let (mut principal, _) = catalog.load_principal(self.tenant, id)?;
+            role::show(catalog, &mut principal)?;
+            Ok(principal)
+        };
+        let items = ids.map(shown);
         Ok(Outcome::Answer(Page { items: items.collect::<Result<_, EngineError>>()?, more }))
     }
 }

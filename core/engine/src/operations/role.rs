@@ -48,9 +48,13 @@ impl Operation for CreateRole {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
         check_name("the role's name", &self.name)?;
-        check(authorized.engine().catalog(), self.tenant, &self.role)?;
+        let mut role = RoleRow::new(self.role.trust_policy.clone(), self.role.session_seconds);
+        check_seconds(&role)?;
+        let written = named::write(authorized.engine().catalog(), self.tenant, &role.trust_policy, Kind::Trust)?;
+        role.meant = written.meant;
         let (policy_name, unique_id) = (self.policy_name.clone(), self.unique_id.clone());
-        add(authorized, self.tenant, &self.name, policy_name, unique_id, PrincipalKind::Role(self.role.clone()))
+        let kind = PrincipalKind::Role(role, written.present);
+        add(authorized, self.tenant, &self.name, policy_name, unique_id, kind)
     }
 }
 
@@ -78,19 +82,30 @@ impl Operation for UpdateRole {
         let (mut principal, read) = find(authorized, self.tenant, &role_reference(&self.name))?;
         let missing = || EngineError::from(Noun::Principal(role_reference(&self.name).into()));
         let mut role = principal.role.take().ok_or_else(missing)?;
-        role.trust_policy = self.trust_policy.clone().unwrap_or(role.trust_policy);
-        role.session_seconds = self.session_seconds.unwrap_or(role.session_seconds);
-        check(authorized.engine().catalog(), self.tenant, &role)?;
-        principal.role = Some(role);
         let mut batch = Batch::default();
+        if let Some(trust_policy) = &self.trust_policy {
+            let written = named::write(authorized.engine().catalog(), self.tenant, trust_policy, Kind::Trust)?;
+            batch.preconditions.extend(written.present);
+            role.trust_policy.clone_from(trust_policy);
+            role.meant = written.meant;
+        }
+        role.session_seconds = self.session_seconds.unwrap_or(role.session_seconds);
+        check_seconds(&role)?;
+        principal.role = Some(role);
         batch.replace(Table::Principal, &read, rows::encode(&principal));
+        show(authorized.engine().catalog(), &mut principal)?;
         Ok(Outcome::Change(batch, principal))
     }
 }
 
-fn check(catalog: &Catalog, tenant: TenantId, role: &RoleRow) -> Result<(), EngineError> {
-    let document = Document::parse(&role.trust_policy, Kind::Trust).map_err(EngineError::InvalidPolicy)?;
-    named::check(catalog, tenant, &document)?;
+/// Lets a role show its trust policy as it is to be shown: names of those who are gone give way to their unique ids.
+pub(super) fn show(catalog: &Catalog, principal: &mut PrincipalRow) -> Result<(), EngineError> {
+    let Some(role) = &mut principal.role else { return Ok(()) };
+    role.trust_policy = named::shown(catalog, &role.trust_policy, role.meant.as_ref())?.into_owned();
+    Ok(())
+}
+
+fn check_seconds(role: &RoleRow) -> Result<(), EngineError> {
     let allowed = limits::SESSION_SECONDS_USUAL..=*limits::SESSION_SECONDS.end();
     match allowed.contains(&role.session_seconds) {
         true => Ok(()),

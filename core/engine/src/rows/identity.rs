@@ -5,6 +5,8 @@ use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{CredentialId, KeyId, PrincipalId, TenantId};
 use strongroom_model::name::NameKind;
 
+use super::Meant;
+
 /// A user of a tenant, or a role.
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -119,6 +121,17 @@ pub struct RoleRow {
     /// Seconds that a session may last at most.
     #[n(1)]
     pub session_seconds: u32,
+    /// Whom the names in the trust policy mean; absent as in [`KeyRow::meant`](super::KeyRow::meant).
+    #[n(2)]
+    pub meant: Option<Meant>,
+}
+
+impl RoleRow {
+    /// A role as it is asked for: whom its trust policy means is found out when it is made.
+    #[must_use]
+    pub const fn new(trust_policy: String, session_seconds: u32) -> Self {
+        Self { trust_policy, session_seconds, meant: None }
+    }
 }
 
 /// An issuer of tokens that prove callers to a tenant (OpenID Connect Core 1.0).

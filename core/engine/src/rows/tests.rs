@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use strongroom_audit::port::Position;
 use strongroom_model::action::Action;
-use strongroom_model::id::{CredentialId, InstallationId, PrincipalId, RecordId};
+use strongroom_model::id::{CredentialId, GrantId, InstallationId, PrincipalId, RecordId};
 
 use super::*;
 
@@ -26,11 +26,13 @@ macro_rules! golden {
         $visit("domain-key", &domain_key());
         $visit("principal", &principal());
         $visit("principal-role", &role());
+        $visit("principal-role-meant", &role_meant());
         $visit("principal-service", &service());
         $visit("principal-service-kind", &service_of_kind());
         $visit("credential", &credential());
         $visit("identity-policy", &IdentityPolicyRow { name: "p".to_owned(), document: "{}".to_owned() });
         $visit("key", &key());
+        $visit("key-meant", &KeyRow { meant: meant(), ..key() });
         $visit("key-scheduled", &scheduled());
         $visit("key-resident", &resident());
         $visit(
@@ -52,6 +54,7 @@ macro_rules! golden {
         $visit("binding", &binding());
         $visit("binding-serves", &BindingRow { serves: Some(Serves::Applying), ..binding() });
         $visit("grant", &grant());
+        $visit("grant-meant", &GrantRow { meant: meant(), ..grant() });
         $visit("token-issuer", &token_issuer());
         $visit("outbox", &OutboxRow { record: vec![0xa1, 0, 1], origin: "kms.example/node".to_owned() });
         $visit("key-usage", &key_usage());
@@ -137,7 +140,7 @@ fn service_of_kind() -> PrincipalRow {
 }
 
 fn role() -> PrincipalRow {
-    let role = RoleRow { trust_policy: "{}".to_owned(), session_seconds: 3600 };
+    let role = RoleRow::new("{}".to_owned(), 3600);
     PrincipalRow { role: Some(role), ..principal() }
 }
 
@@ -187,7 +190,18 @@ pub(crate) fn key() -> KeyRow {
         store: None,
         link: None,
         external: None,
+        meant: None,
     }
+}
+
+fn meant() -> Option<Meant> {
+    let pair = |name: &str, id: &str| (name.to_owned(), id.to_owned());
+    Meant::new(vec![pair("user/berta", ""), pair("user/anna", "AIDA")])
+}
+
+fn role_meant() -> PrincipalRow {
+    let role = role().role.map(|role| RoleRow { meant: meant(), ..role });
+    PrincipalRow { role, ..principal() }
 }
 
 fn store() -> KeyStoreName {
@@ -324,6 +338,7 @@ fn grant() -> GrantRow {
         created: Timestamp(13),
         issuer: "root-name".to_owned(),
         source_resource: None,
+        meant: None,
     }
 }
 

@@ -16,6 +16,7 @@ mod imports;
 mod ledger;
 mod lifecycle;
 mod matrix;
+mod named;
 mod planned;
 mod quotas;
 mod races;

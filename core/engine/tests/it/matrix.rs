@@ -10,9 +10,10 @@ use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::principal::{
     CreatePrincipal, DeletePrincipal, FindPrincipal, PutIdentityPolicy, SuspendPrincipal,
 };
+use strongroom_engine::operations::role::CreateRole;
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{
-    Authorized, Demand, EngineError, Halt, KeyEntry, Missing, Operation, Outcome, PolicyOutcome, PrincipalRow,
+    Authorized, Demand, EngineError, Halt, KeyEntry, Missing, Operation, Outcome, PolicyOutcome, PrincipalRow, RoleRow,
     SecretBytes, Target,
 };
 use strongroom_model::action::Action;
@@ -290,9 +291,19 @@ fn policies_see_what_was_proved_of_a_session() {
 fn a_grant_to_a_role_serves_its_sessions() {
     let test = TestEngine::new();
     let key = test.create_key();
-    let role = user(&test, test.tenant.id, ACCOUNT, "app", None);
+    let (tenant, name, arn) = (test.tenant.id, "app".to_owned(), format!("arn:aws:iam::{ACCOUNT}:role/app"));
+    let trust = allow(Some(&test.root().policy_name), &["sts:AssumeRole"]).replace(r#","Resource":"*""#, "");
+    let (role, unique_id) = (RoleRow::new(trust, 3600), "AROAapp".to_owned());
+    let row = test.run(&operator(), CreateRole { tenant, name, policy_name: arn, unique_id, role }).unwrap();
+    let session = |policies: &[&str]| {
+        Arc::new(Caller {
+            policy_name: format!("arn:aws:sts::{ACCOUNT}:assumed-role/app/pod-1").into(),
+            principal: Principal::Session(Box::new(session_of(row.id, "app", &test, policies))),
+            ..(*test.root()).clone()
+        })
+    };
     let ask = || Ask { action: Action::DescribeKey, target: Target::Key(by_name(&key)) };
-    assert!(matches!(test.run(&session(&test, &role, &[]), ask()), Err(EngineError::Denied(_))));
+    assert!(matches!(test.run(&session(&[]), ask()), Err(EngineError::Denied(_))));
     let grant = CreateGrant {
         key: by_name(&key),
         grantee: format!("arn:aws:iam::{ACCOUNT}:role/app"),
@@ -304,8 +315,8 @@ fn a_grant_to_a_role_serves_its_sessions() {
         name: None,
     };
     test.run(&test.root(), grant).unwrap();
-    test.run(&session(&test, &role, &[]), ask()).unwrap();
-    let limited = session(&test, &role, &[&allow(None, &["test:Encrypt"])]);
+    test.run(&session(&[]), ask()).unwrap();
+    let limited = session(&[&allow(None, &["test:Encrypt"])]);
     assert!(matches!(test.run(&limited, ask()), Err(EngineError::Denied(_))));
 }
 

@@ -39,7 +39,7 @@ fn trusting(principal: &str) -> String {
 
 /// Makes a role that trusts a user and may do everything.
 fn role(test: &TestEngine, name: &str, trust_policy: String) {
-    let role = RoleRow { trust_policy, session_seconds: 7200 };
+    let role = RoleRow::new(trust_policy, 7200);
     let (tenant, unique_id) = (test.tenant.id, format!("AROA{name}"));
     let create = CreateRole { tenant, name: name.to_owned(), policy_name: arn(name), unique_id, role };
     test.run(&operator(), create).unwrap();

@@ -124,6 +124,7 @@ fn a_dry_run_shares_nothing_and_each_use_is_counted_by_its_algorithm() {
 #[test]
 fn a_grant_gives_only_what_its_key_can_do() {
     let test = TestEngine::new();
+    let _anna = test.user("anna", None);
     let grant = |key: &KeyEntry, action| CreateGrant {
         key: by_name(key),
         grantee: "arn:aws:iam::111122223333:user/anna".to_owned(),

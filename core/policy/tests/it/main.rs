@@ -1,6 +1,7 @@
 //! The policy engine through its public interface.
 
 #[cfg(test)]
+mod bound;
 mod condition_keys;
 #[cfg(test)]
 mod differential;

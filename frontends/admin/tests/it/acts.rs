@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use strongroom_testkit::engine::ACCOUNT as OWN;
 
 use crate::house::House;
 
@@ -165,4 +166,43 @@ fn listings_come_in_pages_and_miss_nothing() {
     assert_eq!(names, ["p-0", "p-1", "p-2", "p-3", "p-4"]);
     let accounts = house.done("GET", "/v1/tenants?limit=1", Value::Null);
     assert_eq!(accounts["next"], accounts["items"][0]["account"]);
+}
+
+#[test]
+fn key_and_trust_policies_show_who_is_gone_by_the_unique_id_and_whoever_has_the_name_next_is_not_meant() {
+    let house = House::new();
+    let tenant = format!("/v1/tenants/{OWN}");
+    let make = || house.done("POST", &format!("{tenant}/principals"), json!({"name": "alice"}));
+    let first = make();
+    let naming = |who: &Value| {
+        let statement =
+            |who: &str, action: &str| json!({"Effect": "Allow", "Principal": {"AWS": who}, "Action": action});
+        let trust = json!({"Statement": [statement(who.as_str().unwrap(), "sts:AssumeRole")]});
+        let mut key = json!({"Statement": [
+            statement(&format!("arn:aws:iam::{OWN}:root"), "test:*"), statement(who.as_str().unwrap(), "test:Encrypt"),
+        ]});
+        key["Statement"].as_array_mut().unwrap().iter_mut().for_each(|one| one["Resource"] = json!("*"));
+        (key.to_string(), trust.to_string())
+    };
+    let (policy, trust) = naming(&first["arn"]);
+    house.done("POST", &format!("{tenant}/roles"), json!({"name": "app", "trust_policy": trust}));
+    let place = format!("/v1/keys/{}/policy", house.test.create_key().row.id);
+    house.done("PUT", &place, json!({"document": policy}));
+    let shown = || {
+        let (key, role) =
+            (house.done("GET", &place, Value::Null), house.done("GET", &format!("{tenant}/roles/app"), Value::Null));
+        let listed = house.done("GET", &format!("{tenant}/roles"), Value::Null);
+        assert_eq!(listed["items"][0]["trust_policy"], role["trust_policy"]);
+        (key["document"].as_str().unwrap().to_owned(), role["trust_policy"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(shown(), naming(&first["arn"]));
+    house.done("DELETE", &format!("{tenant}/principals/alice"), Value::Null);
+    assert_eq!(shown(), naming(&first["unique_id"]));
+    let second = make();
+    assert_ne!(second["unique_id"], first["unique_id"]);
+    assert_eq!(shown(), naming(&first["unique_id"]));
+    let again = house.ask("PUT", &place, json!({"document": shown().0}));
+    assert_eq!(again.code(), (400, "InvalidPolicy"));
+    house.done("PUT", &place, json!({"document": naming(&second["arn"]).0}));
+    assert_eq!(shown().0, naming(&second["arn"]).0);
 }

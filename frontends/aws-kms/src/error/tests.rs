@@ -54,6 +54,7 @@ fn errors() -> Vec<EngineError> {
         InputFault::Days { what: "the waiting period", minimum: 7, maximum: 30 }.into(),
         InputFault::Form { what: "the description", problem: "is too long" }.into(),
         InputFault::ConstraintsUnsupported.into(),
+        InputFault::UnknownPrincipal { name: "arn:aws:iam::111122223333:user/nobody".into() }.into(),
         InputFault::ActionUnfit { action: strongroom_model::action::Action::Sign }.into(),
         EngineError::Lockout,
         EngineError::Conflict,

@@ -175,9 +175,10 @@ impl Part {
     }
 }
 
-/// Whether a grantee is a service: every other is an ARN, and no service's name holds a colon.
+/// Whether a grantee is a service: every other is an ARN, which holds colons, or the unique id of somebody who is gone,
+/// which holds no dot unless it is a session's and holds a colon, too.
 fn is_service(name: &str) -> bool {
-    !name.contains(':')
+    name.contains('.') && !name.contains(':')
 }
 
 /// A principal or a service, as a request names one.

@@ -1,6 +1,7 @@
 //! Key policies: each key has one, and it is called `default`.
 
 use bytes::Bytes;
+use strongroom_engine::operations::inspect::InspectPolicy;
 use strongroom_engine::operations::key::Edit;
 
 use super::keys::{edit, inspect};
@@ -51,9 +52,10 @@ pub(super) async fn get(context: &Context<'_>, request: GetKeyPolicyRequest<'_>)
     let name = policy_name(&mut check, request.policy_name.as_ref());
     check.done()?;
     check_name(name)?;
-    let entry = inspect(context, key, Accepts::Keys).await?;
-    let mut json = Json::with_room(entry.row.policy.len() + 256);
-    json.text("Policy", &entry.row.policy).text("PolicyName", DEFAULT);
+    let operation = InspectPolicy { key: context.key(key, Accepts::Keys).await? };
+    let policy = context.perform(Carried::default(), vec![("keyId", key.to_owned())], operation, None).await?;
+    let mut json = Json::with_room(policy.len() + 256);
+    json.text("Policy", &policy).text("PolicyName", DEFAULT);
     Ok(json.finish())
 }
 

@@ -17,6 +17,7 @@ mod grants;
 mod imports;
 mod key_stores;
 mod keys;
+mod named;
 mod names;
 mod refusals;
 mod replicas;
