@@ -184,6 +184,39 @@ impl Engine {
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
     }
 
+    /// Whether the caller may give up `row`, a grant on `subject`'s key: the retiring principal may, the grantee if that is
+    /// among what the grant allows, and the key's own account; of an account its root, and whom its identity policies
+    /// allow it. Nothing is given by policies alone, and whatever they deny is denied.
+    pub(crate) fn may_retire(
+        &self,
+        call: &Call,
+        subject: &Subject<'_>,
+        row: &GrantRow,
+        now: i64,
+        ground: Ground,
+    ) -> Result<bool, Halt> {
+        let principal = self.principal_of(&call.caller, ground)?;
+        let facts = Attached::new(call, subject, now, None);
+        let request = request(call, subject, &facts);
+        let session_policies = self.session_policies(&call.caller)?;
+        let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
+        let named = |name, id| grantee(&call.caller, name, id);
+        let grantee = row.actions.contains(&Action::RetireGrant.code()).then(|| named(&row.grantee, row.grantee_id()));
+        let retiring = row.retiring.as_deref().map(|retiring| named(retiring, row.retiring_id()));
+        let account = Some(Grantee::Principal(subject.account));
+        let grants = [retiring, grantee, account].into_iter().flatten().filter_map(|grantee| {
+            let action = call.dialect.action(Action::RetireGrant);
+            Grant::new(&row.id.to_string(), grantee, [action], Constraints::default()).ok()
+        });
+        let grants: Vec<_> = grants.collect();
+        set.grants = &grants;
+        set.combining = match set.combining {
+            Combining::Aws => Combining::GrantsOnly,
+            other => other,
+        };
+        Ok(strongroom_policy::evaluate(&request, &set).is_allowed())
+    }
+
     /// Where policies may ask for the use of a key that is to be taken out of use.
     fn usage_of_subject<'a>(&'a self, subject: &Subject<'a>, ground: Ground) -> Result<Option<UsageOf<'a>>, Halt> {
         match (subject.key, subject.action) {
@@ -332,12 +365,17 @@ fn grant(call: &Call, action: Action, row: &GrantRow) -> Option<Grant> {
         context_subset: row.context_subset.clone(),
         source_arn: row.source_resource.clone(),
     };
-    let grantee = match (&call.caller.principal, row.grantee_id()) {
-        (Principal::Service { .. }, _) => Grantee::Service(&row.grantee),
-        (_, Some(id)) => Grantee::Id(id),
-        (_, None) => Grantee::Principal(&row.grantee),
-    };
+    let grantee = grantee(&call.caller, &row.grantee, row.grantee_id());
     Grant::new(&row.id.to_string(), grantee, [call.dialect.action(action)], constraints).ok()
+}
+
+/// Whom a name in a grant means, as the caller may be he.
+fn grantee<'a>(caller: &Caller, name: &'a str, id: Option<&'a str>) -> Grantee<'a> {
+    match (&caller.principal, id) {
+        (Principal::Service { .. }, _) => Grantee::Service(name),
+        (_, Some(id)) => Grantee::Id(id),
+        (_, None) => Grantee::Principal(name),
+    }
 }
 
 fn request<'a>(call: &'a Call, subject: &Subject<'a>, attributes: &'a dyn Attributes) -> Request<'a> {
@@ -349,6 +387,7 @@ fn request<'a>(call: &'a Call, subject: &Subject<'a>, attributes: &'a dyn Attrib
         proved: proved(&call.caller),
         attributes,
         grant_constraints_apply: !matches!(subject.action, Action::DescribeKey | Action::RetireGrant),
+        crosses_accounts: subject.action.crosses_tenants(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError};
 use crate::external::Doubled;
 use crate::resident::{Resident, Usable};
-use crate::rows::{Serves, VersionRow};
+use crate::rows::{GrantRow, Serves, VersionRow};
 use crate::workers::Ground;
 
 /// One thing that must be permitted, by policy and by state, before anything is done.
@@ -325,11 +325,11 @@ impl<'a> Authorized<'a> {
         statements.iter().find_map(|statement| statement.strip_prefix("grant "))
     }
 
-    /// Whether the caller may do `action`, too, with the key at `index`.
-    pub(crate) fn permitted(&self, index: usize, action: Action) -> Result<bool, Halt> {
+    /// Whether the caller may give up a grant on the key at `index`.
+    pub(crate) fn may_retire(&self, index: usize, grant: &GrantRow) -> Result<bool, Halt> {
         let handle = self.key(index)?;
         let subject = Subject {
-            action,
+            action: Action::RetireGrant,
             resource: &handle.resource,
             account: &handle.entry.tenant.account,
             key: Some(&handle.entry),
@@ -339,11 +339,7 @@ impl<'a> Authorized<'a> {
             attributes: None,
         };
         let now = i64::try_from(self.now.0).unwrap_or(i64::MAX);
-        match self.engine.decide(self.call, &subject, now, self.ground, &mut Decided::default()) {
-            Ok(()) => Ok(true),
-            Err(Halt::Fail(EngineError::Denied(_))) => Ok(false),
-            Err(other) => Err(other),
-        }
+        self.engine.may_retire(self.call, &subject, grant, now, self.ground)
     }
 
     /// The refusal of what the caller asked of the key at `index`, where the policies alone could not tell.

@@ -24,6 +24,9 @@ pub struct Request<'a> {
     pub attributes: &'a dyn Attributes,
     /// Whether the constraints of grants apply to this action.
     pub grant_constraints_apply: bool,
+    /// Whether a principal of another account than the resource's can be allowed it at all (KMS Developer Guide, "Allowing
+    /// users in other accounts to use a KMS key").
+    pub crosses_accounts: bool,
 }
 
 impl<'a> Request<'a> {
@@ -88,6 +91,9 @@ pub enum Combining {
     /// As AWS combines key policies, identity policies and grants.
     #[default]
     Aws,
+    /// A grant must allow. Policies only deny, but that identity policies allow what a grant gives to an account (KMS
+    /// Developer Guide, "Retiring and revoking grants").
+    GrantsOnly,
     /// An identity policy must allow; resource policies and grants allow nothing. So nothing is allowed outside the
     /// principal's own account, which no identity policy speaks for.
     IdentityOnly,
@@ -316,8 +322,13 @@ fn allowance<'a>(request: &Request<'_>, set: &PolicySet<'a>, cross: bool) -> Res
         return Ok([Some(without_document(Source::Internal)), None, None, None]);
     }
     let sides = sides(request, set)?;
+    if cross && !request.crosses_accounts {
+        return Err((Outcome::ImplicitDeny(Missing::ResourcePolicyAllow), None));
+    }
     match set.combining {
         Combining::Aws => combine(request, set, &sides, cross),
+        Combining::GrantsOnly => by_grant(request, set, &sides, cross)
+            .unwrap_or(Err((Outcome::ImplicitDeny(Missing::ResourcePolicyAllow), None))),
         Combining::IdentityOnly => match sides.identity {
             Some(statement) if !cross => sides.limited(statement, None),
             Some(_) => Err((Outcome::ImplicitDeny(Missing::ResourcePolicyAllow), None)),
@@ -379,13 +390,8 @@ fn combine<'a>(
     if let Some(Ok(allowed)) = by_policy {
         return Ok(allowed);
     }
-    let grants = set.grants.iter().filter_map(|grant| Some((grant.examine(request).ok()?, grant)));
-    if let Some((naming, grant)) = grants.max_by_key(|(naming, _)| *naming) {
-        let grant = without_document(Source::Grant(grant.id()));
-        return match naming {
-            Naming::Direct if !cross_account => Ok([Some(grant), None, None, None]),
-            _ => sides.limited(grant, None),
-        };
+    if let Some(decided) = by_grant(request, set, sides, cross_account) {
+        return decided;
     }
     let missing = match set.resource_policy.map(CompiledPolicy::kind) {
         _ if identity_alone || (in_account && resource.any().is_some()) => Missing::IdentityPolicyAllow,
@@ -393,6 +399,24 @@ fn combine<'a>(
         _ => Missing::ResourcePolicyAllow,
     };
     by_policy.unwrap_or(Err((Outcome::ImplicitDeny(missing), None)))
+}
+
+/// What the grant that names the principal most closely comes to; `None` where none fits.
+fn by_grant<'a>(
+    request: &Request<'_>,
+    set: &PolicySet<'a>,
+    sides: &Sides<'a>,
+    cross_account: bool,
+) -> Option<Result<Deciding<'a>, Denial<'a>>> {
+    let grants = set.grants.iter().filter_map(|grant| Some((grant.examine(request).ok()?, grant)));
+    let (naming, grant) = grants.max_by_key(|(naming, _)| *naming)?;
+    let grant = without_document(Source::Grant(grant.id()));
+    Some(match (naming, sides.identity) {
+        (Naming::Direct, _) if !cross_account => Ok([Some(grant), None, None, None]),
+        (Naming::Direct | Naming::Role, _) => sides.limited(grant, None),
+        (Naming::Account, Some(identity)) => sides.limited(grant, Some(identity)),
+        (Naming::Account, None) => Err((Outcome::ImplicitDeny(Missing::IdentityPolicyAllow), None)),
+    })
 }
 
 /// Finds what allows in one policy, and stops at what denies.

@@ -82,7 +82,11 @@ pub fn explain<'a>(request: &Request<'_>, set: &PolicySet<'a>) -> Explanation<'a
     statements.extend(set.grants.iter().map(|grant| StatementReport {
         statement: StatementRef { source: Source::Grant(grant.id()), index: 0, sid: None },
         effect: Effect::Allow,
-        verdict: grant.examine(request).map_or_else(Verdict::Grant, |_| Verdict::Matched),
+        verdict: match grant.examine(request) {
+            Ok(Naming::Direct | Naming::Role) => Verdict::Matched,
+            Ok(Naming::Account) => Verdict::MatchedAccount,
+            Err(mismatch) => Verdict::Grant(mismatch),
+        },
     }));
     Explanation { decision: evaluate(request, set), statements }
 }

@@ -88,8 +88,7 @@ impl Grant {
 
     /// Whether the grant allows the request and, if not, what it lacks.
     pub(crate) fn examine(&self, request: &Request<'_>) -> Result<Naming, GrantMismatch> {
-        let naming = self.grantee.names(&request.principal).filter(|naming| *naming >= Naming::Role);
-        let naming = naming.ok_or(GrantMismatch::Grantee)?;
+        let naming = self.grantee.names(&request.principal).ok_or(GrantMismatch::Grantee)?;
         if !self.operations.iter().any(|operation| operation.eq_ignore_ascii_case(request.action)) {
             return Err(GrantMismatch::Operation);
         }

@@ -19,9 +19,11 @@
 //!    policies can't allow anything on the key, though their denials hold.
 //! 4. **Identity policies** allow what the key policy delegates. For a principal of another account both sides must allow, however
 //!    the key policy names it (KMS Developer Guide, "Allowing users in other accounts to use a KMS key"). The root of an
-//!    account needs no identity policy. Where there is no key policy (`CreateKey`, `ListKeys`, an alias) they
+//!    account needs no identity policy. What is not for other accounts ([`Request::crosses_accounts`]) no policy gives to
+//!    them. Where there is no key policy (`CreateKey`, `ListKeys`, an alias) they
 //!    decide alone, within their account.
-//! 5. **Grants** of the key allow by themselves, in any account; their constraints hold where the request says that they apply.
+//! 5. **Grants** of the key allow by themselves, in any account; one to an account allows its root, and what identity policies
+//!    allow of it to its users and roles. Their constraints hold where the request says that they apply.
 //! 6. **Permissions boundary and session policies** limit what 3 to 5 allow: each must allow too, of several session policies
 //!    one. Within the key's account they don't limit what a key policy or a grant gives to the user itself, to the
 //!    very session or to everyone; what it gives to a session's role they do (IAM User Guide, "Policy evaluation for requests

@@ -21,7 +21,7 @@ mod words;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use strongroom_authentication::{Authenticator, Origins, Proved, Reason, Refused, aws, report, request_id, user_agent};
@@ -86,10 +86,12 @@ impl Kms {
         self.dialect
     }
 
-    /// Whether a request is KMS's, as far as its head tells.
+    /// Whether a request is KMS's, as far as its head tells: by its target, or signed for KMS whatever its target.
     #[must_use]
     pub fn owns(head: &Parts) -> bool {
+        let signed = || head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         target(head).is_some_and(|target| target.starts_with(TARGET_PREFIX))
+            || (head.uri.path() == "/" && signed().is_some_and(|signed| signed.contains("/kms/aws4_request")))
     }
 
     /// Bytes that the body of a request may have. For a listener's [`strongroom_http::App::admit`].

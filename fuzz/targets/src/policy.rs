@@ -73,6 +73,7 @@ fn decide(document: Document) {
             proved: Proved::default(),
             attributes: &EveryKind,
             grant_constraints_apply: true,
+            crosses_accounts: true,
         };
         let set = match kind {
             Kind::Resource | Kind::Trust => PolicySet { resource_policy: policy.first(), ..PolicySet::default() },

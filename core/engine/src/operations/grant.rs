@@ -298,7 +298,7 @@ impl Operation for EndGrant {
         let entry = authorized.key(0)?.entry();
         let grants = authorized.engine().catalog().grants(entry.row.id, authorized.ground)?;
         let grant = grants.rows.iter().find(|grant| grant.id == self.id).ok_or(Noun::Grant)?;
-        if self.retire && !may_retire(authorized, grant)? {
+        if self.retire && !authorized.may_retire(0, grant)? {
             return Err(authorized.denied(0).into());
         }
         let mut batch = Batch::default();
@@ -309,13 +309,4 @@ impl Operation for EndGrant {
         }
         Ok(Outcome::Change(batch, Arc::clone(entry)))
     }
-}
-
-/// The retiring principal may, and the grantee if retiring is among what the grant allows; besides them whom the
-/// policies allow it.
-fn may_retire(authorized: &Authorized<'_>, grant: &GrantRow) -> Result<bool, Halt> {
-    let caller = &authorized.call().caller;
-    let named = grant.is_retired_by(caller);
-    let granted = grant.is_granted_to(caller) && grant.actions.contains(&Action::RetireGrant.code());
-    Ok(named || granted || authorized.permitted(0, Action::RetireGrant)?)
 }

@@ -1,12 +1,10 @@
 //! Rows of grants.
 
 use minicbor::{Decode, Encode};
-use strongroom_model::caller::Caller;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{GrantId, KeyId};
 
 use super::Meant;
-use crate::grants::known_as;
 
 /// A grant.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -62,18 +60,9 @@ impl GrantRow {
         self.means(&self.grantee)
     }
 
-    /// Whether the caller is its grantee.
+    /// The unique id of the retiring principal, likewise.
     #[must_use]
-    pub fn is_granted_to(&self, caller: &Caller) -> bool {
-        let grantee = self.grantee_id().unwrap_or(&self.grantee);
-        known_as(caller).any(|known| known == grantee)
-    }
-
-    /// Whether the caller is the one who may retire it besides.
-    #[must_use]
-    pub fn is_retired_by(&self, caller: &Caller) -> bool {
-        let Some(retiring) = &self.retiring else { return false };
-        let retiring = self.means(retiring).unwrap_or(retiring);
-        known_as(caller).any(|known| known == retiring)
+    pub fn retiring_id(&self) -> Option<&str> {
+        self.retiring.as_deref().and_then(|retiring| self.means(retiring))
     }
 }

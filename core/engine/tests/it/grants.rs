@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom_engine::operations::encrypt::{Decrypt, Encrypt};
 use strongroom_engine::operations::explain::ExplainRequest;
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant, ListGrants, ListRetirableGrants};
+use strongroom_engine::operations::key::Edit;
 use strongroom_engine::{
     Attributes, Call, ConditionKey, EngineError, InputFault, KeyEntry, Mode, NoAttributes, Noun, Operation,
     PolicyOutcome, Value,
@@ -14,9 +15,9 @@ use strongroom_model::caller::Caller;
 use strongroom_model::id::GrantId;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
-use strongroom_testkit::engine::{TestDialect, TestEngine, block_on, by_name, call};
+use strongroom_testkit::engine::{TestDialect, TestEngine, allow, block_on, by_name, call};
 
-use crate::tools::{decrypt, encrypt, pairs};
+use crate::tools::{decrypt, edit_as, encrypt, pairs};
 
 fn grant(key: &KeyEntry, grantee: &Caller, actions: &[Action]) -> CreateGrant {
     CreateGrant {
@@ -140,6 +141,31 @@ fn the_retiring_principal_and_a_grantee_with_leave_may_give_a_grant_up_and_nobod
     retire(&anna, with_leave).unwrap();
     let third = make(&[Action::Encrypt]);
     assert!(retire(&test.root(), third).is_ok(), "whom the key policy allows it");
+}
+
+#[test]
+fn policies_deny_giving_a_grant_up_and_allow_it_only_to_accounts_that_may() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let (anna, berta) = (test.user("anna", None), test.user("berta", None));
+    let allowed = test.user("carla", Some(&allow(None, &["test:RetireGrant"])));
+    let statement = |effect: &str, who: &Caller, action: &str| {
+        let who = &who.policy_name;
+        format!(r#"{{"Effect":"{effect}","Principal":{{"AWS":"{who}"}},"Action":"{action}","Resource":"*"}}"#)
+    };
+    let policy = [
+        statement("Allow", &test.root(), "test:*"),
+        statement("Allow", &anna, "test:RetireGrant"),
+        statement("Deny", &berta, "test:RetireGrant"),
+    ];
+    let document = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, policy.join(","));
+    edit_as(&test, &test.root(), &key, Edit::ReplacePolicy { document, bypass_lockout: false }).unwrap();
+    let with = CreateGrant { retiring: Some(berta.policy_name.to_string()), ..grant(&key, &berta, &[Action::Encrypt]) };
+    let id = test.run(&test.root(), with).unwrap().id;
+    let retire = |caller: &Arc<Caller>| test.run(caller, EndGrant { key: by_name(&key), id, retire: true });
+    assert!(denied(&retire(&berta)), "the retiring principal whom the key policy denies it");
+    assert!(denied(&retire(&anna)), "whom the key policy alone allows it");
+    retire(&allowed).unwrap();
 }
 
 #[test]

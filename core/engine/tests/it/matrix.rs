@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use strongroom_engine::operations::credential::CreateCredential;
-use strongroom_engine::operations::grant::CreateGrant;
+use strongroom_engine::operations::grant::{CreateGrant, EndGrant};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::principal::{
     CreatePrincipal, DeletePrincipal, FindPrincipal, PutIdentityPolicy, SuspendPrincipal,
@@ -318,6 +318,46 @@ fn a_grant_to_a_role_serves_its_sessions() {
     test.run(&session(&[]), ask()).unwrap();
     let limited = session(&[&allow(None, &["test:Encrypt"])]);
     assert!(matches!(test.run(&limited, ask()), Err(EngineError::Denied(_))));
+}
+
+#[test]
+fn a_role_that_may_retire_a_grant_does_so_by_its_sessions() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let (tenant, name, arn) = (test.tenant.id, "app".to_owned(), format!("arn:aws:iam::{ACCOUNT}:role/app"));
+    let trust = allow(Some(&test.root().policy_name), &["sts:AssumeRole"]).replace(r#","Resource":"*""#, "");
+    let (role, unique_id) = (RoleRow::new(trust, 3600), "AROAapp".to_owned());
+    let create = CreateRole { tenant, name, policy_name: arn.clone(), unique_id, role };
+    let row = test.run(&operator(), create).unwrap();
+    let session = |policies: &[&str]| {
+        Arc::new(Caller {
+            policy_name: format!("arn:aws:sts::{ACCOUNT}:assumed-role/app/pod-1").into(),
+            principal: Principal::Session(Box::new(session_of(row.id, "app", &test, policies))),
+            ..(*test.root()).clone()
+        })
+    };
+    let root = test.root().policy_name.to_string();
+    let grants = [
+        (root.clone(), Some(arn.clone()), vec![Action::Encrypt]),
+        (arn, None, vec![Action::Encrypt, Action::RetireGrant]),
+    ];
+    for (grantee, retiring, actions) in grants {
+        let grant = CreateGrant {
+            key: by_name(&key),
+            grantee,
+            retiring,
+            actions,
+            context_equals: None,
+            context_subset: None,
+            source_resource: None,
+            name: None,
+        };
+        let id = test.run(&test.root(), grant).unwrap().id;
+        let retire = |caller: &Arc<Caller>| test.run(caller, EndGrant { key: by_name(&key), id, retire: true });
+        let limited = session(&[&allow(None, &["test:Encrypt"])]);
+        assert!(matches!(retire(&limited), Err(EngineError::Denied(_))), "whose session policy lacks it");
+        retire(&session(&[])).unwrap();
+    }
 }
 
 #[test]

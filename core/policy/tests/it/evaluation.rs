@@ -340,6 +340,26 @@ fn a_request_without_attributes_can_be_decided() {
         proved: Proved::default(),
         attributes: &NoAttributes,
         grant_constraints_apply: false,
+        crosses_accounts: true,
     };
     assert!(evaluate(&request, &PolicySet::default()).is_allowed());
+}
+
+#[test]
+fn what_is_for_the_keys_own_account_no_policy_gives_to_another() {
+    let facts = Facts::default();
+    let all = [identity(ALLOW_ALL)];
+    let key = key_policy(r#"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#);
+    let set = PolicySet { resource_policy: Some(&key), identity_policies: &all, ..PolicySet::default() };
+    let outcome = |principal, crosses_accounts| {
+        let asked = Request { crosses_accounts, ..request(principal, "kms:PutKeyPolicy", &facts) };
+        evaluate(&asked, &set).outcome
+    };
+    for stranger in [STRANGER, OTHER_ROOT] {
+        assert_eq!(outcome(stranger, true), Outcome::Allow);
+        assert_eq!(outcome(stranger, false), Outcome::ImplicitDeny(Missing::ResourcePolicyAllow));
+    }
+    for own in [ALICE, ROOT, SERVICE] {
+        assert_eq!(outcome(own, false), Outcome::Allow, "{own:?}");
+    }
 }

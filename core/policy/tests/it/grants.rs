@@ -1,8 +1,8 @@
 //! Grants: who, what, and under which constraints.
 
 use strongroom_policy::{
-    Constraints, Grant, GrantError, GrantMismatch, Grantee, Missing, Outcome, PolicySet, Principal, Proved, Request,
-    Source, Value, Verdict, evaluate, explain,
+    Combining, Constraints, DeniedBy, Grant, GrantError, GrantMismatch, Grantee, Missing, Outcome, PolicySet,
+    Principal, Proved, Request, Source, Value, Verdict, evaluate, explain,
 };
 
 use crate::support::*;
@@ -52,9 +52,42 @@ fn a_grant_reaches_other_accounts_roles_and_services() {
 }
 
 #[test]
-fn a_grant_to_an_account_root_is_not_one_to_its_users() {
-    let grants = grant(Grantee::Principal("arn:aws:iam::111122223333:root"), Constraints::default());
-    assert!(!allows(&grants, ALICE, "kms:Encrypt", &Facts::default()));
+fn a_grant_to_an_account_serves_those_of_its_users_whom_their_own_policies_allow_it() {
+    let facts = Facts::default();
+    let own = [identity(r#"{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*"}"#)];
+    for (account, user) in [("arn:aws:iam::111122223333:root", ALICE), ("arn:aws:iam::444455556666:root", STRANGER)] {
+        let grants = grant(Grantee::Principal(account), Constraints::default());
+        assert!(!allows(&grants, user, "kms:Encrypt", &facts));
+        let set = PolicySet { grants: &grants, identity_policies: &own, ..PolicySet::default() };
+        let key = key_policy(r#"{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*"}"#);
+        let set = PolicySet { resource_policy: Some(&key), ..set };
+        let decide = |principal| evaluate(&request(principal, "kms:Encrypt", &facts), &set);
+        let sources: Vec<_> = decide(user).deciding().map(|statement| statement.source).collect();
+        assert_eq!(sources, [Source::Grant("grant-1"), Source::IdentityPolicy(0)]);
+        let stranger = if user == ALICE { STRANGER } else { ALICE };
+        assert!(!decide(stranger).is_allowed());
+    }
+}
+
+#[test]
+fn where_grants_alone_allow_policies_only_deny() {
+    let facts = Facts::default();
+    let all = [identity(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#)];
+    let everyone = key_policy(r#"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#);
+    let set = PolicySet {
+        resource_policy: Some(&everyone),
+        identity_policies: &all,
+        combining: Combining::GrantsOnly,
+        ..PolicySet::default()
+    };
+    let ask = request(ALICE, "kms:Encrypt", &facts);
+    assert_eq!(evaluate(&ask, &set).outcome, Outcome::ImplicitDeny(Missing::ResourcePolicyAllow));
+    let grants = grant(ALICE_ARN, Constraints::default());
+    let granted = PolicySet { grants: &grants, ..set };
+    assert!(evaluate(&ask, &granted).is_allowed());
+    let deny = [identity(r#"{"Effect":"Deny","Action":"kms:Encrypt","Resource":"*"}"#)];
+    let denied = evaluate(&ask, &PolicySet { identity_policies: &deny, ..granted });
+    assert_eq!(denied.outcome, Outcome::ExplicitDeny(DeniedBy::IdentityPolicy));
 }
 
 #[test]

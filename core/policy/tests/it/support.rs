@@ -68,6 +68,7 @@ pub(crate) fn request<'a>(principal: Principal<'a>, action: &'a str, attributes:
         proved: Proved::default(),
         attributes,
         grant_constraints_apply: true,
+        crosses_accounts: true,
     }
 }
 

@@ -31,6 +31,7 @@ fn decide(
         proved: Proved::default(),
         attributes: asked,
         grant_constraints_apply: false,
+        crosses_accounts: true,
     };
     let set = PolicySet { resource_policy: Some(trust), identity_policies: own, ..PolicySet::default() };
     evaluate(&request, &set).outcome

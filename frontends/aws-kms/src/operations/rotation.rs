@@ -8,6 +8,7 @@ use strongroom_engine::operations::lineage::{InspectLineage, held_by_all};
 use strongroom_engine::operations::rotation::RotateKey;
 use strongroom_engine::{KeyEntry, RotationCause, VersionRow};
 use strongroom_model::clock::Timestamp;
+use strongroom_model::purpose::KeyState;
 
 use super::keys::{arn_of, edit, inspect, only_key};
 use super::{NOTHING, OneKey, imports, requests};
@@ -47,8 +48,11 @@ pub(super) async fn disable(context: &Context<'_>, request: OneKey<'_>) -> Resul
 pub(super) async fn status(context: &Context<'_>, request: OneKey<'_>) -> Result<Bytes, Fault> {
     let entry = inspect(context, only_key(&request)?, Accepts::Keys).await?;
     let mut json = arn_of(context, &entry);
-    json.flag("KeyRotationEnabled", entry.row.rotation.is_some());
-    if let Some(rotation) = entry.row.rotation {
+    // A key that is to be deleted isn't rotated; it is again once its deletion is called off.
+    let pending = matches!(entry.row.state, KeyState::DestructionScheduled { .. });
+    let rotation = entry.row.rotation.filter(|_| !pending);
+    json.flag("KeyRotationEnabled", rotation.is_some());
+    if let Some(rotation) = rotation {
         json.number("RotationPeriodInDays", rotation.period_days.into()).time("NextRotationDate", rotation.next);
     }
     Ok(json.finish())

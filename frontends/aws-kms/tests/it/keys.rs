@@ -156,6 +156,11 @@ fn a_key_rotates_when_due_and_old_ciphertext_still_opens() {
     let rest = service.ok("ListKeyRotations", rest);
     assert_eq!(rest["Rotations"].as_array().unwrap().len(), 1);
     assert_eq!(rest["Rotations"][0]["KeyMaterialState"], "CURRENT");
+    service.ok("ScheduleKeyDeletion", json!({"KeyId": id, "PendingWindowInDays": 7}));
+    assert_eq!(service.ok("GetKeyRotationStatus", json!({"KeyId": id})), off, "what is to be deleted is not rotated");
+    service.ok("CancelKeyDeletion", json!({"KeyId": id}));
+    service.ok("EnableKey", json!({"KeyId": id}));
+    assert_eq!(service.ok("GetKeyRotationStatus", json!({"KeyId": id}))["KeyRotationEnabled"], true);
     service.ok("DisableKeyRotation", json!({"KeyId": id}));
     assert_eq!(service.ok("GetKeyRotationStatus", json!({"KeyId": id})), off);
 }

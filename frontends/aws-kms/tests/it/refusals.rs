@@ -1,10 +1,14 @@
 //! What is wrong with a request is told as AWS tells it.
 
+use http::StatusCode;
 use serde_json::{Value, json};
 use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
+use strongroom_model::clock::Clock as _;
+use strongroom_sigv4::SigningTime;
+use strongroom_testkit::engine::ACCOUNT;
 
-use crate::support::{Service, b64};
+use crate::support::{REGION, Service, b64, in_other_account, signed_at};
 
 #[test]
 fn each_broken_constraint_is_named_and_several_at_once() {
@@ -63,6 +67,67 @@ fn what_aws_offers_and_we_do_not_is_unsupported() {
         assert_eq!(service.refused(operation, request).0, "UnsupportedOperationException", "{operation}");
     }
     assert_eq!(service.refused("StealKeys", json!({})).0, "UnknownOperationException");
+}
+
+#[test]
+fn what_is_signed_for_kms_is_answered_as_by_kms_whatever_its_target() {
+    let service = Service::new();
+    for target in ["", "TrentService", "Nope.Encrypt", "DynamoDB_20120810.ListTables"] {
+        let now = SigningTime::from_unix_millis(i64::try_from(service.test.clock.now().0).unwrap());
+        let fields = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let fields = if target.is_empty() { &fields[..1] } else { &fields };
+        let request = signed_at(&service.admin, fields, b"{}".to_vec(), REGION, "kms", now);
+        assert!(Kms::owns(&request.head) && Kms::max_body_bytes(&request.head) > 0, "{target}");
+        let reply = service.send(request);
+        assert_eq!((reply.status, reply.error().0.as_str()), (StatusCode::BAD_REQUEST, "UnknownOperationException"));
+    }
+}
+
+#[test]
+fn a_user_of_another_account_uses_a_key_that_it_is_given_and_governs_it_by_no_policy() {
+    let service = Service::new();
+    let stranger = in_other_account(&service);
+    let root = format!("arn:aws:iam::{ACCOUNT}:root");
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"AWS": [root, stranger.arn]}, "Action": "kms:*", "Resource": "*"});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let key = service.ok("CreateKey", json!({"Policy": policy}))["KeyMetadata"]["Arn"].clone();
+    let one = json!({"KeyId": key});
+    for (operation, request) in [
+        ("Encrypt", json!({"KeyId": key, "Plaintext": b64(b"p")})),
+        ("GenerateDataKey", json!({"KeyId": key, "KeySpec": "AES_256"})),
+        ("DescribeKey", one.clone()),
+        ("GetKeyRotationStatus", one.clone()),
+        ("ListGrants", one.clone()),
+        ("CreateGrant", json!({"KeyId": key, "GranteePrincipal": stranger.arn, "Operations": ["Decrypt"]})),
+    ] {
+        service.ok_as(&stranger, operation, request);
+    }
+    for (operation, request) in [
+        ("DisableKey", one.clone()),
+        ("EnableKey", one.clone()),
+        ("ScheduleKeyDeletion", one.clone()),
+        ("CancelKeyDeletion", one.clone()),
+        ("PutKeyPolicy", json!({"KeyId": key, "Policy": policy})),
+        ("GetKeyPolicy", one.clone()),
+        ("ListKeyPolicies", one.clone()),
+        ("UpdateKeyDescription", json!({"KeyId": key, "Description": "mine"})),
+        ("TagResource", json!({"KeyId": key, "Tags": [{"TagKey": "a", "TagValue": "b"}]})),
+        ("UntagResource", json!({"KeyId": key, "TagKeys": ["a"]})),
+        ("ListResourceTags", one.clone()),
+        ("EnableKeyRotation", one.clone()),
+        ("DisableKeyRotation", one.clone()),
+        ("ListKeyRotations", one.clone()),
+        ("RotateKeyOnDemand", one.clone()),
+        ("CreateAlias", json!({"AliasName": "alias/theirs", "TargetKeyId": key})),
+        (
+            "GetParametersForImport",
+            json!({"KeyId": key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}),
+        ),
+    ] {
+        let reply = service.call(&stranger, operation, request);
+        assert_eq!(reply.error().0, "AccessDeniedException", "{operation}");
+    }
 }
 
 #[test]
