@@ -6,9 +6,9 @@ use strongroom_aws_kms::Kms;
 use strongroom_aws_sts::Sts;
 use strongroom_model::clock::Clock as _;
 use strongroom_sigv4::SigningTime;
-use strongroom_testkit::engine::ACCOUNT;
+use strongroom_testkit::engine::{ACCOUNT, REGION};
 
-use crate::support::{REGION, Service, b64, in_other_account, signed_at};
+use crate::support::{Service, b64, in_other_account, signed_at};
 
 #[test]
 fn each_broken_constraint_is_named_and_several_at_once() {

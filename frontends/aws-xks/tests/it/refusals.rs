@@ -332,6 +332,6 @@ fn beyond_what_is_worked_on_and_beyond_the_time_for_it_the_cloud_is_told_at_once
     let longer = house.xks.refuse(&request.head, strongroom_http::Refusal::BodyTooLarge { limit: 131_072 });
     assert_eq!(longer.status().as_u16(), 501);
     let engine = std::sync::Arc::clone(&house.test.engine);
-    house.xks = strongroom_aws_xks::Xks::new(engine, *DIALECT).with_deadline(std::time::Duration::ZERO);
+    house.xks = strongroom_aws_xks::Xks::new(engine, *DIALECT).with_deadline(Duration::ZERO);
     assert_eq!(house.encrypt(json!({})).error(), (503, "DependencyTimeoutException"));
 }
