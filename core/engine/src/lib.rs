@@ -17,6 +17,7 @@ mod decide;
 mod doubt;
 mod error;
 mod external;
+mod handoff;
 mod identifiers;
 mod identity;
 mod keys;
