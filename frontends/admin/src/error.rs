@@ -9,6 +9,7 @@ use strongroom_authentication::{Reason, report};
 use strongroom_engine::{Dialect as _, EngineError, InputFault, Noun, Quota, Unavailable};
 use strongroom_http::Response;
 use strongroom_identity::TokenError;
+use strongroom_model::purpose::Forbidden;
 
 use crate::dialect::AdminDialect;
 use crate::{authenticate, reply};
@@ -88,6 +89,17 @@ pub(crate) enum AdminError {
         /// The kinds, by name.
         known: String,
     },
+    /// Not a name of its kind.
+    #[error("{name:?} is no name of the kind {kind}")]
+    Name {
+        /// The name.
+        name: String,
+        /// The kind.
+        kind: &'static str,
+    },
+    /// A tag that nobody may give.
+    #[error("the tag {0:?} is reserved: its name begins with aws:")]
+    ReservedTag(String),
     /// A front end whose keys have names that nobody draws at random.
     #[error("no key is made here for the front end that owns names of kind {0:?}")]
     KeyNotOffered(String),
@@ -127,8 +139,10 @@ impl AdminError {
             | Self::UnknownKind { .. }
             | Self::KeyNotOffered(_)
             | Self::Keys(_)
-            | Self::RegionNotServed { .. }
             | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            Self::RegionNotServed { .. } => (StatusCode::BAD_REQUEST, "UnknownRegion"),
+            Self::Name { .. } => (StatusCode::BAD_REQUEST, "InvalidName"),
+            Self::ReservedTag(_) => (StatusCode::BAD_REQUEST, "ReservedTag"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
             Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
@@ -146,6 +160,10 @@ impl AdminError {
             }
             Self::Unproved(Reason::Expired) => Some("assume the role again"),
             Self::UnknownAction(_) => Some("name it as policies do, e.g. kms:Decrypt or strongroom:ReadAudit"),
+            Self::Name { kind: "aws-kms-alias", .. } => Some(
+                "write alias/ and 1 to 250 letters, digits, slashes, hyphens and underscores; alias/aws/ is reserved",
+            ),
+            Self::ReservedTag(_) => Some("choose another name for the tag"),
             Self::NoConfiguration => Some("use strongroom init and strongroom serve"),
             Self::Roots(_) => Some("put the new root into the configuration file as a [[root]], then ask again"),
             Self::RootId => Some("find it with: strongroom root list"),
@@ -241,6 +259,9 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
 /// What helps.
 fn remedy(error: &EngineError) -> Option<&'static str> {
     Some(match error {
+        EngineError::Lockout => {
+            "let the policy leave PutKeyPolicy to whoever writes it or to the tenant's root, or give --bypass-lockout"
+        }
         EngineError::Denied(_) => "have a policy attached that allows it; strongroom policy explain says what decides",
         EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, principal resume, or resume",
         // A path prefix is a name that begins as paths do.
@@ -273,7 +294,46 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::Unavailable(Unavailable::Sealed) => "unseal the server: strongroom unseal",
         EngineError::Unavailable(Unavailable::Log { .. }) => "make room for the audit log; the server's log says more",
         EngineError::Unavailable(Unavailable::ClockJumped) => "check the server's clock",
+        EngineError::NotFound(noun) => find(noun),
+        EngineError::AlreadyExists(_) => "choose another name, or change what has this one",
+        EngineError::StateForbids { forbidden, .. } => return revive(*forbidden),
+        EngineError::InvalidInput(InputFault::NameUnfit { .. }) => {
+            "choose a name of another kind, or a key that is for something else"
+        }
+        EngineError::InvalidInput(InputFault::DuplicateTags) => "give each tag once",
+        EngineError::InvalidInput(InputFault::Days { .. }) => "give a number of days within these bounds",
+        EngineError::InvalidInput(_) => "mend the value that is named; --help says what the command takes",
         EngineError::Unavailable(_) | EngineError::Internal(_) => "the server's log says more under this request id",
+        _ => return None,
+    })
+}
+
+/// How what is missing can be found.
+const fn find(noun: &Noun) -> &'static str {
+    match noun {
+        Noun::Key(_) => "see the keys that there are: strongroom key list",
+        Noun::Name(_) => "see the names that there are: strongroom binding list",
+        Noun::Grant => "see the key's grants: aws kms list-grants",
+        Noun::Policy(_) => "see the policies that there are: strongroom policy list",
+        Noun::Tenant(_) => "see the tenants that there are: strongroom tenant list",
+        Noun::Principal(_) => "see who there is: strongroom principal list, role list",
+        Noun::Credential(_) => "see the access keys that there are: strongroom access-key list",
+        Noun::TokenIssuer(_) => "see the issuers that there are: strongroom issuer list",
+        Noun::Root(_) => "see the roots that there are: strongroom root list",
+        Noun::Version(_) => "see the key's versions: strongroom key show",
+    }
+}
+
+/// What brings a key into a state that permits more.
+const fn revive(forbidden: Forbidden) -> Option<&'static str> {
+    Some(match forbidden {
+        Forbidden::DestructionNotScheduled => "nothing needs calling off; strongroom key show tells the key's state",
+        Forbidden::DestructionScheduled | Forbidden::DestructionAwaitsReplicas => {
+            "call it off first: strongroom key cancel-deletion"
+        }
+        Forbidden::Suspended => "resume it: strongroom key resume",
+        Forbidden::VersionSuspended => "resume the version: strongroom key resume --version-number",
+        Forbidden::PreActivation => "bring its material first: strongroom xks key import",
         _ => return None,
     })
 }
