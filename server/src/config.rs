@@ -11,7 +11,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use check::METRICS;
+pub(crate) use check::{METRICS, is_plain};
 pub(crate) use read::{ConfigError, read};
 use serde::Deserialize;
 use strongroom_engine::{Quotas, Rate, RateLimits};

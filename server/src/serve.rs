@@ -56,7 +56,7 @@ pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
         let bound =
             Bound::open(&config.listener, config.metrics.as_ref(), config.limits.requests_in_work, &shared).await?;
         let reloader = Reloader::new(path, config, filter, bound.tls(), Arc::clone(&shared));
-        tracing::info!(address = ?bound.address(), "serving");
+        tracing::info!(address = bound.address().map(tracing::field::display), "serving");
         Ok(bound.serve(&shared, reloader).await?)
     })
 }

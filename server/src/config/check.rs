@@ -383,7 +383,8 @@ fn is_name(text: &str) -> bool {
     (1..=NAME).contains(&text.len()) && text.bytes().all(fits)
 }
 
-fn is_plain(text: &str) -> bool {
+/// Whether a text is of the form of a name or region: 1 to 64 lower-case letters, digits and hyphens.
+pub(crate) fn is_plain(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=NAME).contains(&text.len()) && text.bytes().all(fits)
 }

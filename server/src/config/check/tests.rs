@@ -50,8 +50,10 @@ fn an_unknown_field_is_named_with_its_line() {
 #[test]
 fn values_of_the_wrong_kind_are_named_with_their_line() {
     only(&with("\"aws-sts\"", "\"aws-stx\""), 10, "aws-stx");
-    only(&with("127.0.0.1:8443", "localhost"), 9, "");
-    only(&with("name = \"kms\"", "name = \"kms\"\nmax_connections = 0"), 9, "nonzero");
+    only(&with("127.0.0.1:8443", "localhost"), 9, "`address`: ");
+    only(&with("name = \"kms\"", "name = \"kms\"\nmax_connections = 0"), 9, "`max_connections`: ");
+    let rate = "[limits]\ntenant = [{ requests = 0, seconds = 1 }]";
+    only(&problems(&format!("{GOOD}{rate}")), GOOD.lines().count() + 2, "`requests`: ");
     only(
         &with("name = \"kms\"", "name = \"kms\"\nproxy_protocol_from = [\"10.0.0.0/8\",\n\"10.0.0.0/33\"]"),
         10,
