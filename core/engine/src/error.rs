@@ -427,8 +427,13 @@ pub enum Quota {
     #[error("the tenant has as many token issuers as it may")]
     TokenIssuers,
     /// Links to key stores of a tenant in a region.
-    #[error("the tenant has as many links to key stores in this region as it may")]
-    StoreLinks,
+    #[error("the tenant has {has} links to key stores in this region, of {most} that it may have")]
+    StoreLinks {
+        /// How many there may be.
+        most: usize,
+        /// How many there are.
+        has: usize,
+    },
     /// Policies and tags of a session: what its token holds.
     #[error("the policies and tags are more than the token of a session holds")]
     SessionToken,

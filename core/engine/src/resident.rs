@@ -135,8 +135,9 @@ impl<'a> Resident<'a> {
         Ok(Self { authorized, store, object, material: version.material, handle })
     }
 
-    /// What is left of the time that a use may take.
+    /// That the store may be asked, and what is left of the time that a use may take.
     fn within(&self) -> Result<Duration, EngineError> {
+        self.authorized.may_ask()?;
         let deadline = self.store.describe().deadline;
         let spent = self.authorized.engine().clock.since_boot().saturating_sub(self.authorized.began);
         match deadline.saturating_sub(spent) {
@@ -148,6 +149,7 @@ impl<'a> Resident<'a> {
     /// AES-GCM under the key itself, counted.
     fn seal(&self, additional: &[u8], plaintext: &SecretBytes) -> Result<ResidentSealed, EngineError> {
         let aead = self.store.aead().ok_or(EngineError::Unsupported("encryption in this key store"))?;
+        self.authorized.may_ask()?;
         self.authorized.engine().uses.count(self.authorized.engine(), self.material)?;
         Ok(aead.seal(self.object, additional, plaintext, self.within()?)?)
     }

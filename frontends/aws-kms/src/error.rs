@@ -9,6 +9,7 @@ mod tests;
 use http::StatusCode;
 use strongroom_authentication::aws;
 use strongroom_engine::{Denial, EngineError, InputFault, Kind, LinkFault, Noun, PolicyError, Quota, Unavailable};
+use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 
@@ -174,6 +175,7 @@ fn reached(quota: &Quota) -> String {
         Quota::Keys { most, has } => ("Key", most, has),
         Quota::Names { most, has } => ("Aliases per key", most, has),
         Quota::Grants { most, has } => ("Grants per key", most, has),
+        Quota::StoreLinks { most, has } => ("Custom key stores", most, has),
         Quota::OnDemandRotations { resource } => {
             return format!(
                 "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be \
@@ -343,7 +345,11 @@ fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
     let (status, code, message) = match cause {
         Unavailable::Busy => (StatusCode::BAD_REQUEST, "ThrottlingException", Some(THROTTLED.to_owned())),
         Unavailable::Log { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "KMSInternalException", Some(cause.to_string())),
-        Unavailable::Root(RootError::Unavailable { .. } | RootError::Refused) | Unavailable::Sealed
+        Unavailable::Root(RootError::Unavailable { .. } | RootError::Refused)
+        | Unavailable::KeyStore(
+            KeyStoreError::Unavailable { .. } | KeyStoreError::WrongCredential | KeyStoreError::NoObject(_),
+        )
+        | Unavailable::Sealed
             if operation.uses_a_key() =>
         {
             (StatusCode::INTERNAL_SERVER_ERROR, "KeyUnavailableException", Some(cause.to_string()))

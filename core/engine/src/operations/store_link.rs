@@ -139,10 +139,8 @@ pub(super) fn check_new(links: &StoreLinksRow, link: &StoreLinkRow) -> Result<()
         return Err(InputFault::Form { what: "the link", problem }.into());
     }
     check_free(links, link)?;
-    match links.links.len() < limits::STORE_LINKS {
-        true => Ok(()),
-        false => Err(EngineError::LimitExceeded(Quota::StoreLinks)),
-    }
+    let (most, has) = (limits::STORE_LINKS, links.links.len());
+    if has < most { Ok(()) } else { Err(EngineError::LimitExceeded(Quota::StoreLinks { most, has })) }
 }
 
 /// That no other link has the name of this one.

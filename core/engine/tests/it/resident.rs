@@ -16,7 +16,7 @@ use strongroom_engine::operations::wrap::{UnwrapKey, WrapKey};
 use strongroom_engine::{EngineError, KeyEntry, Mode, Quota, RotationCause, Unavailable};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::id::ObjectId;
-use strongroom_model::key_store::{KeyStore, KeyStoreName};
+use strongroom_model::key_store::{KeyStore, KeyStoreName, MemberState};
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Row, Store as _, Table};
 use strongroom_model::usage::Usage;
@@ -46,7 +46,7 @@ pub(crate) struct Rig {
     pub(crate) test: TestEngine,
     pub(crate) store: Arc<Pkcs11KeyStore>,
     pub(crate) faults: Faults,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 pub(crate) fn name() -> KeyStoreName {
@@ -73,7 +73,14 @@ impl Rig {
         let store = Arc::new(Pkcs11KeyStore::start(config, &launcher, &token.pin()).unwrap());
         store.await_tokens(LONG).unwrap();
         let test = TestEngine::new().with_key_stores(vec![Arc::<Pkcs11KeyStore>::clone(&store)]);
-        Self { test, store, faults, _directory: directory }
+        Self { test, store, faults, directory }
+    }
+
+    /// Takes the token away; what it answers brings it back.
+    pub(crate) fn take_away(&self) -> impl FnOnce() + use<> {
+        let (here, there) = (self.directory.path().join("tokens"), self.directory.path().join("away"));
+        std::fs::rename(&here, &there).unwrap();
+        move || std::fs::rename(&there, &here).unwrap()
     }
 
     pub(crate) fn request(&self, spec: KeySpec, usages: &[Usage]) -> CreateResidentKey {
@@ -261,6 +268,42 @@ fn a_dry_run_makes_nothing_in_the_token() {
     let dry = rig.test.run_as(&rig.test.root(), request, Mode::DryRun);
     assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
     assert!(rig.loose().is_empty());
+}
+
+#[test]
+fn a_dry_run_of_a_use_asks_no_token_and_counts_as_no_use() {
+    let rig = Rig::new();
+    let key = rig.create(KeySpec::Aes256, Usage::DerivedAead);
+    let whole = rig.test.run(&rig.test.root(), encrypt(by_name(&key), "text", &[])).unwrap().ciphertext;
+    let count = || rig.test.store.snapshot().unwrap().scan(Table::UseCounter, &[], None, 9).unwrap();
+    let before = count();
+    rig.faults.set("* * crash").unwrap();
+    let root = rig.test.root();
+    for _ in 0..3 {
+        let dry = rig.test.run_as(&root, encrypt(by_name(&key), "text", &[]), Mode::DryRun);
+        assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+        let dry = rig.test.run_as(&root, decrypt(&whole, &[]), Mode::DryRun);
+        assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+    }
+    assert_eq!(count(), before);
+    edit(&rig.test, &key, Edit::Suspend).unwrap();
+    let dry = rig.test.run_as(&root, encrypt(by_name(&key), "text", &[]), Mode::DryRun);
+    assert!(matches!(dry, Err(EngineError::StateForbids { .. })), "{:?}", dry.err());
+}
+
+#[test]
+fn a_token_that_nobody_uses_is_found_gone_by_the_trials_once_a_minute_and_found_back() {
+    let rig = Rig::new();
+    let state = || rig.store.health()[0].state;
+    rig.test.tick();
+    eventually("it is up", || state() == MemberState::Up);
+    let bring_back = rig.take_away();
+    rig.test.clock.pass(Duration::from_secs(61));
+    rig.test.tick();
+    eventually("it is found gone", || state() != MemberState::Up);
+    assert!(rig.store.health()[0].last_error.is_some());
+    bring_back();
+    eventually("it is found back", || state() == MemberState::Up);
 }
 
 #[test]
