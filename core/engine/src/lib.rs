@@ -88,7 +88,7 @@ pub use crate::rows::{
     service_reference,
 };
 pub use crate::scheduler::Ticked;
-pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};
+pub use crate::start::{OfferedStore, Options, Parts, initialise, installation, recover, roots, saved_head};
 pub use crate::usage::LastUse;
 pub use crate::workers::Ground;
 

@@ -387,7 +387,7 @@ impl Engine {
             return Err(identity::unknown(shown.unwrap_or_default()).into());
         }
         if principal.is_some_and(|principal| principal.row.suspended) {
-            return Err(EngineError::TenantSuspended.into());
+            return Err(EngineError::PrincipalSuspended.into());
         }
         if call.caller.tenant == TenantId::INSTALLATION {
             return Ok(());

@@ -221,7 +221,8 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::AlreadyExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
         EngineError::Denied(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
         EngineError::StateForbids { .. } => (StatusCode::CONFLICT, "StateForbids"),
-        EngineError::TenantSuspended => (StatusCode::FORBIDDEN, "TenantSuspended"),
+        EngineError::TenantSuspended | EngineError::PrincipalSuspended => (StatusCode::FORBIDDEN, "TenantSuspended"),
+        EngineError::StoreNotOffered { .. } => (StatusCode::FORBIDDEN, "KeyStoreNotOffered"),
         EngineError::UsageForbids { .. } => (StatusCode::CONFLICT, "UsageForbids"),
         EngineError::AlgorithmUnfit { .. } => (StatusCode::BAD_REQUEST, "AlgorithmUnfit"),
         EngineError::InvalidCiphertext => (StatusCode::BAD_REQUEST, "InvalidCiphertext"),
@@ -263,7 +264,6 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
             "let the policy leave PutKeyPolicy to whoever writes it or to the tenant's root, or give --bypass-lockout"
         }
         EngineError::Denied(_) => "have a policy attached that allows it; strongroom policy explain says what decides",
-        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, principal resume, or resume",
         // A path prefix is a name that begins as paths do.
         EngineError::AlreadyExists(Noun::Name(name)) if name.starts_with('/') => {
             "take another --prefix, or another name: key stores of a tenant share both, whichever cloud they are for"
@@ -271,11 +271,20 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::AlreadyExists(Noun::Principal(name)) if name.starts_with("service/") => {
             "take another name: key stores of a tenant share their names, whichever cloud they are for"
         }
+        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, or resume",
+        EngineError::PrincipalSuspended => "an administrator resumes it: strongroom principal resume",
+        EngineError::StoreNotOffered { .. } => {
+            "operators offer it: accounts of its [[key_store]] in the server's configuration; they may make keys there themselves"
+        }
+        EngineError::NotFound(Noun::KeyStore(_)) => {
+            "name a [[key_store]] of the server's configuration; strongroom key-store list shows them"
+        }
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
         EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",
         EngineError::InvalidInput(InputFault::LastName) => {
-            "to end a key's use, suspend it: strongroom key suspend; to end the key: strongroom key schedule-deletion"
+            "to end a key's use, suspend it: strongroom key suspend; to end the key: strongroom key schedule-deletion, after \
+             which its last name may go"
         }
         EngineError::InvalidInput(InputFault::NameNeeded) => {
             "bind a front end's own name of the key before any other, and remove it after them"

@@ -83,6 +83,13 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         EngineError::Denied(denial) => (400, "AccessDeniedException", Some(denied(denial, operation))),
         EngineError::StateForbids { resource, forbidden } => return state(resource, *forbidden),
         EngineError::TenantSuspended => (400, "AccessDeniedException", Some("The account is suspended.".to_owned())),
+        EngineError::PrincipalSuspended => {
+            (400, "AccessDeniedException", Some("The principal is suspended.".to_owned()))
+        }
+        EngineError::StoreNotOffered { .. } => {
+            let message = "This account may not have keys on the cluster of the custom key store.";
+            (400, "CloudHsmClusterInvalidConfigurationException", Some(message.to_owned()))
+        }
         EngineError::UsageForbids { resource, profile, .. } => {
             let usage = words::key_usage_word(*profile);
             let message = format!("{resource} key usage is {usage} which is not valid for {}.", operation.name());
@@ -198,6 +205,7 @@ fn missing(noun: &Noun) -> String {
         | Noun::Credential(_)
         | Noun::TokenIssuer(_)
         | Noun::Root(_)
+        | Noun::KeyStore(_)
         | Noun::Version(_) => format!("{noun} does not exist"),
     }
 }

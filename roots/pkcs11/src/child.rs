@@ -44,7 +44,8 @@ fn serve() -> io::Result<()> {
     drop(configure);
     let (outcome, loaded) = match loaded {
         Ok((token, anchor)) => {
-            let ready = Reply::Ready { label: token.label.clone(), serial: token.serial.clone() };
+            let (label, serial, product) = (token.label.clone(), token.serial.clone(), token.product.clone());
+            let ready = Reply::Ready { label, serial, product };
             (Ok(ready), Some((token, anchor)))
         }
         Err(fault) => (Err(fault), None),

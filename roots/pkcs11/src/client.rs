@@ -18,7 +18,7 @@ use crate::link::{NoAnswer, Unsent};
 use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
 use crate::renewal::Renewal;
 use crate::root::Config;
-use crate::supervisor::Shared;
+use crate::supervisor::{Known, Shared};
 
 /// Which token, and how it is used.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ impl Client {
         self.0.shared.started(deadline)
     }
 
-    /// Label and serial number, once known.
-    pub(crate) fn token(&self) -> Option<(String, String)> {
+    /// Which token it is, once known.
+    pub(crate) fn token(&self) -> Option<Known> {
         self.0.shared.state.lock().token.clone()
     }
 

@@ -244,6 +244,9 @@ pub(crate) enum Reply {
         label: String,
         #[n(1)]
         serial: String,
+        /// Manufacturer, model and versions, as far as the token tells them.
+        #[n(2)]
+        product: String,
     },
     #[n(1)]
     Provisioned(#[n(0)] Wrapping),

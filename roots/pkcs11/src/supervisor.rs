@@ -36,13 +36,22 @@ pub(crate) struct Shared {
     pub(crate) callers: AtomicUsize,
 }
 
+/// What a token says of itself.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) label: String,
+    pub(crate) serial: String,
+    /// Manufacturer, model and versions.
+    pub(crate) product: String,
+}
+
 /// What changes.
 pub(crate) struct State {
     /// The running child, once it is ready.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) condition: Condition,
-    /// Label and serial number, once known.
-    pub(crate) token: Option<(String, String)>,
+    /// Which token it is, once known.
+    pub(crate) token: Option<Known>,
     /// Why the last start failed, if it did and none succeeded since.
     pub(crate) start_error: Option<CallError>,
     pub(crate) stopping: bool,
@@ -120,7 +129,7 @@ impl Shared {
         match lanes.and_then(|lanes| self.await_ready(&socket).map(|token| (lanes, token))) {
             Ok((lanes, token)) => {
                 let link = Arc::new(Link::new(socket, lanes, self.config.queue));
-                info!(label = token.0, serial = token.1, process = child.id(), "the token is ready");
+                info!(label = token.label, serial = token.serial, process = child.id(), "the token is ready");
                 self.change(|state| {
                     state.link = Some(Arc::clone(&link));
                     state.token = Some(token);
@@ -158,13 +167,13 @@ impl Shared {
         }
     }
 
-    fn await_ready(&self, socket: &OwnedFd) -> Result<(String, String), CallError> {
+    fn await_ready(&self, socket: &OwnedFd) -> Result<Known, CallError> {
         let failed = |cause: &str| CallError::Root(RootError::Unavailable { cause: cause.to_owned() });
         let (mut room, until) = (Room::new(), Instant::now() + START);
         loop {
             match room.receive::<Response>(socket, Patience::Wait) {
-                Ok(Incoming::Message(Response { outcome: Ok(Reply::Ready { label, serial }), .. })) => {
-                    return Ok((label, serial));
+                Ok(Incoming::Message(Response { outcome: Ok(Reply::Ready { label, serial, product }), .. })) => {
+                    return Ok(Known { label, serial, product });
                 }
                 Ok(Incoming::Message(Response { outcome: Err(fault), .. })) => return Err(CallError::Fault(fault)),
                 Ok(Incoming::Nothing) if self.state.lock().stopping => return Err(failed("it is being closed")),

@@ -12,9 +12,11 @@ use strongroom_engine::operations::key::{CreateKey, CreateResidentKey, Edit};
 use strongroom_engine::operations::mac::GenerateMac;
 use strongroom_engine::operations::rotation::RotateKey;
 use strongroom_engine::operations::sign::{GetPublicKey, Sign, Verify};
+use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::operations::wrap::{UnwrapKey, WrapKey};
 use strongroom_engine::{EngineError, KeyEntry, Mode, Quota, RotationCause, Unavailable};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::caller::Caller;
 use strongroom_model::id::ObjectId;
 use strongroom_model::key_store::{KeyStore, KeyStoreName, MemberState};
 use strongroom_model::spec::{KeySpec, Origin};
@@ -23,7 +25,7 @@ use strongroom_model::usage::Usage;
 use strongroom_pkcs11_shim::Faults;
 use strongroom_root_pkcs11::{Launcher, Pkcs11KeyStore, StoreConfig, TokenSelector};
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{TestEngine, by_name, key_policy};
+use strongroom_testkit::engine::{TestEngine, by_name, key_policy, operator};
 use strongroom_testkit::softhsm::Token;
 use tempfile::TempDir;
 
@@ -257,7 +259,34 @@ fn what_a_key_store_cannot_do_is_refused_by_its_name() {
     let elsewhere = KeyStoreName::new("elsewhere").unwrap();
     let request = CreateResidentKey { store: elsewhere, ..rig.request(KeySpec::Aes256, &[Usage::DerivedAead]) };
     let refused = test.run(&test.root(), request).err();
-    assert!(matches!(refused, Some(EngineError::Unavailable(Unavailable::KeyStore(_)))), "{refused:?}");
+    assert_eq!(refused.unwrap().to_string(), "key store elsewhere does not exist");
+}
+
+#[test]
+fn keys_are_made_in_a_key_store_by_tenants_that_it_is_offered_to_and_for_any_tenant_by_operators() {
+    let rig = Rig::new();
+    let tenant = CreateTenant {
+        account: "444455556666".to_owned(),
+        name: "other".to_owned(),
+        root_name: "other root".to_owned(),
+    };
+    let tenant = rig.test.run(&operator(), tenant).unwrap().id;
+    let caller = Caller { tenant, account: "444455556666".into(), ..(*rig.test.root()).clone() };
+    let request = || {
+        let mut request = rig.request(KeySpec::Aes256, &[Usage::KeyWrap]);
+        request.key.tenant = tenant;
+        request.key.name.tenant = tenant;
+        request.key.bypass_lockout = true;
+        request
+    };
+    let refused = rig.test.run(&Arc::new(caller), request()).err();
+    let Some(EngineError::StoreNotOffered { store, account }) = refused else { panic!("{refused:?}") };
+    assert_eq!((store, &*account), (name(), "444455556666"));
+    assert!(rig.loose().is_empty(), "nothing was begun in the token");
+    // Operators use no keys; that they may not make this one is for their policy to say, and not for the key store.
+    let asked = rig.test.run(&operator(), request());
+    assert!(matches!(asked, Ok(_) | Err(EngineError::Denied(_))), "{:?}", asked.err());
+    rig.create(KeySpec::Aes256, Usage::KeyWrap);
 }
 
 #[test]

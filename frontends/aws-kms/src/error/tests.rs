@@ -6,6 +6,7 @@ use strongroom_engine::{Algorithm, DeniedBy, InternalFault, LinkState, Missing, 
 use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::external::ExternalError;
 use strongroom_model::id::ObjectId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::StoreError;
 use strongroom_model::usage::{Usage, UsageProfile};
@@ -41,6 +42,8 @@ fn errors() -> Vec<EngineError> {
         EngineError::AlreadyExists(Noun::Name("arn:aws:kms:eu-west-1:111122223333:alias/a".into())),
         EngineError::AlreadyExists(Noun::Grant),
         EngineError::TenantSuspended,
+        EngineError::PrincipalSuspended,
+        EngineError::StoreNotOffered { store: KeyStoreName::new("hsm").unwrap(), account: "111122223333".into() },
         EngineError::UsageForbids { resource: ARN.into(), profile, wanted: Usage::DerivedAead },
         EngineError::AlgorithmUnfit { resource: ARN.into(), algorithm, spec: KeySpec::Hmac224 },
         EngineError::InvalidCiphertext,
