@@ -20,7 +20,7 @@ use crate::context::{Context, key_id};
 use crate::error::AdminError;
 use crate::keys::state;
 use crate::reply::Reply;
-use crate::services::{self, Blocked, Language, called, find, first_binding, inside, key_store, name, service};
+use crate::services::{self, Blocked, Language, called, find, first_binding, name, service};
 
 /// The language of key stores of AWS accounts.
 fn language(context: &Context<'_>) -> Result<Language, AdminError> {
