@@ -276,9 +276,6 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::StoreNotOffered { .. } => {
             "operators offer it: accounts of its [[key_store]] in the server's configuration; they may make keys there themselves"
         }
-        EngineError::NotFound(Noun::KeyStore(_)) => {
-            "name a [[key_store]] of the server's configuration; strongroom key-store list shows them"
-        }
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
         EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",
@@ -330,6 +327,7 @@ const fn find(noun: &Noun) -> &'static str {
         Noun::TokenIssuer(_) => "see the issuers that there are: strongroom issuer list",
         Noun::Root(_) => "see the roots that there are: strongroom root list",
         Noun::Version(_) => "see the key's versions: strongroom key show",
+        Noun::KeyStore(_) => "name a [[key_store]] of the server's configuration: strongroom key-store list",
     }
 }
 
