@@ -41,10 +41,11 @@ pub(crate) fn check(path: &Path, for_programs: bool, out: &mut dyn Write) -> Res
 }
 
 /// The seconds for which a listener's certificates go on holding. Serving begins with one that does not, for it may be renewed
-/// without a restart.
-fn left(tls: &TlsConfig) -> Result<i64, strongroom_http::Error> {
+/// without a restart. And whether its own is an authority's.
+fn left(tls: &TlsConfig) -> Result<(i64, bool), strongroom_http::Error> {
     let now = i64::try_from(crate::now().0 / 1000).unwrap_or(i64::MAX);
-    TlsHandle::load(run::profile(tls))?.holds_for(now)
+    let handle = TlsHandle::load(run::profile(tls))?;
+    Ok((handle.holds_for(now)?, handle.is_authority()))
 }
 
 /// What must not be, and what is worth a word.
@@ -53,9 +54,13 @@ fn look(path: &Path) -> Result<(Vec<String>, Vec<String>), Failure> {
     let profiles = config.listener.iter().filter_map(|listener| Some((&listener.name, listener.tls.as_ref()?)));
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     for (name, tls) in profiles {
-        match left(tls) {
+        let left = left(tls);
+        if let Ok((_, true)) = left {
+            warnings.push(format!("listener {name:?}: {}", run::AUTHORITY_SERVES));
+        }
+        match left {
             Err(error) => refused.push(format!("{}: listener {name:?}: {}", path.display(), crate::chain(&error))),
-            Ok(left) if left < SOON => {
+            Ok((left, _)) if left < SOON => {
                 let (chain, days) = (tls.certificate_chain.display(), left / DAY);
                 let unit = if days == 1 { "day" } else { "days" };
                 warnings.push(format!("listener {name:?}: {chain}: a certificate ends in {days} {unit}; renew it"));

@@ -130,10 +130,10 @@ struct DevArguments {
     #[arg(long, default_value = "strongroom-dev")]
     data: PathBuf,
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8443")]
+    #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT", value_parser = address)]
     listen: SocketAddr,
     /// The region that clients sign for.
-    #[arg(long, default_value = "us-east-1")]
+    #[arg(long, default_value = "us-east-1", value_parser = region)]
     region: String,
     /// Use a PKCS#11 token as the root: the module's library.
     #[arg(long, requires = "token_label")]
@@ -286,6 +286,20 @@ fn tell(report: &BackupReport, check: bool) -> Result<(), Failure> {
     lines().map_err(output)
 }
 
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let form = "write an IP address and a port, such as 127.0.0.1:18444 or [::1]:18444";
+    text.parse().map_err(|_| form.to_owned())
+}
+
+/// A region, of the form that the configuration takes.
+fn region(text: &str) -> Result<String, String> {
+    match config::is_plain(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a region is 1 to 64 lower-case letters, digits and hyphens".to_owned()),
+    }
+}
+
 fn account(text: &str) -> Result<String, &'static str> {
     match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         true => Ok(text.to_owned()),
@@ -295,4 +309,18 @@ fn account(text: &str) -> Result<String, &'static str> {
 
 pub(crate) fn output(source: std::io::Error) -> Failure {
     Failure::File { doing: "write to", path: "standard output".into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_a_region_that_are_none_are_refused_with_their_form() {
+        assert!(address("[::1]:18444").is_ok() && region("us-east-1").is_ok());
+        assert!(address("18444").unwrap_err().contains("127.0.0.1:18444"));
+        for wrong in ["x y", "", "US", "a\nb", "$(id)"] {
+            assert!(region(wrong).unwrap_err().contains("lower-case"), "{wrong:?}");
+        }
+    }
 }

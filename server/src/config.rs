@@ -11,7 +11,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use check::METRICS;
+pub(crate) use check::{METRICS, is_plain};
 pub(crate) use read::{ConfigError, read};
 use serde::Deserialize;
 use strongroom_engine::{Quotas, Rate, RateLimits};
@@ -172,8 +172,19 @@ pub(crate) struct KeyStoreConfig {
     pub(crate) queue: Option<usize>,
     /// Time until a use of a key is given up.
     pub(crate) deadline_milliseconds: Option<NonZeroU32>,
+    /// The accounts of the tenants that may make keys in it, through whichever front end.
+    #[serde(default)]
+    pub(crate) accounts: Vec<String>,
     /// How AWS's clients find it, if they do.
     pub(crate) aws_kms: Option<ClusterConfig>,
+}
+
+impl KeyStoreConfig {
+    /// All accounts that may make keys in it: whoever may by AWS's way could fill it, so there is one list for all ways.
+    pub(crate) fn offered_to(&self) -> Vec<String> {
+        let named = self.aws_kms.iter().flat_map(|known| known.accounts.iter().flatten());
+        self.accounts.iter().chain(named).cloned().collect()
+    }
 }
 
 /// A key store as custom key stores of AWS's kind are made on it.
@@ -182,8 +193,8 @@ pub(crate) struct KeyStoreConfig {
 pub(crate) struct ClusterConfig {
     /// The id that clients know it by.
     pub(crate) cluster: String,
-    /// The accounts that may have a custom key store on it.
-    pub(crate) accounts: Vec<String>,
+    /// The accounts that may have a custom key store on it; those of the key store if absent.
+    pub(crate) accounts: Option<Vec<String>>,
 }
 
 /// What a key store is.

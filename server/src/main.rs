@@ -113,3 +113,19 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_its_error_tells_is_told_once() {
+        let address = strongroom_http::Address::Tcp("127.0.0.1:1".parse().unwrap());
+        let source = std::io::Error::other("Address already in use");
+        let source = strongroom_http::Error::Bind { address, source };
+        let error = run::RunError::Listener { name: "dev".to_owned(), source };
+        let told = chain(&error);
+        assert_eq!(told.matches("Address already in use").count(), 1, "{told}");
+        assert!(told.starts_with("listener \"dev\" cannot be opened: cannot listen on "), "{told}");
+    }
+}

@@ -79,7 +79,7 @@ impl Reloader {
         if running.log.level != new.log.level {
             match EnvFilter::try_new(&new.log.level).map(|filter| file.filter.reload(filter)) {
                 Ok(Ok(())) => running.log.level.clone_from(&new.log.level),
-                _ => tracing::error!(level = new.log.level, "log level not taken; the last good one stays"),
+                _ => tracing::error!(log_level = new.log.level, "log level not taken; the last good one stays"),
             }
         }
         if running.audit.retention_days != new.audit.retention_days {
@@ -89,7 +89,8 @@ impl Reloader {
         let LimitsConfig { requests_in_work, cloud_deadline_milliseconds, .. } = running.limits;
         running.limits = LimitsConfig { requests_in_work, cloud_deadline_milliseconds, ..new.limits.clone() };
         self.shared.limit(new.limits.rates(), new.limits.quotas());
-        tracing::info!(level = running.log.level, retention_days = ?running.audit.retention_days, "configuration read again");
+        let retention_days = running.audit.retention_days.map(std::num::NonZero::get);
+        tracing::info!(log_level = running.log.level, retention_days, "configuration read again");
     }
 
     fn keep_log_for(&self, config: &Config) {

@@ -36,6 +36,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// An hour.
 const TICKS_BETWEEN_PRUNINGS: u64 = 3600;
 
+/// What is said of a listener that shows an authority's certificate as its own.
+pub(crate) const AUTHORITY_SERVES: &str = "its certificate is that of an authority (CA:TRUE): AWS's clients take it, and stricter ones, the command \
+     line of strongroom among them, do not; make one with basicConstraints CA:FALSE";
+
 /// Why a server could not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
@@ -85,8 +89,8 @@ pub(crate) fn serving(
         Some(deadline) => (xks.with_deadline(deadline), ekm.with_deadline(deadline)),
         None => (xks, ekm),
     };
-    let admin =
-        Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect, ekm_dialect]).with_regions(regions);
+    let admin = Admin::new(Arc::clone(&engine), partition, vec![kms.dialect(), dialect, ekm_dialect]);
+    let admin = admin.with_regions(regions).with_issuers(identity.issuers.clone());
     let admin = match roots {
         Some(roots) => admin.with_roots(roots),
         None => admin,
@@ -165,6 +169,9 @@ impl Bound {
         let mut bound = Vec::new();
         for config in listeners {
             let listener = open(http_listener(config)?).await?;
+            if listener.tls().is_some_and(|tls| tls.is_authority()) {
+                tracing::warn!(listener = config.name, "{AUTHORITY_SERVES}");
+            }
             let admission = Arc::new(Admission::new(requests_in_work));
             shared.metrics.watch(&config.name, listener.counters(), Arc::clone(&admission));
             let gateway = Gateway {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use strongroom_admin::ConfiguredRoots;
 use strongroom_engine::{Parts, RootRow};
 use strongroom_model::external::ExternalManagers;
-use strongroom_model::key_store::KeyStore;
 use strongroom_secret::SecretBytes;
 use strongroom_store_embedded::{EmbeddedStore, Options as StoreOptions};
 use strongroom_xks_client::Network;
@@ -56,7 +55,7 @@ pub(crate) fn serve(path: &Path, accept_rollback: bool) -> Result<(), Failure> {
         let bound =
             Bound::open(&config.listener, config.metrics.as_ref(), config.limits.requests_in_work, &shared).await?;
         let reloader = Reloader::new(path, config, filter, bound.tls(), Arc::clone(&shared));
-        tracing::info!(address = ?bound.address(), "serving");
+        tracing::info!(address = bound.address().map(tracing::field::display), "serving");
         Ok(bound.serve(&shared, reloader).await?)
     })
 }
@@ -128,8 +127,7 @@ impl Opener {
         }
         let node = &self.config.node;
         let (log, _) = wiring::open_log(&*self.store, &self.places, node, &self.config.audit)?;
-        let key_stores = wiring::key_stores(&self.config.key_store)?;
-        let key_stores = key_stores.into_iter().map(|store| -> Arc<dyn KeyStore> { store }).collect();
+        let key_stores = wiring::offered_stores(&self.config.key_store)?;
         let external: Arc<dyn ExternalManagers> = Arc::<Network>::clone(&self.managers);
         let parts = wiring::parts(Arc::clone(&self.store), Arc::clone(&log), roots);
         let parts = Parts { key_stores, external: Some(external), ..parts };

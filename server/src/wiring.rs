@@ -9,7 +9,7 @@ use strongroom_admin::AdminDialect;
 use strongroom_audit_log::{FileLog, Recovery};
 use strongroom_aws_kms::Cluster;
 use strongroom_crypto::SystemRandom;
-use strongroom_engine::{Engine, EngineError, InternalFault, Options, Parts, RootRow};
+use strongroom_engine::{Engine, EngineError, InternalFault, OfferedStore, Options, Parts, RootRow};
 use strongroom_model::clock::Clock;
 use strongroom_model::id::RootId;
 use strongroom_model::key_store::KeyStoreName;
@@ -230,10 +230,20 @@ pub(crate) fn key_stores(configs: &[KeyStoreConfig]) -> Result<Vec<Arc<Pkcs11Key
     configs.iter().map(key_store).collect()
 }
 
+/// The same, with the accounts that each is offered to.
+pub(crate) fn offered_stores(configs: &[KeyStoreConfig]) -> Result<Vec<OfferedStore>, WiringError> {
+    let offer = |config: &KeyStoreConfig| Ok(OfferedStore { store: key_store(config)?, accounts: config.offered_to() });
+    configs.iter().map(offer).collect()
+}
+
 /// The key stores that AWS's clients find, and how.
 pub(crate) fn clusters(configs: &[KeyStoreConfig]) -> Vec<Cluster> {
-    let known = configs.iter().filter_map(|config| Some((KeyStoreName::new(&config.name)?, config.aws_kms.clone()?)));
-    known.map(|(store, ClusterConfig { cluster, accounts })| Cluster { id: cluster, store, accounts }).collect()
+    let known = configs.iter().filter_map(|config| {
+        let ClusterConfig { cluster, accounts } = config.aws_kms.clone()?;
+        let accounts = accounts.unwrap_or_else(|| config.accounts.clone());
+        Some(Cluster { id: cluster, store: KeyStoreName::new(&config.name)?, accounts })
+    });
+    known.collect()
 }
 
 fn key_store(config: &KeyStoreConfig) -> Result<Arc<Pkcs11KeyStore>, WiringError> {

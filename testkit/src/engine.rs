@@ -20,7 +20,7 @@ use strongroom_engine::operations::principal::{CreatePrincipal, PutIdentityPolic
 use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::{
     Call, ConditionKey, Dialect, Engine, EngineError, Facts, KeyEntry, KeyReference, Mode, NewKey, NoAttributes,
-    Operation, Options, OwnedKind, Parts, TenantRow, Value,
+    OfferedStore, Operation, Options, OwnedKind, Parts, TenantRow, Value,
 };
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
@@ -281,7 +281,8 @@ impl TestEngine {
     /// When something still holds it, or it does not start.
     #[must_use]
     pub fn with_key_stores(mut self, key_stores: Vec<Arc<dyn KeyStore>>) -> Self {
-        let parts = Parts { key_stores, ..self.parts() };
+        let offered = |store| OfferedStore { store, accounts: vec![ACCOUNT.to_owned()] };
+        let parts = Parts { key_stores: key_stores.into_iter().map(offered).collect(), ..self.parts() };
         released(self.engine, "engine");
         self.engine = Engine::start(parts, &options()).unwrap();
         self

@@ -4,16 +4,18 @@
 //! Absent on purpose: deletion, and access keys, whose secrets belong in no file.
 
 mod declared;
+mod difference;
 mod document;
+mod named;
 mod plan;
+mod step;
 
 use std::io::Read as _;
 use std::path::Path;
 
-use serde_json::Value;
-
 use self::document::Mistakes;
-use self::plan::{Plan, Step};
+use self::plan::Plan;
+use self::step::{Change, Step};
 use crate::Environment;
 use crate::arguments::{ApplyOptions, Format};
 use crate::client::Client;
@@ -103,9 +105,12 @@ fn source(options: &ApplyOptions) -> Result<(String, String), CliError> {
 fn show(output: &mut Output<'_>, plan: &Plan) -> Result<(), CliError> {
     for Step { action, kind, tenant, name, changes, .. } in &plan.steps {
         let sign = if *action == "create" { '+' } else { '~' };
-        output.done(&format!("{sign} {kind} {name} (tenant {tenant})"))?;
-        for change in changes {
-            output.done(&format!("    {change}"))?;
+        match *kind == "tenant" {
+            true => output.done(&format!("{sign} {kind} {name}"))?,
+            false => output.done(&format!("{sign} {kind} {name} (tenant {tenant})"))?,
+        }
+        for line in changes.iter().flat_map(Change::lines) {
+            output.done(&format!("    {line}"))?;
         }
     }
     let count = |action| plan.steps.iter().filter(|step| step.action == action).count();
@@ -121,8 +126,7 @@ fn carry_out(
 ) -> Result<(), CliError> {
     for step in &plan.steps {
         for act in &step.acts {
-            let segments: Vec<&str> = act.segments.iter().map(String::as_str).collect();
-            let _: Value = client.tell(act.endpoint, &segments, &act.body)?;
+            act.done(client)?;
         }
         done(step)?;
     }

@@ -8,6 +8,7 @@ use strongroom_audit::record::{self, Record};
 use crate::arguments::{Format, QueryOptions, ShowOptions};
 use crate::client::Client;
 use crate::error::CliError;
+use crate::operations;
 use crate::output::Output;
 
 /// How a record begins to tell what policies that are tried out would have refused.
@@ -21,10 +22,12 @@ pub(crate) fn show(
 ) -> Result<(), CliError> {
     let mut query = query(&options.query, now);
     let mut rows = Vec::new();
+    let mut found = false;
     let mut left = options.limit;
     while left > 0 {
         query.limit = PageSize::new(left);
         let page: AuditPage = client.query(Endpoint::QueryAudit, &[], &query)?;
+        found |= !page.items.is_empty();
         for item in page.items.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             let bytes = bytes(item)?;
             let record = Record::decode(&bytes).map_err(|error| strange(item, &error.to_string()))?;
@@ -39,6 +42,10 @@ pub(crate) fn show(
         if query.after.is_none() {
             break;
         }
+    }
+    // Records of other versions may have operations that are not known here; a word that none has is a slip.
+    if let Some(asked) = options.query.action.as_ref().filter(|asked| !found && !operations::is_known(asked)) {
+        return Err(CliError::UnknownAction { asked: asked.clone(), near: operations::near(asked) });
     }
     if output.format() == Format::Table {
         let headings = ["TIME", "CALLER", "OPERATION", "RESOURCE", "OUTCOME", "DECIDED BY", "FROM", "REQUEST"];

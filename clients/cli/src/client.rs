@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strongroom_admin_api::{Endpoint, ErrorReply, Page, PageQuery};
+use strongroom_admin_api::{DryRun, DryRunQuery, Endpoint, ErrorReply, Page, PageQuery};
 use strongroom_sigv4::{Credentials, SecretBytes, SigningTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -98,6 +98,19 @@ impl<'a> Client<'a> {
         self.send(endpoint, segments, String::new(), body)
     }
 
+    /// Asks what would come of a body, with nothing done.
+    pub(crate) fn rehearse(
+        &self,
+        endpoint: Endpoint,
+        segments: &[&str],
+        body: &impl Serialize,
+        dry_run: DryRun,
+    ) -> Result<(), CliError> {
+        let body = serde_json::to_vec(body).map_err(|error| CliError::Usage(error.to_string()))?;
+        let query = DryRunQuery { dry_run: Some(dry_run) };
+        self.send(endpoint, segments, strongroom_admin_api::query::write(&query), body)
+    }
+
     /// Every item of a listing.
     pub(crate) fn all<T: DeserializeOwned>(&self, endpoint: Endpoint, segments: &[&str]) -> Result<Vec<T>, CliError> {
         self.every(endpoint, segments, |after| PageQuery { after, ..PageQuery::default() })
@@ -156,7 +169,7 @@ impl<'a> Client<'a> {
             Place::Https(https) => {
                 let signature = https.sign(&asked, (self.environment.now)())?;
                 let stream = timeout(limits::CONNECT_TIME, https.connect()).await.map_err(late)?;
-                let stream = stream.map_err(|cause| self.unreachable(&cause))?;
+                let stream = stream.map_err(|error| self.failed(&error))?;
                 self.converse(stream, request(asked, &https.authority, signature)?).await
             }
         }
@@ -211,6 +224,14 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Why there is no connection over TLS.
+    fn failed(&self, error: &std::io::Error) -> CliError {
+        match tls::refusal(error) {
+            Some((cause, remedy)) => CliError::Untrusted { place: self.name(), cause, remedy },
+            None => self.unreachable(&error.to_string()),
+        }
+    }
+
     fn unreachable(&self, cause: &str) -> CliError {
         CliError::Unreachable { place: self.name(), cause: cause.to_owned() }
     }
@@ -255,11 +276,11 @@ impl Https {
         Ok(signed.iter().map(|(name, value)| (name, value.to_owned())).collect())
     }
 
-    async fn connect(&self) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, String> {
-        let name = ServerName::try_from(self.host.clone()).map_err(|error| error.to_string())?;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| error.to_string())?;
+    async fn connect(&self) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin + use<>> {
+        let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
-        connector.connect(name, stream).await.map_err(|error| error.to_string())
+        connector.connect(name, stream).await
     }
 }
 

@@ -24,9 +24,9 @@ pub(crate) fn ekm(client: &Client<'_>, output: &mut Output<'_>, command: EkmComm
 
 fn store(client: &Client<'_>, output: &mut Output<'_>, command: EkmStoreCommand) -> Result<(), CliError> {
     let store: EkmStore = match command {
-        EkmStoreCommand::Create { of, name, region, prefix, policy, dry_run } => {
+        EkmStoreCommand::Create { of, name, region, prefix, policy, dry_run, key_store } => {
             let policy = policy.as_deref().map(policies::read).transpose()?;
-            let make = CreateEkmStore { name, prefix, region, policy, dry_run };
+            let make = CreateEkmStore { name, prefix, region, policy, dry_run, key_store };
             client.tell(Endpoint::CreateEkmStore, &[&of.tenant], &make)?
         }
         EkmStoreCommand::List(TenantOf { tenant }) => {
@@ -106,15 +106,12 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: EkmKeyCommand) -> 
         }
         EkmKeyCommand::List(EkmStoreOf { of, store }) => {
             let keys: Vec<EkmKey> = client.all(Endpoint::ListEkmKeys, &[&of.tenant, &store])?;
-            return output.list(
-                &keys,
-                &["EXTERNAL KEY ID", "KIND", "STATE", "ONLY", "KEY", "KEY STORE", "BOUND"],
-                |key| {
-                    let EkmKey { external_key_id, key, spec, state, only, key_store, created } = key.clone();
-                    let (only, key_store) = (only.unwrap_or_default(), key_store.unwrap_or_default());
-                    vec![external_key_id, spec, state, only, key, key_store, created.to_string()]
-                },
-            );
+            let columns = ["EXTERNAL KEY ID", "KIND", "STATE", "ONLY", "KEY", "KEY STORE", "BOUND"];
+            return output.list(&keys, &columns, |key| {
+                let EkmKey { external_key_id, key, spec, state, only, key_store, created } = key.clone();
+                let (only, key_store) = (only.unwrap_or_default(), key_store.unwrap_or_default());
+                vec![external_key_id, spec, state, only, key, key_store, created.to_string()]
+            });
         }
         EkmKeyCommand::Block { of: EkmStoreOf { of, store }, id } => {
             client.ask(Endpoint::BlockEkmKey, &[&of.tenant, &store, &id])?
@@ -136,6 +133,7 @@ fn key(client: &Client<'_>, output: &mut Output<'_>, command: EkmKeyCommand) -> 
         ("Kind", key.spec.clone()),
         ("State", key.state.clone()),
         ("Only", key.only.clone().unwrap_or_default()),
+        ("Key store", key.key_store.clone().unwrap_or_default()),
         ("Bound", key.created.to_string()),
     ];
     output.one(&key, &fields)

@@ -59,6 +59,42 @@ pub(crate) enum CliError {
         /// Why.
         cause: String,
     },
+    /// The server's certificate can't be trusted.
+    #[error("{place} shows a certificate that is refused: {cause}")]
+    Untrusted {
+        /// Who.
+        place: String,
+        /// Why.
+        cause: String,
+        /// What helps.
+        remedy: &'static str,
+    },
+    /// A name that leads to no key.
+    #[error("{called:?} leads to no key of the tenant {account} in {place}")]
+    NoSuchKey {
+        /// The name.
+        called: String,
+        /// The tenant.
+        account: String,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// A name that leads to several keys.
+    #[error("{called:?} leads to several keys")]
+    SeveralKeys {
+        /// The name.
+        called: String,
+        /// What tells them apart.
+        choice: String,
+    },
+    /// An action that nobody knows.
+    #[error("no record has the action {asked:?}, and no operation is called so")]
+    UnknownAction {
+        /// What was asked for.
+        asked: String,
+        /// Operations that are called like it.
+        near: Vec<&'static str>,
+    },
     /// The socket is another user's.
     #[error("{0} may not be opened by this user")]
     Forbidden(String),
@@ -139,7 +175,10 @@ impl CliError {
     /// 1 refused, 2 not understood, 3 no answer.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused { status: 503, .. } | Self::Strange { .. } | Self::Unreachable { .. } => 3,
+            Self::Refused { status: 503, .. }
+            | Self::Strange { .. }
+            | Self::Unreachable { .. }
+            | Self::Untrusted { .. } => 3,
             Self::Refused { .. }
             | Self::Unsound { .. }
             | Self::RootsUnsound { .. }
@@ -154,8 +193,41 @@ impl CliError {
             | Self::File { .. }
             | Self::Unwritable { .. }
             | Self::Key { .. }
+            | Self::SeveralKeys { .. }
+            | Self::UnknownAction { .. }
             | Self::Checkpoint { .. } => 2,
-            Self::Forbidden(_) | Self::InUse { .. } | Self::Declined | Self::Unconfirmed => 1,
+            Self::NoSuchKey { .. } | Self::Forbidden(_) | Self::InUse { .. } | Self::Declined | Self::Unconfirmed => 1,
+        }
+    }
+
+    /// Its name, stable for programs: the server's where it refused.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::InUse { .. } => "InUse",
+            Self::Declined => "Declined",
+            Self::Unconfirmed => "Unconfirmed",
+            Self::Mistakes(_) => "Mistakes",
+            Self::Strange { .. } => "Strange",
+            Self::Unreachable { .. } => "Unreachable",
+            Self::Untrusted { .. } => "Untrusted",
+            Self::NoSuchKey { .. } => "NoSuchKey",
+            Self::SeveralKeys { .. } => "SeveralKeys",
+            Self::UnknownAction { .. } => "UnknownAction",
+            Self::Forbidden(_) => "Forbidden",
+            Self::Usage(_) => "Usage",
+            Self::Environment(_) => "Environment",
+            Self::File { .. } => "File",
+            Self::Unwritable { .. } => "Unwritable",
+            Self::Key { .. } => "Key",
+            Self::Checkpoint { .. } => "Checkpoint",
+            Self::Unsound { .. } => "Unsound",
+            Self::RootsUnsound { .. } => "RootsUnsound",
+            Self::KeyStores { .. } => "KeyStores",
+            Self::Preflight { .. } => "Preflight",
+            Self::ProxyCredential(_) => "ProxyCredential",
+            Self::Output(_) => "Output",
+            Self::Pipe => "Pipe",
         }
     }
 
@@ -168,6 +240,13 @@ impl CliError {
             Self::Unreachable { .. } => {
                 "start the server, or name it with --socket PATH or --endpoint https://HOST:PORT".to_owned()
             }
+            Self::Untrusted { remedy, .. } => (*remedy).to_owned(),
+            Self::NoSuchKey { .. } => "see the names that there are: strongroom binding list".to_owned(),
+            Self::SeveralKeys { choice, .. } => format!("choose one: {choice}"),
+            Self::UnknownAction { near, .. } if near.is_empty() => {
+                "name an operation as audit show has it, such as Decrypt or CreatePrincipal".to_owned()
+            }
+            Self::UnknownAction { near, .. } => format!("perhaps {}", near.join(" or ")),
             Self::Forbidden(_) => "run this as root or as the server's own user".to_owned(),
             Self::Environment(_) => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the server's socket: --socket PATH".to_owned()

@@ -1,8 +1,8 @@
 //! The commands on the installation as a whole: its roots, its backups, its clock.
 
-use strongroom_admin_api::{Backup, Endpoint, MakeBackup, Page, Root, RootVerification};
+use strongroom_admin_api::{Backup, Endpoint, Health, MakeBackup, Page, Root, RootVerification};
 
-use crate::arguments::RootCommand;
+use crate::arguments::{Format, RootCommand};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::output::Output;
@@ -78,5 +78,9 @@ pub(crate) fn backup(client: &Client<'_>, output: &mut Output<'_>, path: String)
 
 pub(crate) fn confirm_clock(client: &Client<'_>, output: &mut Output<'_>) -> Result<(), CliError> {
     let () = client.ask(Endpoint::ConfirmClock, &[])?;
+    if output.format() != Format::Table {
+        let health: Health = client.ask(Endpoint::GetHealth, &[])?;
+        return output.json(&health);
+    }
     output.done("the clock is confirmed; destructions that are due go on")
 }

@@ -2,11 +2,12 @@
 
 use strongroom_admin_api::{Binding, CreateBinding, Endpoint, Key, KeyVersion, ScheduleKeyDeletion, Time};
 
-use crate::arguments::{BindingCommand, KeyCommand, NameOf, TenantOf};
+use crate::arguments::{BindingCommand, KeyCommand, KeyOf, NameOf, TenantOf};
 use crate::client::Client;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::reference::id_of;
 use crate::{inventory, usage};
 
 pub(crate) fn key(
@@ -24,19 +25,25 @@ pub(crate) fn key(
                 vec![id, spec, state, key.region.clone(), key.created.to_string(), names]
             });
         }
-        KeyCommand::Show { id } => client.ask(Endpoint::GetKey, &[&id])?,
-        KeyCommand::Suspend { id, version_number: None } => client.ask(Endpoint::SuspendKey, &[&id])?,
-        KeyCommand::Resume { id, version_number: None } => client.ask(Endpoint::ResumeKey, &[&id])?,
-        KeyCommand::Suspend { id, version_number: Some(number) } => {
-            return version(client, output, Endpoint::SuspendKeyVersion, &id, number);
+        KeyCommand::Show { of } => client.ask(Endpoint::GetKey, &[&id_of(client, &of)?])?,
+        KeyCommand::Suspend { of, version_number: None } => {
+            client.ask(Endpoint::SuspendKey, &[&id_of(client, &of)?])?
         }
-        KeyCommand::Resume { id, version_number: Some(number) } => {
-            return version(client, output, Endpoint::ResumeKeyVersion, &id, number);
+        KeyCommand::Resume { of, version_number: None } => client.ask(Endpoint::ResumeKey, &[&id_of(client, &of)?])?,
+        KeyCommand::Suspend { of, version_number: Some(number) } => {
+            return version(client, output, Endpoint::SuspendKeyVersion, &id_of(client, &of)?, number);
         }
-        KeyCommand::ScheduleDeletion { id, days, yes } => schedule_deletion(client, environment, &id, days, yes)?,
-        KeyCommand::CancelDeletion { id } => client.ask(Endpoint::CancelKeyDeletion, &[&id])?,
-        KeyCommand::Usage { id: Some(id), .. } => return usage::of_key(client, output, &id),
-        KeyCommand::Usage { id: None, tenant } => {
+        KeyCommand::Resume { of, version_number: Some(number) } => {
+            return version(client, output, Endpoint::ResumeKeyVersion, &id_of(client, &of)?, number);
+        }
+        KeyCommand::ScheduleDeletion { of, days, yes } => {
+            schedule_deletion(client, environment, &id_of(client, &of)?, days, yes)?
+        }
+        KeyCommand::CancelDeletion { of } => client.ask(Endpoint::CancelKeyDeletion, &[&id_of(client, &of)?])?,
+        KeyCommand::Usage { key: Some(key), tenant, region } => {
+            return usage::of_key(client, output, &id_of(client, &KeyOf { key, tenant, region })?);
+        }
+        KeyCommand::Usage { key: None, tenant, .. } => {
             return usage::of_tenant(client, output, &tenant.unwrap_or_default(), None);
         }
         KeyCommand::Unused { of, days } => return usage::of_tenant(client, output, &of.tenant, Some(days)),

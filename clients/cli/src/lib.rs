@@ -16,9 +16,11 @@ mod installation;
 mod inventory;
 mod keys;
 pub mod limits;
+mod operations;
 mod output;
 mod policies;
 mod preflight;
+mod reference;
 mod resources;
 mod roles;
 mod span;
@@ -33,8 +35,8 @@ use std::process::ExitCode;
 pub use arguments::{
     AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, EkmCertificateCommand,
     EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, Format, GlobalOptions, InventoryFormat, InventoryOptions,
-    IssuerCommand, KeyCommand, KeyStoreCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand, PolicySource,
-    PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions,
+    IssuerCommand, KeyCommand, KeyOf, KeyStoreCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand,
+    PolicySource, PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions,
     TenantCommand, TenantOf, VerifyOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand,
     XksStoreCommand, XksStoreOf,
 };
@@ -72,6 +74,10 @@ pub fn run_in(
         Ok(()) | Err(CliError::Pipe) => 0,
         Err(error) => {
             // Nothing can be done about a standard error that can't be written.
+            if global.output == Format::Json {
+                let _ = writeln!(err, "{}", output::line(&output::error(&error)));
+                return error.exit_code();
+            }
             for line in error.to_string().lines() {
                 let _ = writeln!(err, "strongroom: {}", output::safe(line));
             }

@@ -103,6 +103,25 @@ impl<'a> Output<'a> {
     }
 }
 
+/// A value on one line of JSON, fit for a terminal.
+pub(crate) fn line(value: &Value) -> String {
+    strongroom_render::line(value)
+}
+
+/// An error for programs, of the shape that the admin API has.
+pub(crate) fn error(error: &CliError) -> Value {
+    let mut body = serde_json::Map::new();
+    body.insert("code".to_owned(), error.code().into());
+    let message = match error {
+        CliError::Refused { message, .. } => message.clone(),
+        error => error.to_string(),
+    };
+    body.insert("message".to_owned(), message.into());
+    body.extend(error.remedy().map(|remedy| ("remedy".to_owned(), remedy.into())));
+    body.extend(error.request_id().map(|id| ("request_id".to_owned(), id.into())));
+    serde_json::json!({ "error": body })
+}
+
 /// Columns under headings, two spaces apart; nothing where there are no rows but a word that says so.
 fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {

@@ -35,8 +35,8 @@ pub(crate) fn role(client: &Client<'_>, output: &mut Output<'_>, command: RoleCo
             let update = UpdateRole { trust_policy: Some(policies::read(&file)?), session_seconds: None };
             client.tell(Endpoint::UpdateRole, &[&of.tenant, &name], &update)?
         }
-        RoleCommand::Sessions { of, name, longest } => {
-            let update = UpdateRole { trust_policy: None, session_seconds: Some(longest.seconds()) };
+        RoleCommand::Sessions { of, name, session } => {
+            let update = UpdateRole { trust_policy: None, session_seconds: Some(session.seconds()) };
             client.tell(Endpoint::UpdateRole, &[&of.tenant, &name], &update)?
         }
         RoleCommand::Delete { of, name } => {
@@ -81,7 +81,14 @@ pub(crate) fn issuer(client: &Client<'_>, output: &mut Output<'_>, command: Issu
                 ("Keys", source(&issuer).to_owned()),
                 ("Created", issuer.created.to_string()),
             ];
-            output.one(&issuer, &fields)
+            output.one(&issuer, &fields)?;
+            match issuer.out_of_reach {
+                true => output.done(
+                    "Warning: none of its tokens is taken: the server's configuration allows no fetching of its keys. \
+                     Give them with --keys, or name its origin in issuers of [identity].",
+                ),
+                false => Ok(()),
+            }
         }
         IssuerCommand::List(TenantOf { tenant }) => {
             let issuers: Page<TokenIssuer> = client.ask(Endpoint::ListIssuers, &[&tenant])?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use crate::Environment;
 use crate::error::CliError;
@@ -65,4 +65,36 @@ pub(crate) fn pem_error(error: pem::Error) -> std::io::Error {
         pem::Error::Io(error) => error,
         error => std::io::Error::other(error.to_string()),
     }
+}
+
+/// Why a server's certificate is refused, and what helps; nothing where something else failed.
+pub(crate) fn refusal(error: &std::io::Error) -> Option<(String, &'static str)> {
+    use CertificateError as E;
+    let Some(rustls::Error::InvalidCertificate(refused)) = error.get_ref()?.downcast_ref() else { return None };
+    let trust = "name the PEM file of the authority that issued it: AWS_CA_BUNDLE=FILE";
+    let (cause, remedy) = match refused {
+        E::UnknownIssuer | E::BadSignature => ("no authority that is trusted here issued it", trust),
+        E::NotValidForName | E::NotValidForNameContext { .. } => (
+            "it is not for this host",
+            "name the server as its certificate does, or give it one with this name (subjectAltName)",
+        ),
+        E::Expired | E::ExpiredContext { .. } => {
+            ("it has expired", "give the server a new one, or put the clock right")
+        }
+        E::NotValidYet | E::NotValidYetContext { .. } => ("it is not valid yet", "put the clock right"),
+        E::Revoked => ("it is revoked", "give the server a new one"),
+        E::BadEncoding => ("it cannot be read", "give the server another"),
+        // The library has no variants for these; their texts are its names of them.
+        E::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => (
+                "it is that of an authority (CA:TRUE), which is no server's",
+                "give the server a leaf certificate: one that an authority issued, or a self-signed one made with openssl \
+                 req -x509 -addext basicConstraints=critical,CA:FALSE; trust it with AWS_CA_BUNDLE=FILE",
+            ),
+            "UnsupportedCertVersion" => ("it is not of X.509 version 3", "give the server a new one"),
+            _ => ("it is not as certificates of servers must be", "give the server another"),
+        },
+        _ => ("it is not as certificates of servers must be", "give the server another"),
+    };
+    Some((cause.to_owned(), remedy))
 }

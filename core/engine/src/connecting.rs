@@ -203,7 +203,7 @@ impl Operation for FinishConnecting {
         };
         let failure = match (&link.store, &link.external) {
             _ if authorized.now().since(self.row.since) >= limits::CONNECTING_MOST => Some(LinkFailure::Unfit),
-            (Some(store), _) => self.failure_of_store(authorized, store)?,
+            (Some(store), _) => failure_of_token(authorized, &place, store)?,
             (None, Some(external)) => self.failure_of_manager(authorized, &place, external)?,
             (None, None) => Some(LinkFailure::NoStore),
         };
@@ -215,22 +215,29 @@ impl Operation for FinishConnecting {
     }
 }
 
-impl FinishConnecting {
-    /// Why a key store cannot be connected, if it cannot.
-    fn failure_of_store(&self, authorized: &Authorized<'_>, name: &KeyStoreName) -> Result<Option<LinkFailure>, Halt> {
-        if authorized.engine().key_stores.get(name).is_err() {
+/// Why a key store cannot be connected, if it cannot.
+fn failure_of_token(
+    authorized: &Authorized<'_>,
+    place: &LinkPlace,
+    name: &KeyStoreName,
+) -> Result<Option<LinkFailure>, Halt> {
+    let store = match move_to(authorized, place, name) {
+        Err(Halt::Fail(EngineError::NotFound(_) | EngineError::StoreNotOffered { .. })) => {
             return Ok(Some(LinkFailure::NoStore));
         }
-        match move_to(authorized, name)?.probe(limits::OBJECT_DEADLINE) {
-            Ok(()) => Ok(None),
-            Err(KeyStoreError::Busy) => Err(EngineError::from(KeyStoreError::Busy).into()),
-            Err(error) => {
-                tracing::warn!(store = %name, %error, "a key store could not be connected");
-                Ok(Some(failure_of_store(&error)))
-            }
+        store => store?,
+    };
+    match store.probe(limits::OBJECT_DEADLINE) {
+        Ok(()) => Ok(None),
+        Err(KeyStoreError::Busy) => Err(EngineError::from(KeyStoreError::Busy).into()),
+        Err(error) => {
+            tracing::warn!(store = %name, %error, "a key store could not be connected");
+            Ok(Some(failure_of_store(&error)))
         }
     }
+}
 
+impl FinishConnecting {
     /// Why an external key manager cannot be connected, if it cannot. It is told of the request that asked for it.
     fn failure_of_manager(
         &self,

@@ -10,7 +10,7 @@ use strongroom_model::algorithm::{
 };
 use strongroom_model::clock::Timestamp;
 use strongroom_model::external::ExternalError;
-use strongroom_model::key_store::KeyStoreError;
+use strongroom_model::key_store::{KeyStoreError, KeyStoreName};
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 use strongroom_model::spec::{KeySpec, Origin};
@@ -41,9 +41,12 @@ pub enum EngineError {
         /// Why.
         forbidden: Forbidden,
     },
-    /// The tenant's use is suspended.
+    /// The tenant's use is suspended, or that of the whole installation.
     #[error("the tenant is suspended")]
     TenantSuspended,
+    /// The caller's own use is suspended: a principal, or a service's kill switch.
+    #[error("the principal is suspended")]
+    PrincipalSuspended,
     /// The key was not made for this usage.
     #[error("{resource} is not for {wanted:?}")]
     UsageForbids {
@@ -94,6 +97,14 @@ pub enum EngineError {
     /// This build, tenant or kind of key does not offer it.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
+    /// A key store that the operators do not offer to this tenant.
+    #[error("key store {store} is not offered to tenant {account}")]
+    StoreNotOffered {
+        /// The key store.
+        store: KeyStoreName,
+        /// The tenant, by account.
+        account: Box<str>,
+    },
     /// A grant token that was not made here, or has been tampered with.
     #[error("the grant token is not valid")]
     InvalidGrantToken,
@@ -205,6 +216,9 @@ pub enum Noun {
     /// A key version.
     #[error("version {0}")]
     Version(u32),
+    /// A key store in the server's configuration, by name.
+    #[error("key store {0}")]
+    KeyStore(KeyStoreName),
 }
 
 /// What is wrong with a link to a key store, or with what is asked of it.
@@ -433,8 +447,13 @@ pub enum Quota {
     #[error("the tenant has as many token issuers as it may")]
     TokenIssuers,
     /// Links to key stores of a tenant in a region.
-    #[error("the tenant has as many links to key stores in this region as it may")]
-    StoreLinks,
+    #[error("the tenant has {has} links to key stores in this region, of {most} that it may have")]
+    StoreLinks {
+        /// How many there may be.
+        most: usize,
+        /// How many there are.
+        has: usize,
+    },
     /// Policies and tags of a session: what its token holds.
     #[error("the policies and tags are more than the token of a session holds")]
     SessionToken,

@@ -206,6 +206,7 @@ impl<'a> Doubled<'a> {
         let told = |error| crypto_error(self.handle, error);
         let random = self.authorized.engine().random();
         let inner = ciphertext::seal(&self.material, subject, context, plaintext, random).map_err(told)?;
+        self.authorized.may_ask()?;
         let additional = ciphertext::doubled_additional(subject);
         let request = self.authorized.told_to_manager(Some(self.handle.resource()));
         let sealed = self.manager.seal(self.external, &request, &additional, &SecretBytes::take(inner));
@@ -225,6 +226,7 @@ impl<'a> Doubled<'a> {
     ) -> Result<SecretBytes, EngineError> {
         let told = |error| crypto_error(self.handle, error);
         let parts = ciphertext::doubled_parts(subject, whole).map_err(told)?;
+        self.authorized.may_ask()?;
         let (iv, metadata) = (parts.iv.to_vec(), parts.metadata.to_vec());
         let sealed = ExternalSealed { ciphertext: parts.text.to_vec(), iv, tag: *parts.tag, metadata };
         let additional = ciphertext::doubled_additional(subject);

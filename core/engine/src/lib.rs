@@ -18,6 +18,7 @@ mod doubt;
 mod error;
 mod external;
 mod grants;
+mod handoff;
 mod identifiers;
 mod identity;
 mod keys;
@@ -90,7 +91,7 @@ pub use crate::rows::{
     role_reference, service_reference,
 };
 pub use crate::scheduler::Ticked;
-pub use crate::start::{Options, Parts, initialise, installation, recover, roots, saved_head};
+pub use crate::start::{OfferedStore, Options, Parts, initialise, installation, recover, roots, saved_head};
 pub use crate::usage::LastUse;
 pub use crate::workers::Ground;
 

@@ -296,6 +296,14 @@ impl<'a> Authorized<'a> {
         self.keys.get(index).ok_or(EngineError::Internal(fault))
     }
 
+    /// That somebody else may be asked to use a key: in a dry run nobody is, and it ends here, all else being as it should.
+    pub(crate) const fn may_ask(&self) -> Result<(), EngineError> {
+        match self.mode {
+            Mode::Run => Ok(()),
+            Mode::DryRun => Err(EngineError::DryRun),
+        }
+    }
+
     /// The newest version of the key at `index`, ready to use here.
     pub(crate) fn current(&self, index: usize) -> Result<(&'a VersionRow, Arc<KeyMaterial>), Halt> {
         let (version, key) = self.current_key(index)?;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_channel::oneshot;
 use parking_lot::Mutex;
 use strongroom_audit::durable::Durable;
 use strongroom_audit::gate::Permit;
@@ -25,6 +24,7 @@ use crate::call::{Call, Mode, ServiceNames};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
+use crate::handoff::{self, Giver};
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
 use crate::operations::records::TRIED_OUT;
@@ -92,11 +92,14 @@ impl Engine {
             Ok(finished) => finished,
             Err(ground) => {
                 let carried = Arc::new((journey, operation));
-                let (answer, answered) = oneshot::channel();
-                self.carry(ground, Arc::clone(&carried), answer);
-                // A worker that died in the middle of it can't say what became of it; that is recorded, too.
-                let lost = EngineError::Internal(InternalFault::WorkerLost);
-                answered.await.unwrap_or_else(|_| self.refused(&carried.0, &carried.1, lost))
+                let (giver, awaited) = handoff::pair();
+                self.carry(ground, Arc::clone(&carried), giver);
+                match awaited.await {
+                    Some((answer, Ok(_))) => return answer,
+                    Some((_, Err(cause))) => return Err(log_error(&cause)),
+                    // A worker that died in the middle of it can't say what became of it; that is recorded, too.
+                    None => self.refused(&carried.0, &carried.1, EngineError::Internal(InternalFault::WorkerLost)),
+                }
             }
         };
         match finished.durable.await {
@@ -111,23 +114,23 @@ impl Engine {
         self: &Arc<Self>,
         ground: Ground,
         carried: Arc<(Journey, O)>,
-        answer: oneshot::Sender<Finished<O::Output>>,
+        giver: Giver<Result<O::Output, EngineError>>,
     ) {
         let engine = Arc::clone(self);
         let job = move |taken: bool| {
             let (journey, operation) = &*carried;
             let finished = match taken {
                 false => engine.refused(journey, operation, EngineError::Unavailable(Unavailable::Busy)),
-                true if answer.is_canceled() => engine.abandoned(journey, operation),
+                true if !giver.is_awaited() => engine.abandoned(journey, operation),
                 true => match engine.attempt(journey, operation, ground) {
                     Ok(finished) => finished,
-                    Err(further) => return engine.carry(further, carried, answer),
+                    Err(further) => return engine.carry(further, carried, giver),
                 },
             };
             if let Ok(output) = &finished.answer {
                 carried.1.follow(&engine, &carried.0.call, output);
             }
-            drop(answer.send(finished));
+            giver.give(finished.answer, finished.durable);
         };
         self.workers.push(ground, Box::new(job));
     }
@@ -346,6 +349,8 @@ impl Engine {
             }
             decision?;
         }
+        // What nobody need permit is permitted.
+        decided.allowed = true;
         trace.decided = Some(decided);
         Ok(())
     }
@@ -382,7 +387,7 @@ impl Engine {
             return Err(identity::unknown(shown.unwrap_or_default()).into());
         }
         if principal.is_some_and(|principal| principal.row.suspended) {
-            return Err(EngineError::TenantSuspended.into());
+            return Err(EngineError::PrincipalSuspended.into());
         }
         if call.caller.tenant == TenantId::INSTALLATION {
             return Ok(());

@@ -197,6 +197,8 @@ impl EngineError {
             Self::StoreLink(_) => 31,
             Self::External(_) => 32,
             Self::SessionExpired => 23,
+            Self::PrincipalSuspended => 33,
+            Self::StoreNotOffered { .. } => 34,
         }
     }
 }

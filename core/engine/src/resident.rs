@@ -12,43 +12,76 @@ use strongroom_crypto::ciphertext;
 use strongroom_crypto::detached::{self, Detached, MaterialNumber, Metadata, Parts};
 use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
-use strongroom_model::id::{MaterialId, ObjectId};
+use strongroom_model::caller::Principal;
+use strongroom_model::id::{MaterialId, ObjectId, TenantId};
 use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName, ResidentSealed};
 use strongroom_model::store::{Batch, Table};
 use strongroom_secret::SecretBytes;
 
-use crate::error::{EngineError, Quota, Unavailable};
+use crate::error::{EngineError, Noun, Quota, Unavailable};
 use crate::external::Doubled;
 use crate::operation::{Authorized, KeyHandle};
 use crate::rows::{self, UseCounterRow, VersionRow};
+use crate::start::OfferedStore;
 use crate::workers::{Ground, Pool};
 use crate::{Engine, limits};
 
 /// The key stores at hand, by their places, which are also those of their threads.
-pub(crate) struct KeyStores(Vec<Arc<dyn KeyStore>>);
+pub(crate) struct KeyStores {
+    stores: Vec<Arc<dyn KeyStore>>,
+    /// The accounts that each is offered to.
+    accounts: Vec<Vec<String>>,
+}
 
 impl KeyStores {
     /// As many as places are numbered; later ones of the same name are never asked.
-    pub(crate) fn new(stores: Vec<Arc<dyn KeyStore>>) -> Self {
-        Self(stores)
+    pub(crate) fn new(offered: Vec<OfferedStore>) -> Self {
+        let (stores, accounts) = offered.into_iter().map(|OfferedStore { store, accounts }| (store, accounts)).unzip();
+        Self { stores, accounts }
     }
 
     pub(crate) fn all(&self) -> &[Arc<dyn KeyStore>] {
-        &self.0
+        &self.stores
     }
 
+    fn place(&self, name: &KeyStoreName) -> Option<usize> {
+        self.stores.iter().position(|store| store.describe().name == *name)
+    }
+
+    /// The store that a key is in.
     pub(crate) fn get(&self, name: &KeyStoreName) -> Result<&Arc<dyn KeyStore>, EngineError> {
-        let found = self.0.iter().find(|store| store.describe().name == *name);
-        found.ok_or_else(|| {
+        self.place(name).and_then(|place| self.stores.get(place)).ok_or_else(|| {
             let cause = format!("no key store {name} is configured");
             EngineError::Unavailable(Unavailable::KeyStore(KeyStoreError::Unavailable { cause }))
         })
     }
 
+    /// The store that something new of a tenant is to be made in, if it is offered to that tenant. Every way into a key
+    /// store leads through here.
+    ///
+    /// # Errors
+    /// When there is no such store, or whoever asks is no operator and it is not offered.
+    pub(crate) fn offered(
+        &self,
+        authorized: &Authorized<'_>,
+        name: &KeyStoreName,
+        tenant: TenantId,
+    ) -> Result<&Arc<dyn KeyStore>, EngineError> {
+        let found = self.place(name).and_then(|place| Some((self.stores.get(place)?, self.accounts.get(place)?)));
+        let (store, accounts) = found.ok_or_else(|| Noun::KeyStore(name.clone()))?;
+        if matches!(authorized.call().caller.principal, Principal::Operator { .. }) {
+            return Ok(store);
+        }
+        let (tenant, _) = authorized.engine().catalog().load_tenant(tenant)?;
+        match accounts.contains(&tenant.account) {
+            true => Ok(store),
+            false => Err(EngineError::StoreNotOffered { store: name.clone(), account: tenant.account.as_str().into() }),
+        }
+    }
+
     /// The threads of a store.
     pub(crate) fn ground(&self, name: &KeyStoreName) -> Option<Ground> {
-        let place = self.0.iter().position(|store| store.describe().name == *name)?;
-        u8::try_from(place).ok().map(Ground::Store)
+        u8::try_from(self.place(name)?).ok().map(Ground::Store)
     }
 }
 
@@ -135,8 +168,9 @@ impl<'a> Resident<'a> {
         Ok(Self { authorized, store, object, material: version.material, handle })
     }
 
-    /// What is left of the time that a use may take.
+    /// That the store may be asked, and what is left of the time that a use may take.
     fn within(&self) -> Result<Duration, EngineError> {
+        self.authorized.may_ask()?;
         let deadline = self.store.describe().deadline;
         let spent = self.authorized.engine().clock.since_boot().saturating_sub(self.authorized.began);
         match deadline.saturating_sub(spent) {
@@ -148,6 +182,7 @@ impl<'a> Resident<'a> {
     /// AES-GCM under the key itself, counted.
     fn seal(&self, additional: &[u8], plaintext: &SecretBytes) -> Result<ResidentSealed, EngineError> {
         let aead = self.store.aead().ok_or(EngineError::Unsupported("encryption in this key store"))?;
+        self.authorized.may_ask()?;
         self.authorized.engine().uses.count(self.authorized.engine(), self.material)?;
         Ok(aead.seal(self.object, additional, plaintext, self.within()?)?)
     }

@@ -58,9 +58,18 @@ pub struct Parts {
     /// Locked memory for key material, where there is any.
     pub arena: Option<Arena>,
     /// The key stores, whose names are all different.
-    pub key_stores: Vec<Arc<dyn KeyStore>>,
+    pub key_stores: Vec<OfferedStore>,
     /// Where external key managers are asked from, if they may be.
     pub external: Option<Arc<dyn ExternalManagers>>,
+}
+
+/// A key store, and for whom it is.
+#[derive(Clone)]
+pub struct OfferedStore {
+    /// The key store.
+    pub store: Arc<dyn KeyStore>,
+    /// The accounts of the tenants that may make keys in it; operators may for every tenant.
+    pub accounts: Vec<String>,
 }
 
 /// What an engine is told.
@@ -276,8 +285,8 @@ impl Engine {
             Err(Halt::Fail(error)) => return Err(error),
             Err(Halt::Move(_) | Halt::Again) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
         };
-        let workers =
-            Workers::start(&parts.key_stores).map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
+        let key_stores = KeyStores::new(parts.key_stores);
+        let workers = Workers::start(key_stores.all()).map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         let pairs = Pairs::start(options.rsa_pairs.min(limits::PAIRS_AHEAD), Arc::clone(&parts.random));
         let pairs = pairs.map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;
         let engine = Self {
@@ -288,7 +297,7 @@ impl Engine {
             log: parts.log,
             clock: parts.clock,
             workers,
-            key_stores: KeyStores::new(parts.key_stores),
+            key_stores,
             externals: Externals::new(parts.external),
             uses: Uses::default(),
             pairs,

@@ -38,6 +38,12 @@ pub struct Origin {
 pub struct OriginError;
 
 impl Origin {
+    /// The origin that a URL is at; nothing where it is none of https.
+    #[must_use]
+    pub fn at(url: &str) -> Option<Self> {
+        url.parse().ok().and_then(|uri| Self::of(&uri))
+    }
+
     fn of(uri: &Uri) -> Option<Self> {
         let host = uri.host().filter(|host| !host.is_empty())?;
         let bare = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));

@@ -184,39 +184,39 @@ impl Action {
     /// is for callers of its own tenant, whatever its policy says.
     #[must_use]
     pub const fn crosses_tenants(self) -> bool {
-        match self {
+        !matches!(
+            self,
             Self::CreateKey
-            | Self::ListKeys
-            | Self::EnableKey
-            | Self::DisableKey
-            | Self::ScheduleKeyDestruction
-            | Self::CancelKeyDestruction
-            | Self::UpdateKeyDescription
-            | Self::GetKeyLastUsage
-            | Self::CreateAlias
-            | Self::UpdateAlias
-            | Self::DeleteAlias
-            | Self::ListAliases
-            | Self::TagKey
-            | Self::UntagKey
-            | Self::ListKeyTags
-            | Self::GetKeyPolicy
-            | Self::PutKeyPolicy
-            | Self::ListKeyPolicies
-            | Self::EnableKeyRotation
-            | Self::DisableKeyRotation
-            | Self::ListKeyRotations
-            | Self::RotateKeyOnDemand
-            | Self::GetParametersForImport
-            | Self::ImportKeyMaterial
-            | Self::DeleteImportedKeyMaterial
-            | Self::ReplicateKey
-            | Self::UpdatePrimaryRegion
-            | Self::ListTaggedKeys
-            | Self::Suspend
-            | Self::ReadBindings
-            | Self::ManageBindings => false,
-            _ => true,
-        }
+                | Self::ListKeys
+                | Self::EnableKey
+                | Self::DisableKey
+                | Self::ScheduleKeyDestruction
+                | Self::CancelKeyDestruction
+                | Self::UpdateKeyDescription
+                | Self::GetKeyLastUsage
+                | Self::CreateAlias
+                | Self::UpdateAlias
+                | Self::DeleteAlias
+                | Self::ListAliases
+                | Self::TagKey
+                | Self::UntagKey
+                | Self::ListKeyTags
+                | Self::GetKeyPolicy
+                | Self::PutKeyPolicy
+                | Self::ListKeyPolicies
+                | Self::EnableKeyRotation
+                | Self::DisableKeyRotation
+                | Self::ListKeyRotations
+                | Self::RotateKeyOnDemand
+                | Self::GetParametersForImport
+                | Self::ImportKeyMaterial
+                | Self::DeleteImportedKeyMaterial
+                | Self::ReplicateKey
+                | Self::UpdatePrimaryRegion
+                | Self::ListTaggedKeys
+                | Self::Suspend
+                | Self::ReadBindings
+                | Self::ManageBindings
+        )
     }
 }

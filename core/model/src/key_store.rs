@@ -78,6 +78,8 @@ pub struct KeyStoreDescription {
 pub struct MemberHealth {
     /// Which, for people: a label and serial number, once known.
     pub location: String,
+    /// What it is, for people: manufacturer, model, versions of hardware and firmware; once known.
+    pub product: Option<String>,
     /// Whether calls succeed.
     pub state: MemberState,
     /// For how long it has been so.

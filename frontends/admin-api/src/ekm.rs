@@ -21,6 +21,9 @@ pub struct CreateEkmStore {
     /// Whether its policies are tried out: what they refuse is done, and told in the record.
     #[serde(default)]
     pub dry_run: bool,
+    /// The key store of the server's configuration that the key is made in by which its health is found out; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
 }
 
 /// Changes a key store; what is absent stays.
@@ -100,7 +103,7 @@ pub struct BindEkmKey {
     /// What alone the key may be used for: `wrap`, `unwrap` or `nothing`; both directions if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
-    /// The key store of the server's configuration that a new key is made in, and never leaves.
+    /// The key store of the server's configuration that a new key is made in, which it never leaves; none if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_store: Option<String>,
 }
@@ -119,7 +122,7 @@ pub struct EkmKey {
     /// What alone it may be used for here, where that is not both directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
-    /// The key store of the server's configuration that it is inside, if in any.
+    /// The key store of the server's configuration that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_store: Option<String>,
     /// When it was bound.

@@ -6,6 +6,7 @@
 
 mod algorithm;
 mod audit;
+mod dry_run;
 mod ekm;
 mod error;
 mod import;
@@ -27,11 +28,12 @@ mod xks;
 
 pub use algorithm::{Algorithm, algorithm, key_bits};
 pub use audit::{AuditPage, AuditQuery, AuditRecord, Outcome};
+pub use dry_run::{DryRun, DryRunQuery};
 pub use ekm::{BindEkmKey, CreateEkmCertificate, CreateEkmStore, EkmCertificate, EkmKey, EkmStore, UpdateEkmStore};
 pub use error::{ErrorBody, ErrorReply};
 pub use import::{GetImportParameters, ImportKeyMaterial, ImportParameters, import_wrapping};
 pub use installation::{Backup, FailingDomainKey, MakeBackup, Root, RootVerification, RotatedDomainKey};
-pub use key::{Binding, CreateBinding, Key, KeyVersion};
+pub use key::{Binding, BindingQuery, CreateBinding, Key, KeyVersion};
 pub use making::{CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec, usages};
 pub use page::{Page, PageQuery, PageSize};
 pub use policy::{AttachedPolicy, Condition, Explain, ExplainedStatement, Explanation, Policy, PutPolicy};

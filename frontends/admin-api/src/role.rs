@@ -66,6 +66,10 @@ pub struct TokenIssuer {
     pub audiences: Vec<String>,
     /// Whether its keys are fetched, as opposed to given.
     pub fetched: bool,
+    /// Whether its keys would have to be fetched from where the server's configuration lets it fetch nothing: no token of it is
+    /// taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_reach: bool,
     /// When it was added.
     pub created: Time,
 }

@@ -271,6 +271,31 @@ endpoints! {
 }
 
 impl Endpoint {
+    /// Whether it can be asked what would come of it, with nothing done ([`crate::DryRun`]).
+    #[must_use]
+    pub const fn has_dry_run(self) -> bool {
+        matches!(
+            self,
+            Self::CreateTenant
+                | Self::CreatePrincipal
+                | Self::PutPolicy
+                | Self::CreateRole
+                | Self::UpdateRole
+                | Self::CreateKey
+                | Self::PutKeyPolicy
+                | Self::TagKey
+                | Self::PutKeyDescription
+                | Self::PutKeyRotation
+                | Self::CreateBinding
+        )
+    }
+
+    /// Whether it can be looked at by itself ([`crate::DryRun::Alone`]).
+    #[must_use]
+    pub const fn has_dry_run_alone(self) -> bool {
+        matches!(self, Self::PutPolicy | Self::CreateRole | Self::UpdateRole | Self::CreateKey | Self::PutKeyPolicy)
+    }
+
     /// The path with these segments in the places of the captures, percent-encoded. A capture without a segment stays
     /// as it is, which no server answers.
     #[must_use]

@@ -3,10 +3,11 @@
 
 use strongroom_admin_api::{AssumableRole, CreateRole, Page, PageQuery, PutIssuer, TokenIssuer, UpdateRole};
 use strongroom_authentication::mint;
+use strongroom_engine::operations::alone::CheckAlone;
 use strongroom_engine::operations::issuer::{DeleteTokenIssuer, ListTokenIssuers, PutTokenIssuer};
 use strongroom_engine::operations::principal::{FindPrincipal, ListPrincipals, PrincipalKind};
 use strongroom_engine::operations::role;
-use strongroom_engine::{EngineError, Noun, PrincipalRow, RoleRow, TokenIssuerRow, role_reference};
+use strongroom_engine::{EngineError, Kind, Noun, PrincipalRow, RoleRow, TokenIssuerRow, role_reference};
 use strongroom_identity::check_keys;
 use strongroom_model::clock::Timestamp;
 
@@ -20,6 +21,9 @@ const SESSION_SECONDS: u32 = 3600;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let CreateRole { name, trust_policy, session_seconds } = context.body()?;
+    if context.is_alone() {
+        return check_alone(context, Some(trust_policy)).await;
+    }
     let tenant = context.tenant().await?;
     let detail = vec![("role", name.clone()), ("document", trust_policy.clone())];
     let policy_name = format!("arn:{}:iam::{}:role/{name}", context.admin.partition, context.segment("account"));
@@ -47,10 +51,19 @@ pub(crate) async fn show(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn update(context: &Context<'_>) -> Result<Reply, AdminError> {
     let UpdateRole { trust_policy, session_seconds } = context.body()?;
+    if context.is_alone() {
+        return check_alone(context, trust_policy).await;
+    }
     let tenant = context.tenant().await?;
     let detail = trust_policy.iter().map(|document| ("document", document.clone())).collect();
     let update = role::UpdateRole { tenant, name: context.segment("role").to_owned(), trust_policy, session_seconds };
     Reply::ok(&shown(context, &context.perform_telling(update, detail).await?)?)
+}
+
+async fn check_alone(context: &Context<'_>, trust_policy: Option<String>) -> Result<Reply, AdminError> {
+    let document = trust_policy.map(|trust| (trust, Kind::Trust));
+    context.perform(CheckAlone { document, in_charge: None, tags: Vec::new() }).await?;
+    Ok(Reply::done())
 }
 
 fn shown(context: &Context<'_>, row: &PrincipalRow) -> Result<AssumableRole, AdminError> {
@@ -93,6 +106,7 @@ fn issuer_shown(context: &Context<'_>, row: TokenIssuerRow) -> TokenIssuer {
         arn: format!("arn:{partition}:iam::{account}:oidc-provider/{name}"),
         audiences: row.audiences,
         fetched: row.keys.is_none(),
+        out_of_reach: row.keys.is_none() && !context.admin.may_fetch(&row.issuer),
         created: row.created.into(),
         issuer: row.issuer,
     }

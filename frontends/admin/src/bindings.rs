@@ -1,7 +1,7 @@
 //! Bindings: the names by which front ends know keys, of all their kinds.
 
-use strongroom_admin_api::{Binding, CreateBinding, Page, PageQuery};
-use strongroom_engine::operations::listing::ListBindings;
+use strongroom_admin_api::{Binding, BindingQuery, CreateBinding, Page};
+use strongroom_engine::operations::listing::{FindBindings, ListBindings};
 use strongroom_engine::operations::name;
 use strongroom_engine::{BindingRow, Dialect};
 use strongroom_model::id::TenantId;
@@ -15,12 +15,36 @@ use crate::keys::{open, seal};
 use crate::reply::Reply;
 
 pub(crate) async fn list(context: &Context<'_>) -> Result<Reply, AdminError> {
-    let PageQuery { limit, after } = context.query()?;
+    let BindingQuery { limit, after, name, region } = context.query()?;
     let tenant = context.tenant().await?;
+    if let Some(name) = name {
+        return called(context, tenant, &name, region).await;
+    }
+    if region.is_some() {
+        return Err(AdminError::Value { field: "region", problem: "must stand beside a name" });
+    }
     let after = open(context, tenant, after.as_deref())?;
     let (names, next) = context.perform(ListBindings { tenant, after, limit: limit.items() }).await?;
     let items: Vec<Binding> = names.iter().map(|row| shown(context.admin, row)).collect();
     Reply::ok(&Page { items, next: seal(context, tenant, next.as_deref())? })
+}
+
+/// The bindings of a name, of every kind that it is of.
+async fn called(
+    context: &Context<'_>,
+    tenant: TenantId,
+    name: &str,
+    region: Option<String>,
+) -> Result<Reply, AdminError> {
+    let served = || context.admin.regions.iter().map(ToString::to_string).collect();
+    let regions: Vec<String> = region.map_or_else(served, |region| vec![region]);
+    let kinds = context.admin.dialects.iter().flat_map(|dialect| dialect.kinds());
+    let kinds: Vec<NameKind> = kinds.filter(|owned| (owned.is_name)(name)).map(|owned| owned.kind).collect();
+    let places = regions.iter().flat_map(|region| kinds.iter().map(move |kind| (region.clone(), *kind)));
+    let names = places.map(|(region, kind)| bounded(tenant, region, kind, name.to_owned()));
+    let found = context.perform(FindBindings { tenant, names: names.collect::<Result<_, _>>()? }).await?;
+    let items: Vec<Binding> = found.iter().map(|row| shown(context.admin, row)).collect();
+    Reply::ok(&Page { items, next: None })
 }
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use strongroom_admin_api::{Endpoint, query};
+use strongroom_admin_api::query::QueryError;
+use strongroom_admin_api::{DryRun, DryRunQuery, Endpoint, Method, query};
 use strongroom_authentication::user_agent;
 use strongroom_engine::operations::tenant::FindTenant;
 use strongroom_engine::{Call, EngineError, Mode, NoAttributes, Noun, Operation};
@@ -30,6 +31,8 @@ pub(crate) struct Context<'a> {
     segments: Vec<(&'static str, String)>,
     /// Whether every segment could be decoded; one that could not stands as it came, for the record.
     well_encoded: bool,
+    /// Whether only what would come of it is asked.
+    dry_run: Result<Option<DryRun>, QueryError>,
     query: &'a str,
     body: &'a [u8],
 }
@@ -52,23 +55,41 @@ impl<'a> Context<'a> {
             })
         };
         let segments = names.zip(captures).map(|(name, capture)| (name, decode(capture))).collect();
+        let query = request.head.uri.query().unwrap_or_default();
         Self {
             admin,
             endpoint,
+            dry_run: dry_run(endpoint, query),
             caller,
             source: admin.origins.source(peer, &request.head.headers),
             request_id,
             user_agent: user_agent(&request.head.headers),
             segments,
             well_encoded,
-            query: request.head.uri.query().unwrap_or_default(),
+            query,
             body: &request.body,
         }
     }
 
-    /// That every segment of the path could be decoded.
-    pub(crate) const fn check_path(&self) -> Result<(), AdminError> {
-        if self.well_encoded { Ok(()) } else { Err(AdminError::Path) }
+    /// That every segment of the path could be decoded, and that a dry run is asked where there is one.
+    pub(crate) fn check(&self) -> Result<(), AdminError> {
+        match (self.well_encoded, &self.dry_run) {
+            (false, _) => Err(AdminError::Path),
+            (true, Err(error)) => Err(AdminError::Query(error.clone())),
+            (true, Ok(_)) => Ok(()),
+        }
+    }
+
+    /// Whether the request is to be looked at by itself: nothing that it builds on may be taken to be there.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.dry_run == Ok(Some(DryRun::Alone))
+    }
+
+    fn mode(&self) -> Mode {
+        match self.dry_run {
+            Ok(None) => Mode::Run,
+            _ => Mode::DryRun,
+        }
     }
 
     /// The request as the engine and its record see it.
@@ -89,6 +110,11 @@ impl<'a> Context<'a> {
 
     /// Does an operation for the caller.
     pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, AdminError> {
+        Ok(self.admin.engine.perform(self.call(), operation, self.mode()).await?)
+    }
+
+    /// Reads for the caller what the request builds on, be it a dry run or not.
+    pub(crate) async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, AdminError> {
         Ok(self.admin.engine.perform(self.call(), operation, Mode::Run).await?)
     }
 
@@ -100,7 +126,7 @@ impl<'a> Context<'a> {
     ) -> Result<O::Output, AdminError> {
         let mut call = self.call();
         call.detail.extend(detail);
-        Ok(self.admin.engine.perform(call, operation, Mode::Run).await?)
+        Ok(self.admin.engine.perform(call, operation, self.mode()).await?)
     }
 
     /// What stands in the place of a capture of the path.
@@ -144,12 +170,29 @@ impl<'a> Context<'a> {
                 found => return Ok(found?),
             }
         }
-        Ok(self.perform(FindTenant { account: account.to_owned() }).await?.id)
+        Ok(self.read(FindTenant { account: account.to_owned() }).await?.id)
     }
 
     /// The key that the path names.
     pub(crate) fn key(&self) -> Result<KeyId, AdminError> {
         key_id(self.segment("key"))
+    }
+}
+
+/// What the query string of a request that changes something says.
+fn dry_run(endpoint: Endpoint, text: &str) -> Result<Option<DryRun>, QueryError> {
+    if endpoint.route().method == Method::Get {
+        return Ok(None);
+    }
+    let DryRunQuery { dry_run } = query::read(text)?;
+    let has = match dry_run {
+        None => true,
+        Some(DryRun::Whole) => endpoint.has_dry_run(),
+        Some(DryRun::Alone) => endpoint.has_dry_run_alone(),
+    };
+    match has {
+        true => Ok(dry_run),
+        false => Err(QueryError::Form(format!("{} has no such dry run", endpoint.name()))),
     }
 }
 

@@ -16,6 +16,7 @@ use strongroom_engine::{
 };
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::KeyId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
 
@@ -23,7 +24,7 @@ use crate::context::{Context, key_id};
 use crate::error::AdminError;
 use crate::keys::state;
 use crate::reply::Reply;
-use crate::services::{self, Blocked, Language, called, find, first_binding, name, service};
+use crate::services::{self, Blocked, Language, called, find, first_binding, inside, key_store, name, service};
 
 fn language(context: &Context<'_>) -> Result<Language, AdminError> {
     services::language_of(context, "azure-ekm")
@@ -42,8 +43,11 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     }
     let mut detail = vec![("store", asked.name.clone()), ("region", asked.region.clone())];
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
+    let store = asked.key_store.as_deref().map(key_store).transpose()?;
+    detail.extend(asked.key_store.map(|store| ("key_store", store)));
     let place = (asked.name.as_str(), asked.region.as_str());
     let test_key = services::test_key(context, (owner, names), tenant, place, Usage::KeyWrap)?;
+    let test_key = inside(test_key, store.as_ref());
     let (policy, first) = names.first_policy();
     let service = ServiceRow {
         prefix,
@@ -63,7 +67,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         service,
         policy: (policy.to_owned(), asked.policy.unwrap_or_else(|| first.to_owned())),
         test_key,
-        store: None,
+        store,
     };
     let row = context.perform_telling(create, detail).await?;
     Reply::created(&shown(context, &row)?)
@@ -150,7 +154,7 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
     let (tenant, row) = find(context, names).await?;
     let mut detail = vec![("external_key_id", external_key_id.clone())];
     detail.extend(place.iter().map(|place| ("key_store", place.clone())));
-    let place = place.as_deref().map(services::key_store).transpose()?;
+    let place = place.as_deref().map(key_store).transpose()?;
     let store = row.name.clone();
     let name = name(names, tenant, &row, &external_key_id)?;
     let (binding, entry) = match key {
@@ -169,7 +173,8 @@ pub(crate) async fn bind_key(context: &Context<'_>) -> Result<Reply, AdminError>
         }
         None => {
             let description = format!("{external_key_id} of key store {store}");
-            let key = services::inside(services::new_key(context, owner, name, description, kind)?, place.as_ref());
+            let key = services::new_key(context, owner, name, description, kind)?;
+            let key = inside(key, place.as_ref());
             let create = CreateServiceKey { service: store, key, serves: None, store: place, owner };
             let entry = context.perform_telling(create, detail).await?;
             (first_binding(&entry, &external_key_id)?, entry)
@@ -249,7 +254,7 @@ fn key_shown(store: &str, binding: &BindingRow, entry: &KeyEntry) -> EkmKey {
         spec: format!("{:?}", entry.row.spec),
         state: state(entry.row.state).to_owned(),
         only: only.map(str::to_owned),
-        key_store: entry.row.store.as_ref().map(ToString::to_string),
+        key_store: entry.row.store.as_ref().map(KeyStoreName::to_string),
         created: binding.created.into(),
     }
 }

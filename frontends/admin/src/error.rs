@@ -9,6 +9,7 @@ use strongroom_authentication::{Reason, report};
 use strongroom_engine::{Dialect as _, EngineError, InputFault, Noun, Quota, Unavailable};
 use strongroom_http::Response;
 use strongroom_identity::TokenError;
+use strongroom_model::purpose::Forbidden;
 
 use crate::dialect::AdminDialect;
 use crate::{authenticate, reply};
@@ -88,6 +89,17 @@ pub(crate) enum AdminError {
         /// The kinds, by name.
         known: String,
     },
+    /// Not a name of its kind.
+    #[error("{name:?} is no name of the kind {kind}")]
+    Name {
+        /// The name.
+        name: String,
+        /// The kind.
+        kind: &'static str,
+    },
+    /// A tag that nobody may give.
+    #[error("the tag {0:?} is reserved: its name begins with aws:")]
+    ReservedTag(String),
     /// A front end whose keys have names that nobody draws at random.
     #[error("no key is made here for the front end that owns names of kind {0:?}")]
     KeyNotOffered(String),
@@ -127,8 +139,10 @@ impl AdminError {
             | Self::UnknownKind { .. }
             | Self::KeyNotOffered(_)
             | Self::Keys(_)
-            | Self::RegionNotServed { .. }
             | Self::Value { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            Self::RegionNotServed { .. } => (StatusCode::BAD_REQUEST, "UnknownRegion"),
+            Self::Name { .. } => (StatusCode::BAD_REQUEST, "InvalidName"),
+            Self::ReservedTag(_) => (StatusCode::BAD_REQUEST, "ReservedTag"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
             Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
@@ -146,6 +160,10 @@ impl AdminError {
             }
             Self::Unproved(Reason::Expired) => Some("assume the role again"),
             Self::UnknownAction(_) => Some("name it as policies do, e.g. kms:Decrypt or strongroom:ReadAudit"),
+            Self::Name { kind: "aws-kms-alias", .. } => Some(
+                "write alias/ and 1 to 250 letters, digits, slashes, hyphens and underscores; alias/aws/ is reserved",
+            ),
+            Self::ReservedTag(_) => Some("choose another name for the tag"),
             Self::NoConfiguration => Some("use strongroom init and strongroom serve"),
             Self::Roots(_) => Some("put the new root into the configuration file as a [[root]], then ask again"),
             Self::RootId => Some("find it with: strongroom root list"),
@@ -203,7 +221,8 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::AlreadyExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
         EngineError::Denied(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
         EngineError::StateForbids { .. } => (StatusCode::CONFLICT, "StateForbids"),
-        EngineError::TenantSuspended => (StatusCode::FORBIDDEN, "TenantSuspended"),
+        EngineError::TenantSuspended | EngineError::PrincipalSuspended => (StatusCode::FORBIDDEN, "TenantSuspended"),
+        EngineError::StoreNotOffered { .. } => (StatusCode::FORBIDDEN, "KeyStoreNotOffered"),
         EngineError::UsageForbids { .. } => (StatusCode::CONFLICT, "UsageForbids"),
         EngineError::AlgorithmUnfit { .. } => (StatusCode::BAD_REQUEST, "AlgorithmUnfit"),
         EngineError::InvalidCiphertext => (StatusCode::BAD_REQUEST, "InvalidCiphertext"),
@@ -241,8 +260,10 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
 /// What helps.
 fn remedy(error: &EngineError) -> Option<&'static str> {
     Some(match error {
+        EngineError::Lockout => {
+            "let the policy leave PutKeyPolicy to whoever writes it or to the tenant's root, or give --bypass-lockout"
+        }
         EngineError::Denied(_) => "have a policy attached that allows it; strongroom policy explain says what decides",
-        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, principal resume, or resume",
         // A path prefix is a name that begins as paths do.
         EngineError::AlreadyExists(Noun::Name(name)) if name.starts_with('/') => {
             "take another --prefix, or another name: key stores of a tenant share both, whichever cloud they are for"
@@ -250,11 +271,17 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::AlreadyExists(Noun::Principal(name)) if name.starts_with("service/") => {
             "take another name: key stores of a tenant share their names, whichever cloud they are for"
         }
+        EngineError::TenantSuspended => "an operator resumes it: strongroom tenant resume, or resume",
+        EngineError::PrincipalSuspended => "an administrator resumes it: strongroom principal resume",
+        EngineError::StoreNotOffered { .. } => {
+            "operators offer it: accounts of its [[key_store]] in the server's configuration; they may make keys there themselves"
+        }
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",
         EngineError::LimitExceeded(Quota::Policies) => "detach a policy, or put several into one",
         EngineError::InvalidInput(InputFault::LastName) => {
-            "to end a key's use, suspend it: strongroom key suspend; to end the key: strongroom key schedule-deletion"
+            "to end a key's use, suspend it: strongroom key suspend; to end the key: strongroom key schedule-deletion, after \
+             which its last name may go"
         }
         EngineError::InvalidInput(InputFault::NameNeeded) => {
             "bind a front end's own name of the key before any other, and remove it after them"
@@ -273,7 +300,47 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::Unavailable(Unavailable::Sealed) => "unseal the server: strongroom unseal",
         EngineError::Unavailable(Unavailable::Log { .. }) => "make room for the audit log; the server's log says more",
         EngineError::Unavailable(Unavailable::ClockJumped) => "check the server's clock",
+        EngineError::NotFound(noun) => find(noun),
+        EngineError::AlreadyExists(_) => "choose another name, or change what has this one",
+        EngineError::StateForbids { forbidden, .. } => return revive(*forbidden),
+        EngineError::InvalidInput(InputFault::NameUnfit { .. }) => {
+            "choose a name of another kind, or a key that is for something else"
+        }
+        EngineError::InvalidInput(InputFault::DuplicateTags) => "give each tag once",
+        EngineError::InvalidInput(InputFault::Days { .. }) => "give a number of days within these bounds",
+        EngineError::InvalidInput(_) => "mend the value that is named; --help says what the command takes",
         EngineError::Unavailable(_) | EngineError::Internal(_) => "the server's log says more under this request id",
+        _ => return None,
+    })
+}
+
+/// How what is missing can be found.
+const fn find(noun: &Noun) -> &'static str {
+    match noun {
+        Noun::Key(_) => "see the keys that there are: strongroom key list",
+        Noun::Name(_) => "see the names that there are: strongroom binding list",
+        Noun::Grant => "see the key's grants: aws kms list-grants",
+        Noun::Policy(_) => "see the policies that there are: strongroom policy list",
+        Noun::Tenant(_) => "see the tenants that there are: strongroom tenant list",
+        Noun::Principal(_) => "see who there is: strongroom principal list, role list",
+        Noun::Credential(_) => "see the access keys that there are: strongroom access-key list",
+        Noun::TokenIssuer(_) => "see the issuers that there are: strongroom issuer list",
+        Noun::Root(_) => "see the roots that there are: strongroom root list",
+        Noun::Version(_) => "see the key's versions: strongroom key show",
+        Noun::KeyStore(_) => "name a [[key_store]] of the server's configuration: strongroom key-store list",
+    }
+}
+
+/// What brings a key into a state that permits more.
+const fn revive(forbidden: Forbidden) -> Option<&'static str> {
+    Some(match forbidden {
+        Forbidden::DestructionNotScheduled => "nothing needs calling off; strongroom key show tells the key's state",
+        Forbidden::DestructionScheduled | Forbidden::DestructionAwaitsReplicas => {
+            "call it off first: strongroom key cancel-deletion"
+        }
+        Forbidden::Suspended => "resume it: strongroom key resume",
+        Forbidden::VersionSuspended => "resume the version: strongroom key resume --version-number",
+        Forbidden::PreActivation => "bring its material first: strongroom xks key import",
         _ => return None,
     })
 }

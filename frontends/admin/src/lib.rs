@@ -34,8 +34,9 @@ use std::sync::Arc;
 use http::Method;
 use strongroom_admin_api::{Endpoint, routes};
 use strongroom_authentication::{Authenticator, Origins, request_id};
-use strongroom_engine::{Dialect, Engine};
+use strongroom_engine::{Dialect, Engine, EngineError};
 use strongroom_http::{Found, Peer, Request, Response, Route, Routes};
+use strongroom_identity::Origin;
 use strongroom_model::action::Action;
 
 pub use dialect::AdminDialect;
@@ -62,6 +63,8 @@ pub struct Admin {
     configured: Option<Arc<dyn ConfiguredRoots>>,
     /// The regions that the listeners serve together; empty where that is not known.
     regions: Vec<Arc<str>>,
+    /// Where keys of token issuers may be fetched from, where that is known.
+    issuers: Option<Vec<Origin>>,
 }
 
 impl Admin {
@@ -78,7 +81,20 @@ impl Admin {
             dialects,
             configured: None,
             regions: Vec::new(),
+            issuers: None,
         }
+    }
+
+    /// With the origins from which the installation fetches keys of token issuers, so that it can be told of others.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Vec<Origin>) -> Self {
+        Self { issuers: Some(issuers), ..self }
+    }
+
+    /// Whether the keys of a token issuer may be fetched.
+    pub(crate) fn may_fetch(&self, issuer: &str) -> bool {
+        let Some(issuers) = &self.issuers else { return true };
+        Origin::at(issuer).is_some_and(|origin| issuers.contains(&origin))
     }
 
     /// With the roots that a configuration names, so that they can be added and rotated.
@@ -113,6 +129,7 @@ impl Admin {
         let request_id = request_id(&self.engine);
         match self.answer(peer, &request, &request_id).await {
             Ok(reply) => reply.response(&request_id),
+            Err(AdminError::Engine(EngineError::DryRun)) => Reply::done().response(&request_id),
             Err(error) => {
                 let operation = match self.find(&request.head) {
                     Found::Route(route, _) => route.handler.name(),
@@ -149,7 +166,7 @@ impl Admin {
     }
 
     async fn dispatch(&self, context: &Context<'_>) -> Result<Reply, AdminError> {
-        context.check_path()?;
+        context.check()?;
         match context.endpoint {
             Endpoint::GetHealth => installation::health(context).await,
             Endpoint::GetCallerIdentity => installation::who_am_i(context).await,

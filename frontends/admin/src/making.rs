@@ -7,12 +7,14 @@ use strongroom_admin_api::{
     CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec as spec_named,
     usages as usages_named,
 };
+use strongroom_engine::operations::alone::{CheckAlone, InCharge};
 use strongroom_engine::operations::govern::GovernKey;
 use strongroom_engine::operations::inspect::{InspectKey, InspectPolicy};
 use strongroom_engine::operations::key::{self, Edit, EditKey};
 use strongroom_engine::operations::name::CreateNamedKey;
-use strongroom_engine::{KeyReference, NewKey};
+use strongroom_engine::{Dialect, KeyReference, Kind, NewKey};
 use strongroom_model::action::Action;
+use strongroom_model::name::NameKind;
 use strongroom_model::spec::Origin;
 
 use crate::bindings::{bounded, find};
@@ -20,6 +22,7 @@ use crate::context::Context;
 use crate::error::AdminError;
 use crate::keys::shown;
 use crate::reply::Reply;
+use crate::xks::served;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let asked: CreateKey = context.body()?;
@@ -29,6 +32,16 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     }
     let spec = spec_named(&asked.spec).map_err(AdminError::Body)?;
     let usages = usages_named(&asked.usages, spec).map_err(AdminError::Body)?;
+    served(context, [&asked.region])?;
+    asked.names.iter().try_for_each(|name| check_name(owner, kind, name))?;
+    check_tags(&asked.tags)?;
+    if context.is_alone() {
+        let CreateKey { region, policy, tags, bypass_lockout, .. } = asked;
+        let in_charge = (!bypass_lockout).then(|| in_charge(context, owner, context.segment("account"), region));
+        let document = policy.map(|policy| (policy, Kind::Resource));
+        context.perform(CheckAlone { document, in_charge, tags: pairs(tags) }).await?;
+        return Ok(Reply::done());
+    }
     let tenant = context.tenant().await?;
     let drawn = context.admin.engine.identifier()?;
     let NewKey { name, policy } = owner
@@ -51,7 +64,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         bypass_lockout: true,
         origin: Origin::Generated,
         multi_region: false,
-        tags: asked.tags.into_iter().map(|Tag { name, value }| (name, value)).collect(),
+        tags: pairs(asked.tags),
     };
     let entry = context.perform_telling(CreateNamedKey { key, names, owner, bypass_lockout }, detail).await?;
     let mut answer = shown(context.admin, &entry, entry.row.state);
@@ -73,7 +86,17 @@ pub(crate) async fn put_policy(context: &Context<'_>) -> Result<Reply, AdminErro
     let PutKeyPolicy { document, bypass_lockout } = context.body()?;
     let detail = vec![("policy", document.clone())];
     let key = KeyReference::Id(context.key()?);
-    let owners = context.admin.dialects.iter().copied().filter(|dialect| dialect.has_key_policies()).collect();
+    let mut owners = context.admin.dialects.iter().copied().filter(|dialect| dialect.has_key_policies());
+    if context.is_alone() {
+        let entry = context.read(InspectKey { key, action: Action::GetKeyPolicy }).await?;
+        let (region, account) = (&entry.row.region, &entry.tenant.account);
+        let owner = owners.find(|owner| entry.name(owner.key_kind(), region).is_some()).filter(|_| !bypass_lockout);
+        let in_charge = owner.map(|owner| in_charge(context, owner, account, region.to_string()));
+        let document = Some((document, Kind::Resource));
+        context.perform(CheckAlone { document, in_charge, tags: Vec::new() }).await?;
+        return Ok(Reply::done());
+    }
+    let owners = owners.collect();
     context.perform_telling(GovernKey { key, document, bypass_lockout, owners }, detail).await?;
     Ok(Reply::done())
 }
@@ -90,8 +113,8 @@ pub(crate) async fn tags(context: &Context<'_>) -> Result<Reply, AdminError> {
 pub(crate) async fn tag(context: &Context<'_>) -> Result<Reply, AdminError> {
     let Tags { tags } = context.body()?;
     let detail = vec![("tags", tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>().join(" "))];
-    let tags = tags.into_iter().map(|Tag { name, value }| (name, value)).collect();
-    edit(context, Edit::Tag(tags), detail).await
+    check_tags(&tags)?;
+    edit(context, Edit::Tag(pairs(tags)), detail).await
 }
 
 pub(crate) async fn describe(context: &Context<'_>) -> Result<Reply, AdminError> {
@@ -104,6 +127,33 @@ pub(crate) async fn rotation(context: &Context<'_>) -> Result<Reply, AdminError>
     let detail = vec![("period_days", period_days.map_or_else(|| "off".to_owned(), |days| days.to_string()))];
     let change = period_days.map_or(Edit::DisableRotation, |period_days| Edit::EnableRotation { period_days });
     edit(context, change, detail).await
+}
+
+fn check_name(owner: &dyn Dialect, kind: NameKind, name: &str) -> Result<(), AdminError> {
+    match owner.kinds().iter().find(|owned| owned.kind == kind) {
+        Some(owned) if !(owned.is_name)(name) => {
+            Err(AdminError::Name { name: name.chars().take(512).collect(), kind: owned.name })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No client of AWS KMS could take such a tag away again.
+fn check_tags(tags: &[Tag]) -> Result<(), AdminError> {
+    let reserved = |tag: &&Tag| tag.name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    match tags.iter().find(reserved) {
+        Some(tag) => Err(AdminError::ReservedTag(tag.name.chars().take(128).collect())),
+        None => Ok(()),
+    }
+}
+
+fn pairs(tags: Vec<Tag>) -> Vec<(String, String)> {
+    tags.into_iter().map(|Tag { name, value }| (name, value)).collect()
+}
+
+fn in_charge(context: &Context<'_>, owner: &'static dyn Dialect, account: &str, region: String) -> InCharge {
+    let root_name = format!("arn:{}:iam::{account}:root", context.admin.partition);
+    InCharge { owner, account: account.to_owned(), root_name, region }
 }
 
 async fn edit(context: &Context<'_>, edit: Edit, detail: Vec<(&'static str, String)>) -> Result<Reply, AdminError> {

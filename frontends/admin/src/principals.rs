@@ -4,10 +4,11 @@ use strongroom_admin_api::{
     AttachedPolicy, CreatePrincipal, Page, PageQuery, Policy, Principal, PrincipalDetail, PutPolicy, State,
 };
 use strongroom_authentication::mint;
+use strongroom_engine::operations::alone::CheckAlone;
 use strongroom_engine::operations::principal::{
     self, DeletePrincipal, FindPrincipal, ListPrincipals, PrincipalKind, PutIdentityPolicy, SuspendPrincipal,
 };
-use strongroom_engine::{EngineError, IdentityPolicyRow, Noun, PrincipalRow};
+use strongroom_engine::{EngineError, IdentityPolicyRow, Kind, Noun, PrincipalRow};
 use strongroom_model::id::TenantId;
 
 use crate::context::Context;
@@ -86,6 +87,10 @@ pub(crate) async fn delete_policy(context: &Context<'_>) -> Result<Reply, AdminE
 }
 
 async fn put(context: &Context<'_>, document: Option<String>) -> Result<(), AdminError> {
+    if context.is_alone() {
+        let document = document.map(|document| (document, Kind::Identity));
+        return context.perform(CheckAlone { document, in_charge: None, tags: Vec::new() }).await;
+    }
     let tenant = context.tenant().await?;
     // The record tells what was attached: one that is too long for it leaves its digest there.
     let detail = document.iter().map(|document| ("document", document.clone())).collect();

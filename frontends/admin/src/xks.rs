@@ -70,7 +70,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
 }
 
 /// Refuses regions that no listener serves: AWS KMS signs for its own, and a listener answers for those that it is said to.
-fn served<'r>(context: &Context<'_>, asked: impl IntoIterator<Item = &'r String>) -> Result<(), AdminError> {
+pub(crate) fn served<'r>(context: &Context<'_>, asked: impl IntoIterator<Item = &'r String>) -> Result<(), AdminError> {
     let served = &context.admin.regions;
     let strange = |region: &&String| !served.is_empty() && !served.iter().any(|known| **known == ***region);
     match asked.into_iter().find(strange) {

@@ -9,6 +9,7 @@ mod tests;
 use http::StatusCode;
 use strongroom_authentication::aws;
 use strongroom_engine::{Denial, EngineError, InputFault, Kind, LinkFault, Noun, PolicyError, Quota, Unavailable};
+use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
 
@@ -82,6 +83,13 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         EngineError::Denied(denial) => (400, "AccessDeniedException", Some(denied(denial, operation))),
         EngineError::StateForbids { resource, forbidden } => return state(resource, *forbidden),
         EngineError::TenantSuspended => (400, "AccessDeniedException", Some("The account is suspended.".to_owned())),
+        EngineError::PrincipalSuspended => {
+            (400, "AccessDeniedException", Some("The principal is suspended.".to_owned()))
+        }
+        EngineError::StoreNotOffered { .. } => {
+            let message = "This account may not have keys on the cluster of the custom key store.";
+            (400, "CloudHsmClusterInvalidConfigurationException", Some(message.to_owned()))
+        }
         EngineError::UsageForbids { resource, profile, .. } => {
             let usage = words::key_usage_word(*profile);
             let message = format!("{resource} key usage is {usage} which is not valid for {}.", operation.name());
@@ -174,6 +182,7 @@ fn reached(quota: &Quota) -> String {
         Quota::Keys { most, has } => ("Key", most, has),
         Quota::Names { most, has } => ("Aliases per key", most, has),
         Quota::Grants { most, has } => ("Grants per key", most, has),
+        Quota::StoreLinks { most, has } => ("Custom key stores", most, has),
         Quota::OnDemandRotations { resource } => {
             return format!(
                 "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be \
@@ -196,6 +205,7 @@ fn missing(noun: &Noun) -> String {
         | Noun::Credential(_)
         | Noun::TokenIssuer(_)
         | Noun::Root(_)
+        | Noun::KeyStore(_)
         | Noun::Version(_) => format!("{noun} does not exist"),
     }
 }
@@ -346,7 +356,11 @@ fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
     let (status, code, message) = match cause {
         Unavailable::Busy => (StatusCode::BAD_REQUEST, "ThrottlingException", Some(THROTTLED.to_owned())),
         Unavailable::Log { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "KMSInternalException", Some(cause.to_string())),
-        Unavailable::Root(RootError::Unavailable { .. } | RootError::Refused) | Unavailable::Sealed
+        Unavailable::Root(RootError::Unavailable { .. } | RootError::Refused)
+        | Unavailable::KeyStore(
+            KeyStoreError::Unavailable { .. } | KeyStoreError::WrongCredential | KeyStoreError::NoObject(_),
+        )
+        | Unavailable::Sealed
             if operation.uses_a_key() =>
         {
             (StatusCode::INTERNAL_SERVER_ERROR, "KeyUnavailableException", Some(cause.to_string()))

@@ -67,7 +67,9 @@ impl Dialect for StsDialect {
 /// An error's name and status.
 pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
     match error {
-        EngineError::Denied(_) | EngineError::TenantSuspended => ("AccessDenied", StatusCode::FORBIDDEN),
+        EngineError::Denied(_) | EngineError::TenantSuspended | EngineError::PrincipalSuspended => {
+            ("AccessDenied", StatusCode::FORBIDDEN)
+        }
         EngineError::NotFound(_) => ("InvalidClientTokenId", StatusCode::FORBIDDEN),
         EngineError::SessionExpired => ("ExpiredToken", StatusCode::FORBIDDEN),
         EngineError::InvalidInput(_) | EngineError::LimitExceeded(Quota::Tags) => {
@@ -96,6 +98,7 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::RotationPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::StoreNotOffered { .. }
         | EngineError::External(_)
         | EngineError::NothingPending { .. }
         | EngineError::InvalidCursor

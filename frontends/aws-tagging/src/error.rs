@@ -60,6 +60,7 @@ pub(crate) fn answer(error: &EngineError) -> Answer {
             Answer::refusal("AccessDeniedException", message)
         }
         EngineError::TenantSuspended => Answer::refusal("AccessDeniedException", "The account is suspended."),
+        EngineError::PrincipalSuspended => Answer::refusal("AccessDeniedException", "The principal is suspended."),
         EngineError::LimitExceeded(Quota::Requests) => Answer::refusal("ThrottledException", "Rate exceeded"),
         EngineError::InvalidCursor => Answer::parameter("The PaginationToken is not one of this listing."),
         EngineError::Unavailable(_) => Answer::internal(StatusCode::SERVICE_UNAVAILABLE),
@@ -86,6 +87,7 @@ pub(crate) fn answer(error: &EngineError) -> Answer {
         | EngineError::RotationPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::StoreNotOffered { .. }
         | EngineError::External(_)
         | EngineError::NothingPending { .. }
         | EngineError::DryRun

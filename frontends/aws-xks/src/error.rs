@@ -73,6 +73,9 @@ impl Named for Kind {
     }
 }
 
+/// Which of the two is not told: whoever asks is of a cloud.
+const SUSPENDED: &str = "the key store's tenant is suspended, or the whole installation";
+
 /// A refusal: which error, and what is said of it to whoever reads the cloud's logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -105,7 +108,8 @@ impl From<&EngineError> for Fault {
             (Kind::Internal, EngineError::Unavailable(cause)) => cause.to_string(),
             (Kind::Internal, _) => "internal error".to_owned(),
             (Kind::AuthenticationFailed, _) => "the credential is not one of a key store".to_owned(),
-            (_, EngineError::TenantSuspended) => "the key store is blocked".to_owned(),
+            (_, EngineError::PrincipalSuspended) => "the key store is blocked".to_owned(),
+            (_, EngineError::TenantSuspended) => SUSPENDED.to_owned(),
             (_, EngineError::UsageForbids { resource, .. }) => format!("{resource} is not for this use"),
             (_, error) => error.to_string(),
         };
@@ -122,7 +126,9 @@ const fn kind(error: &EngineError) -> Kind {
             Kind::KeyNotFound
         }
         EngineError::Denied(_) => Kind::AccessDenied,
-        EngineError::StateForbids { .. } | EngineError::TenantSuspended => Kind::InvalidState,
+        EngineError::StateForbids { .. } | EngineError::TenantSuspended | EngineError::PrincipalSuspended => {
+            Kind::InvalidState
+        }
         EngineError::UsageForbids { .. }
         | EngineError::AlgorithmUnfit { .. }
         | EngineError::InvalidInput(InputFault::NameUnfit { .. })
@@ -154,6 +160,7 @@ const fn kind(error: &EngineError) -> Kind {
         | EngineError::NothingPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::StoreNotOffered { .. }
         | EngineError::External(_)
         | EngineError::InvalidCursor
         | EngineError::DryRun => Kind::Internal,

@@ -16,7 +16,7 @@ use strongroom_engine::operations::service::{RootTried, TryRoots, TryTokens};
 use strongroom_engine::{Call, Engine, EngineError, InternalFault, KeyReference, Mode, SecretBytes};
 use strongroom_model::id::{KeyId, PrincipalId, TenantId};
 use strongroom_model::key_store::{KeyStoreError, KeyStoreName, MemberHealth, MemberState};
-use strongroom_services::Named as _;
+use strongroom_services::{Named as _, printable};
 use tokio::time::{Instant, timeout_at};
 
 use crate::dialect::XksDialect;
@@ -26,6 +26,8 @@ use crate::{Xks, limits};
 
 const PRODUCT: &str = "Strongroom";
 const MODEL: &str = concat!("Strongroom ", env!("CARGO_PKG_VERSION"));
+/// The model of a token that has not been reached yet.
+const UNKNOWN_TOKEN: &str = "pkcs11";
 
 /// How one node of what holds the keys is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +205,7 @@ fn statuses(found: &Found) -> Vec<(String, String, Status)> {
             (Some(_), true) => Status::Active,
             (Some(_), false) => Status::Degraded,
         };
-        (root.id.to_string(), root.kind.clone(), status)
+        (root.id.to_string(), model_of_root(&root.kind), status)
     };
     let tokens = found.inside.iter().flat_map(|(name, members)| {
         let token = move |(index, member): (usize, &MemberHealth)| {
@@ -219,7 +221,9 @@ fn statuses(found: &Found) -> Vec<(String, String, Status)> {
                 (MemberState::Up, None) => test(true),
                 (MemberState::Degraded, None) => test(false),
             };
-            (format!("{name}-{index}"), "pkcs11".to_owned(), status)
+            let model = member.product.as_deref().unwrap_or(UNKNOWN_TOKEN);
+            let model = printable(model, limits::MODEL_CHARACTERS);
+            (format!("{name}-{index}"), model, status)
         };
         members.iter().enumerate().map(token)
     });
@@ -227,6 +231,14 @@ fn statuses(found: &Found) -> Vec<(String, String, Status)> {
     let lost = lost.map(|(name, _)| (name.to_string(), "not configured".to_owned(), Status::Unavailable));
     // What the test key is inside of first, since there is room for so many alone.
     tokens.chain(lost).chain(found.roots.iter().map(root)).take(limits::HEALTH_NODES).collect()
+}
+
+/// A root is told of by the product that it is, where that is known.
+fn model_of_root(kind: &str) -> String {
+    match kind {
+        "software" => format!("{MODEL} software root"),
+        other => other.to_owned(),
+    }
 }
 
 fn answer(nodes: &[(String, String, Status)]) -> Bytes {
@@ -270,6 +282,7 @@ mod tests {
         let told_of = |states: &[MemberState], tested, each: &[Result<Duration, KeyStoreError>]| {
             let member = |state: &MemberState| MemberHealth {
                 location: String::new(),
+                product: None,
                 state: *state,
                 lasting: Duration::ZERO,
                 last_error: None,

@@ -34,3 +34,5 @@ pub const HEALTH_SLOW: Duration = Duration::from_millis(100);
 pub const HEALTH_STORES: usize = 1_024;
 /// Nodes that an answer about health may name.
 pub const HEALTH_NODES: usize = 10;
+/// Characters of what an answer about health says of a node's model.
+pub const MODEL_CHARACTERS: usize = 128;

@@ -72,6 +72,9 @@ impl Named for Kind {
     }
 }
 
+/// Which of the two is not told: whoever asks is of a cloud.
+const SUSPENDED: &str = "the key store's tenant is suspended, or the whole installation";
+
 /// A refusal: which error, and what is said of it to whoever reads the cloud's logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -101,7 +104,8 @@ impl From<&EngineError> for Fault {
             (Kind::ServiceUnavailable, EngineError::Unavailable(cause)) => cause.to_string(),
             (Kind::InternalError, _) => "internal error".to_owned(),
             (Kind::Unauthorized, _) => "the client's certificate is not one of this key store".to_owned(),
-            (_, EngineError::TenantSuspended) => "the key store is blocked".to_owned(),
+            (_, EngineError::PrincipalSuspended) => "the key store is blocked".to_owned(),
+            (_, EngineError::TenantSuspended) => SUSPENDED.to_owned(),
             (Kind::UnsupportedAlgorithm, EngineError::UsageForbids { resource, .. }) => {
                 format!("the algorithm is not one of {resource}")
             }
@@ -121,7 +125,7 @@ fn kind(error: &EngineError) -> Kind {
         EngineError::NotFound(_) | EngineError::StateForbids { forbidden: Forbidden::Destroyed, .. } => {
             Kind::KeyNotFound
         }
-        EngineError::Denied(_) | EngineError::TenantSuspended => Kind::Forbidden,
+        EngineError::Denied(_) | EngineError::TenantSuspended | EngineError::PrincipalSuspended => Kind::Forbidden,
         EngineError::StateForbids { .. } => Kind::KeyDisabled,
         // Whether the key is of another kind, or is not lent for this direction.
         EngineError::UsageForbids { profile, wanted, .. } if !profile.contains(*wanted) => Kind::UnsupportedAlgorithm,
@@ -151,6 +155,7 @@ fn kind(error: &EngineError) -> Kind {
         | EngineError::NothingPending { .. }
         | EngineError::NotPrimary { .. }
         | EngineError::StoreLink(_)
+        | EngineError::StoreNotOffered { .. }
         | EngineError::External(_)
         | EngineError::InvalidCursor
         | EngineError::DryRun => Kind::InternalError,

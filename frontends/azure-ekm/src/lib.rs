@@ -124,9 +124,7 @@ impl Ekm {
         let id = request_id(&self.engine);
         let target = path::target(request.head.uri.path());
         let answered = match target {
-            Some(_) if request.head.method != Method::POST => {
-                Err(Fault::new(Kind::MethodNotAllowed, "every call is a POST"))
-            }
+            Some(_) if request.head.method != Method::POST => Err(not_a_post()),
             Some(target) => self.answer(peer, &request, target, &id, deadline).await,
             None => Err(nowhere()),
         };
@@ -144,6 +142,8 @@ impl Ekm {
     #[must_use]
     pub fn refuse(&self, head: &Parts, refusal: Refusal) -> Response {
         let fault = match refusal {
+            // What is no POST may have no body, so this comes first for one that has.
+            Refusal::BodyTooLarge { limit: 0 } if path::target(head.uri.path()).is_some() => not_a_post(),
             Refusal::BodyTooLarge { limit: 0 } | Refusal::TargetTooLong => nowhere(),
             Refusal::BodyTooLarge { limit } => {
                 Fault::new(Kind::InvalidRequest, format!("the body has more than {limit} bytes"))
@@ -248,6 +248,10 @@ impl Ekm {
         }
         response
     }
+}
+
+fn not_a_post() -> Fault {
+    Fault::new(Kind::MethodNotAllowed, "every call is a POST")
 }
 
 fn nowhere() -> Fault {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use strongroom_authentication::report;
 use strongroom_engine::operations::encrypt::{Decrypt, Encrypt};
 use strongroom_engine::operations::inspect::{InspectKey, WhoAmI};
-use strongroom_engine::operations::wrap::{UnwrapKey, WrapKey};
+use strongroom_engine::operations::wrap::{UnwrapKey, WrapKey, Wrapped};
 use strongroom_engine::{
     Call, Dialect as _, EngineError, InternalFault, KeyEntry, KeyReference, Mode, Operation as EngineOperation,
     SecretBytes, Serves, ServiceRow,
@@ -14,6 +14,7 @@ use strongroom_engine::{
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm};
 use strongroom_model::id::KeyId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::{KeyState, Purpose};
 use strongroom_model::spec::KeySpec;
@@ -21,7 +22,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use strongroom_services::{Named as _, external_key_name, served};
+use strongroom_services::{Named as _, external_key_name, printable, served};
 
 use crate::claims::{Claims, missing};
 use crate::dialect::EXTERNAL_KEY;
@@ -161,24 +162,35 @@ impl Context<'_> {
     /// answer as a sign of health, so the test key wraps and unwraps on the way that every request goes.
     async fn info(&self, claims: &Claims) -> Result<Bytes, Failure> {
         self.perform(claims, WhoAmI).await?;
-        self.try_key(self.service()?.test_key).await?;
-        let mut json = Json::with_room(192);
+        let test_key = self.try_key(self.service()?.test_key).await?;
+        let product = match test_key.row.store.as_ref().and_then(|store| self.product(store)) {
+            Some(token) => printable(&format!("{PRODUCT} over {token}"), limits::MESSAGE_CHARACTERS),
+            None => PRODUCT.to_owned(),
+        };
+        let mut json = Json::with_room(256);
         json.text("api_version", API_VERSION).text("proxy_vendor", VENDOR).text("proxy_name", PRODUCT);
-        json.text("ekm_vendor", VENDOR).text("ekm_product", PRODUCT);
+        json.text("ekm_vendor", VENDOR).text("ekm_product", &product);
         Ok(json.finish())
     }
 
-    async fn try_key(&self, test_key: KeyId) -> Result<(), EngineError> {
+    /// What the first token of a key store says that it is, once it is known.
+    fn product(&self, name: &KeyStoreName) -> Option<String> {
+        let store = self.ekm.engine.key_stores().iter().find(|store| store.describe().name == *name)?;
+        store.health().into_iter().find_map(|member| member.product)
+    }
+
+    /// Wraps and unwraps, as the key store would; answers with what.
+    async fn try_key(&self, test_key: KeyId) -> Result<Arc<KeyEntry>, EngineError> {
         let engine = &self.ekm.engine;
         let call = || Call::internal("health", Operation::Info.name(), self.ekm.dialect);
         let drawn = engine.identifier()?;
         let (key, plaintext) = (KeyReference::Id(test_key), SecretBytes::copy_from(&drawn));
         let algorithm = KeyWrapAlgorithm::Aes256Kw;
         let wrap = WrapKey { key: key.clone(), plaintext, algorithm };
-        let wrapped = engine.perform(call(), wrap, Mode::Run).await?.wrapped;
+        let Wrapped { wrapped, key: entry } = engine.perform(call(), wrap, Mode::Run).await?;
         let opened = engine.perform(call(), UnwrapKey { key, wrapped, algorithm }, Mode::Run).await?;
         match opened.plaintext.equals(&drawn) {
-            true => Ok(()),
+            true => Ok(entry),
             false => Err(EngineError::Internal(InternalFault::Crypto("the test key unwraps to something else"))),
         }
     }

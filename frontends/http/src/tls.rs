@@ -152,6 +152,11 @@ impl TlsHandle {
         certificates::check_dates(&loaded.profile.certificate_chain, &loaded.chain, now)
     }
 
+    /// Whether the listener's own certificate is one of an authority (RFC 5280 section 4.2.1.9), which strict clients refuse.
+    pub fn is_authority(&self) -> bool {
+        self.loaded.load().chain.first().is_some_and(certificates::is_authority)
+    }
+
     /// How many reloads there were.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)

@@ -11,15 +11,14 @@ use strongroom_model::root::RootError;
 use strongroom_secret::SecretBytes;
 
 use crate::error::{CallError, Pkcs11Error};
-use crate::handover::NoAnswer;
 use crate::health::RootHealth;
 use crate::launcher::Launcher;
 use crate::limits::{PIN_BYTES, QUEUE_MOST, SESSIONS_MOST};
-use crate::link::Unsent;
+use crate::link::{NoAnswer, Unsent};
 use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
 use crate::renewal::Renewal;
 use crate::root::Config;
-use crate::supervisor::Shared;
+use crate::supervisor::{Known, Shared};
 
 /// Which token, and how it is used.
 #[derive(Clone, Debug)]
@@ -94,8 +93,8 @@ impl Client {
         self.0.shared.started(deadline)
     }
 
-    /// Label and serial number, once known.
-    pub(crate) fn token(&self) -> Option<(String, String)> {
+    /// Which token it is, once known.
+    pub(crate) fn token(&self) -> Option<Known> {
         self.0.shared.state.lock().token.clone()
     }
 
@@ -121,16 +120,16 @@ impl Client {
         let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
         let timeout = || CallError::Root(RootError::Timeout(allowed));
         let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
-        let waiter = loop {
-            match shared.link(deadline, allowed)?.send(call, deadline) {
-                Ok(waiter) => break waiter,
+        let answer = loop {
+            match shared.link(deadline, allowed)?.send(call, deadline, deadline) {
+                Ok(mut flight) => break flight.wait_until(deadline),
                 Err(Unsent::Full) => return Err(CallError::Root(RootError::Busy)),
                 Err(Unsent::Late) => return Err(timeout()),
                 // That link is not given out again: the next one is to a new child.
                 Err(Unsent::Ended) => {}
             }
         };
-        let outcome = match waiter.wait_until(deadline) {
+        let outcome = match answer {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(Fault::Expired)) | Err(NoAnswer::Late) => Err(timeout()),
             Ok(Err(fault)) => Err(CallError::Fault(fault)),

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use crate::packets;
 
 /// A command that ends in [`crate::child_main`]. The child inherits the environment and standard error; its standard
 /// input is the socket to its parent. The PIN goes over that socket, never through arguments or environment.
@@ -28,12 +29,12 @@ impl Launcher {
     }
 
     /// Starts a child; returns it with our end of the socket.
-    pub(crate) fn launch(&self) -> io::Result<(Child, UnixStream)> {
-        let (ours, theirs) = UnixStream::pair()?;
+    pub(crate) fn launch(&self) -> io::Result<(Child, OwnedFd)> {
+        let (ours, theirs) = packets::pair()?;
         let child = Command::new(&self.program)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
         Ok((child, ours))

@@ -22,6 +22,9 @@ pub(crate) const RANDOM_BYTES: usize = 4096;
 pub(crate) const FRAME_BYTES: usize = 32 * 1024;
 /// Most bytes that one call for a resident key takes, associated data and plaintext together.
 pub const DATA_BYTES: usize = 24 * 1024;
+/// Most sockets on which a child answers: calls that it has or may take next, two for each session, as long as there are
+/// that many.
+pub(crate) const LANES_MOST: usize = 128;
 /// How long a child may take to load the module, find the token and log in.
 pub(crate) const START: Duration = Duration::from_secs(30);
 /// How long a probe of a token may take at least, however short callers' deadlines are.
@@ -32,12 +35,10 @@ pub const USE_DEADLINE: Duration = Duration::from_millis(180);
 pub const TOKENS_MOST: usize = 8;
 /// How many handles of objects a session remembers.
 pub(crate) const HANDLES: usize = 4096;
-/// How often the supervisor looks whether the child hangs.
+/// How often the supervisor looks whether the child hangs, and takes in answers that came too late.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 /// The least age of an unanswered request before the child is taken to hang, however short the caller's deadline was.
 pub(crate) const HANG_LEAST: Duration = Duration::from_secs(1);
-/// How long writing one message to the child may take; longer, and the child is dead.
-pub(crate) const WRITE: Duration = Duration::from_millis(500);
 /// The pause before a child is started again, doubled each time in vain up to [`PAUSE_MOST`].
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.

@@ -1,9 +1,12 @@
-//! What the process and its child say to each other: owned plain data, CBOR (RFC 8949), one message a frame.
+//! What the process and its child say to each other: owned plain data, CBOR (RFC 8949), one message a packet.
 //!
 //! Private to one build: both ends are the same program, so there is no version.
 
+use std::time::{Duration, Instant};
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Decoder, Encode, Encoder};
+use rustix::time::{ClockId, clock_gettime};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, SigningAlgorithm};
 use strongroom_model::id::{ObjectId, RootId};
 use strongroom_model::spec::KeySpec;
@@ -42,7 +45,7 @@ pub enum Wrapping {
     KeyWrapPad,
 }
 
-/// The first message to a child.
+/// The first message to a child; the sockets for its answers come along.
 #[derive(Encode, Decode)]
 pub(crate) struct Configure {
     #[n(0)]
@@ -57,8 +60,6 @@ pub(crate) struct Configure {
     #[n(4)]
     pub(crate) sessions: u32,
     #[n(5)]
-    pub(crate) queue: u32,
-    #[n(6)]
     pub(crate) pin: SecretField,
 }
 
@@ -67,14 +68,35 @@ pub(crate) struct Configure {
 pub(crate) struct Request<C = Call> {
     #[n(0)]
     pub(crate) id: u64,
-    /// After how many milliseconds nobody waits any more.
+    /// The number of the socket on which it is to be answered.
     #[n(1)]
-    pub(crate) budget: u32,
+    pub(crate) lane: u32,
+    /// From when on nobody waits any more.
     #[n(2)]
+    pub(crate) until: Moment,
+    #[n(3)]
     pub(crate) call: C,
 }
 
-/// Every message from a child; the first one has id 0 and answers [`Configure`].
+/// A moment on the clock that both processes share (`CLOCK_MONOTONIC`), in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub(crate) struct Moment(#[n(0)] u64);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        let now = Duration::try_from(now).unwrap_or_default();
+        Self(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn of(instant: Instant) -> Self {
+        let left = instant.saturating_duration_since(Instant::now()).as_nanos();
+        Self(Self::now().0.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Every message from a child; the first one has id 0 and answers [`Configure`], on the child's own socket.
 #[derive(Encode, Decode)]
 pub(crate) struct Response {
     #[n(0)]
@@ -222,6 +244,9 @@ pub(crate) enum Reply {
         label: String,
         #[n(1)]
         serial: String,
+        /// Manufacturer, model and versions, as far as the token tells them.
+        #[n(2)]
+        product: String,
     },
     #[n(1)]
     Provisioned(#[n(0)] Wrapping),
@@ -266,7 +291,7 @@ pub(crate) enum Fault {
     /// The token is lost to this child; only a new one may help.
     #[n(8)]
     Lost(#[n(0)] String),
-    /// Its budget was spent in the queue.
+    /// Nobody waited any more when it was its turn.
     #[n(9)]
     Expired,
     /// There is no such object, or none that fits.

@@ -17,6 +17,7 @@ use crate::health::RootHealth;
 use crate::launcher::Launcher;
 use crate::limits::{self, CONTEXT_BYTES, RANDOM_BYTES};
 use crate::protocol::{Call, Reply, SecretField, TokenSelector, Wrapping};
+use crate::supervisor::Known;
 
 /// Which token, and how it is used.
 #[derive(Clone, Debug)]
@@ -102,7 +103,7 @@ impl Pkcs11Root {
             Ok(_) => return Err(Pkcs11Error::Root(senseless())),
             Err(error) => return Err(error.into_open_error(&token, id)),
         };
-        let (label, serial) = root.client.token().unwrap_or_default();
+        let Known { label, serial, .. } = root.client.token().unwrap_or_default();
         root.location = Arc::from(format!("token {label:?}, serial number {serial:?}"));
         root.wrapping = wrapping;
         Ok(root)

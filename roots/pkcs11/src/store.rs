@@ -27,6 +27,7 @@ use crate::health::HealthState;
 use crate::launcher::Launcher;
 use crate::limits::{self, DATA_BYTES, RANDOM_BYTES, TOKENS_MOST};
 use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
+use crate::supervisor::Known;
 
 /// The shortest time that is left to a further token.
 const LEAST: Duration = Duration::from_millis(20);
@@ -208,12 +209,13 @@ impl KeyStore for Pkcs11KeyStore {
 
     fn health(&self) -> Vec<MemberHealth> {
         let told = |member: &Client| {
-            let health = member.health();
+            let (health, known) = (member.health(), member.token());
             MemberHealth {
-                location: match member.token() {
-                    Some((label, serial)) => format!("token {label:?}, serial number {serial:?}"),
+                location: match &known {
+                    Some(Known { label, serial, .. }) => format!("token {label:?}, serial number {serial:?}"),
                     None => format!("token with {}", member.selector()),
                 },
+                product: known.map(|known| known.product),
                 state: match health.state {
                     HealthState::Up => MemberState::Up,
                     HealthState::Degraded => MemberState::Degraded,

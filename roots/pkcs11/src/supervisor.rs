@@ -1,7 +1,8 @@
-//! The thread that keeps a child running: starts it, reads its answers, kills it when it hangs, starts it again.
+//! The thread that keeps a child running: starts it, kills it when it hangs, starts it again.
 //!
 //! The thread lives as long as the root: the kernel kills the child when the thread that started it ends.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::process::Child;
 use std::sync::Arc;
@@ -9,18 +10,18 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use strongroom_model::root::RootError;
 use strongroom_secret::SecretBytes;
 use tracing::{info, warn};
 
 use crate::client::Settings;
 use crate::error::CallError;
-use crate::frames::{Incoming, Reader, Writer};
-use crate::handover::{NoAnswer, Waiter};
 use crate::health::Condition;
 use crate::launcher::Launcher;
-use crate::limits::{PAUSE, PAUSE_MOST, PROBE, START, TICK, WRITE};
-use crate::link::{Link, Outcome};
+use crate::limits::{LANES_MOST, PAUSE, PAUSE_MOST, PROBE, START, TICK};
+use crate::link::{Flight, Link, NoAnswer};
+use crate::packets::{self, Incoming, Patience, Room};
 use crate::protocol::{Configure, Fault, Reply, Response, SecretField};
 
 /// What callers and the supervisor share.
@@ -35,13 +36,22 @@ pub(crate) struct Shared {
     pub(crate) callers: AtomicUsize,
 }
 
+/// What a token says of itself.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) label: String,
+    pub(crate) serial: String,
+    /// Manufacturer, model and versions.
+    pub(crate) product: String,
+}
+
 /// What changes.
 pub(crate) struct State {
     /// The running child, once it is ready.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) condition: Condition,
-    /// Label and serial number, once known.
-    pub(crate) token: Option<(String, String)>,
+    /// Which token it is, once known.
+    pub(crate) token: Option<Known>,
     /// Why the last start failed, if it did and none succeeded since.
     pub(crate) start_error: Option<CallError>,
     pub(crate) stopping: bool,
@@ -80,8 +90,8 @@ impl Shared {
         let mut pause = PAUSE;
         loop {
             match self.start() {
-                Ok((mut child, link, reader)) => {
-                    let ended = self.tend(&link, reader);
+                Ok((mut child, link)) => {
+                    let ended = self.tend(&link);
                     // Whoever is told that the child has ended finds that in the token's health already.
                     self.note_end(ended);
                     link.end();
@@ -110,40 +120,40 @@ impl Shared {
     }
 
     /// Starts a child and waits until it has logged in.
-    fn start(&self) -> Result<(Child, Arc<Link>, Reader), CallError> {
+    fn start(&self) -> Result<(Child, Arc<Link>), CallError> {
         let unavailable = |act: &str, error: std::io::Error| {
             CallError::Root(RootError::Unavailable { cause: format!("cannot {act} the child process: {error}") })
         };
         let (mut child, socket) = self.launcher.launch().map_err(|error| unavailable("start", error))?;
-        let greeted = socket
-            .set_read_timeout(Some(TICK))
-            .and_then(|()| socket.set_write_timeout(Some(WRITE)))
-            .and_then(|()| socket.try_clone())
-            .and_then(|reading| {
-                let mut writer = Writer::new(socket);
-                writer.write(&self.configure()).map(|()| (Reader::new(reading), writer))
-            });
-        let outcome = match greeted {
-            Ok((reader, writer)) => self.await_ready(reader).map(|(reader, token)| (reader, writer, token)),
-            Err(error) => Err(unavailable("reach", error)),
-        };
-        match outcome {
-            Ok((reader, writer, token)) => {
-                let link = Arc::new(Link::new(writer, self.config.queue));
-                info!(label = token.0, serial = token.1, process = child.id(), "the token is ready");
+        let lanes = self.greet(&socket).map_err(|error| unavailable("reach", error));
+        match lanes.and_then(|lanes| self.await_ready(&socket).map(|token| (lanes, token))) {
+            Ok((lanes, token)) => {
+                let link = Arc::new(Link::new(socket, lanes, self.config.queue));
+                info!(label = token.label, serial = token.serial, process = child.id(), "the token is ready");
                 self.change(|state| {
                     state.link = Some(Arc::clone(&link));
                     state.token = Some(token);
                     state.start_error = None;
                     state.condition.set_running(true, Instant::now());
                 });
-                Ok((child, link, reader))
+                Ok((child, link))
             }
             Err(error) => {
                 stop(&mut child);
                 Err(error)
             }
         }
+    }
+
+    /// Tells a new child what it is to serve, and how to answer; our ends of its lanes.
+    fn greet(&self, socket: &OwnedFd) -> std::io::Result<Vec<OwnedFd>> {
+        set_socket_timeout(socket, Timeout::Recv, Some(TICK))?;
+        let lanes = (self.config.sessions * 2).min(LANES_MOST);
+        let pairs: Vec<_> = (0..lanes).map(|_| packets::pair()).collect::<Result<_, _>>()?;
+        let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let theirs: Vec<_> = theirs.iter().map(OwnedFd::as_fd).collect();
+        let sent = Room::new().send_with(socket, &self.configure(), &theirs);
+        sent.map(|()| ours).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
 
     fn configure(&self) -> Configure {
@@ -153,18 +163,17 @@ impl Shared {
             token: self.config.token.clone(),
             root: self.config.root,
             sessions: u32::try_from(self.config.sessions).unwrap_or(1),
-            queue: u32::try_from(self.config.queue).unwrap_or(1),
             pin: SecretField(SecretBytes::copy_from(self.pin.expose())),
         }
     }
 
-    fn await_ready(&self, mut reader: Reader) -> Result<(Reader, (String, String)), CallError> {
+    fn await_ready(&self, socket: &OwnedFd) -> Result<Known, CallError> {
         let failed = |cause: &str| CallError::Root(RootError::Unavailable { cause: cause.to_owned() });
-        let until = Instant::now() + START;
+        let (mut room, until) = (Room::new(), Instant::now() + START);
         loop {
-            match reader.next::<Response>() {
-                Ok(Incoming::Message(Response { outcome: Ok(Reply::Ready { label, serial }), .. })) => {
-                    return Ok((reader, (label, serial)));
+            match room.receive::<Response>(socket, Patience::Wait) {
+                Ok(Incoming::Message(Response { outcome: Ok(Reply::Ready { label, serial, product }), .. })) => {
+                    return Ok(Known { label, serial, product });
                 }
                 Ok(Incoming::Message(Response { outcome: Err(fault), .. })) => return Err(CallError::Fault(fault)),
                 Ok(Incoming::Nothing) if self.state.lock().stopping => return Err(failed("it is being closed")),
@@ -177,41 +186,16 @@ impl Shared {
         }
     }
 
-    /// Reads answers until the child must be ended.
-    fn tend(&self, link: &Link, mut reader: Reader) -> Ended {
-        let mut looked = Instant::now();
-        let mut probe = None;
-        loop {
-            let ended = match reader.next::<Response>() {
-                Ok(Incoming::Message(response)) => {
-                    let ended = match &response.outcome {
-                        Err(Fault::Lost(text)) => Some(Ended::Lost(text.clone())),
-                        Err(Fault::WrongPin) => Some(Ended::PinRefused),
-                        _ => None,
-                    };
-                    // First no call is taken any more: whoever gets this answer may call again at once.
-                    if ended.is_some() {
-                        link.refuse();
-                    }
-                    link.answer(response);
-                    ended
-                }
-                Ok(Incoming::Nothing) => None,
-                Ok(Incoming::End) | Err(_) => {
-                    return if self.state.lock().stopping { Ended::Stopping } else { Ended::Crashed };
-                }
-            };
-            if let Some(ended) = ended {
-                return ended;
-            }
-            let now = Instant::now();
-            if now.saturating_duration_since(looked) < TICK {
-                continue;
-            }
-            looked = now;
+    /// Watches over the child until it must be ended.
+    fn tend(&self, link: &Link) -> Ended {
+        let (mut room, mut probe) = (Room::new(), None);
+        // Once it is ready, a child says nothing here, but the end of its socket shows its own, or that it is of no more use.
+        while let Ok(Incoming::Nothing) = room.receive::<Response>(link.socket(), Patience::Wait) {
             if self.state.lock().stopping {
                 return Ended::Stopping;
             }
+            link.collect();
+            let now = Instant::now();
             if link.hangs(now) {
                 return Ended::Hung;
             }
@@ -220,20 +204,28 @@ impl Shared {
             }
             probe = self.probe(link, probe, now);
         }
+        match link.fatal() {
+            Some(Fault::WrongPin) => Ended::PinRefused,
+            Some(Fault::Lost(text)) => Ended::Lost(text),
+            _ if self.state.lock().stopping => Ended::Stopping,
+            _ => Ended::Crashed,
+        }
     }
 
     /// While the last call failed, asks the token for something small now and then: perhaps nobody else does any more.
-    fn probe(&self, link: &Link, under_way: Option<Waiter<Outcome>>, now: Instant) -> Option<Waiter<Outcome>> {
-        match under_way.as_ref().map(Waiter::look) {
-            Some(Ok(Ok(_))) => {
-                self.change(|state| state.condition.success(now));
-                return None;
+    fn probe<'a>(&self, link: &'a Link, under_way: Option<Flight<'a>>, now: Instant) -> Option<Flight<'a>> {
+        if let Some(mut flight) = under_way {
+            match flight.look() {
+                Ok(Ok(_)) => {
+                    self.change(|state| state.condition.success(now));
+                    return None;
+                }
+                Err(NoAnswer::Late) => return Some(flight),
+                _ => {}
             }
-            Some(Err(NoAnswer::Late)) => return under_way,
-            _ => {}
         }
         if self.state.lock().condition.breaker.take_probe(now) {
-            return link.send(&self.config.probe(), now + self.config.deadline.max(PROBE)).ok();
+            return link.send(&self.config.probe(), now + self.config.deadline.max(PROBE), now).ok();
         }
         None
     }
@@ -319,8 +311,6 @@ fn stop(child: &mut Child) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
     use crate::protocol::TokenSelector;
 
@@ -339,10 +329,10 @@ mod tests {
     #[test]
     fn a_link_to_a_child_that_ends_is_not_given_out_until_there_is_another() {
         let shared = shared();
-        let link = || Arc::new(Link::new(Writer::new(UnixStream::pair().unwrap().0), 1));
+        let link = || Arc::new(Link::new(packets::pair().unwrap().0, Vec::new(), 1));
         let soon = Duration::from_millis(20);
         let given = || shared.link(Instant::now() + soon, soon);
-        for end in [Link::refuse, Link::end] {
+        for end in [Link::close, Link::end] {
             let first = link();
             shared.change(|state| state.link = Some(Arc::clone(&first)));
             assert!(Arc::ptr_eq(&given().ok().unwrap(), &first));

@@ -12,7 +12,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::session::{Session, UserType};
-use cryptoki::slot::Slot;
+use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::RawAuthPin;
 use minicbor::bytes::ByteVec;
 use parking_lot::Mutex;
@@ -86,6 +86,24 @@ pub(crate) fn code(error: &Error) -> Option<RvError> {
     }
 }
 
+/// What a token is, for people: who made it, which model, which versions of its hardware and firmware.
+fn product(info: &TokenInfo) -> String {
+    let (hardware, firmware) = (info.hardware_version(), info.firmware_version());
+    let versions = format!(
+        "hardware {}.{}, firmware {}.{}",
+        hardware.major(),
+        hardware.minor(),
+        firmware.major(),
+        firmware.minor()
+    );
+    let words = [info.manufacturer_id().trim(), info.model().trim()];
+    let named: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    match named.is_empty() {
+        true => versions,
+        false => format!("{}, {versions}", named.join(" ")),
+    }
+}
+
 /// A token of a loaded module, shared by all workers.
 pub(crate) struct Token {
     module: Pkcs11,
@@ -93,6 +111,8 @@ pub(crate) struct Token {
     root: Option<RootId>,
     pub(crate) label: String,
     pub(crate) serial: String,
+    /// Manufacturer, model and versions.
+    pub(crate) product: String,
     pin: RawAuthPin,
     /// Whether the token refused the PIN; held during a login, so that there is one at a time.
     pin_refused: Mutex<bool>,
@@ -117,10 +137,10 @@ impl Token {
                 TokenSelector::Serial(serial) => info.serial_number() == serial,
             };
             if matches && info.token_initialized() {
-                found.push((slot, info.label().to_owned(), info.serial_number().to_owned()));
+                found.push((slot, info.label().to_owned(), info.serial_number().to_owned(), product(&info)));
             }
         }
-        let (slot, label, serial) = match (found.pop(), found.is_empty()) {
+        let (slot, label, serial, product) = match (found.pop(), found.is_empty()) {
             (Some(token), true) => token,
             (None, _) => return Err(Fault::NoToken),
             (Some(_), false) => return Err(Fault::SeveralTokens),
@@ -131,6 +151,7 @@ impl Token {
             root: configure.root,
             label,
             serial,
+            product,
             pin: RawAuthPin::new(Box::new(configure.pin.0.expose().to_vec())),
             pin_refused: Mutex::new(false),
             renewals: AtomicUsize::new(0),

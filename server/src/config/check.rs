@@ -15,6 +15,8 @@ use super::{Config, FrontEnd, ListenerConfig, RootConfig, SecretSource, TlsVersi
 
 /// Longest node name, in bytes.
 const NODE: usize = 128;
+/// What a list of accounts that is malformed is told.
+const ACCOUNTS: &str = "`accounts` names the accounts of the tenants that may make keys in it: 12 digits each";
 /// Longest name of a listener or region, in bytes.
 const NAME: usize = 64;
 /// Longest path of a Unix socket, in bytes (`sun_path` of unix(7) without its end).
@@ -156,6 +158,11 @@ fn check_key_stores(config: &Config, found: &mut Found<'_>) {
         if repeats(store.tokens.iter()) {
             found.problem(&place("tokens"), "`tokens` names one twice");
         }
+        if !store.accounts.iter().all(is_account) {
+            found.problem(&place("accounts"), ACCOUNTS);
+        } else if repeats(store.accounts.iter()) {
+            found.problem(&place("accounts"), "`accounts` names one twice");
+        }
         if store.sessions.is_some_and(|sessions| !(1..=SESSIONS_MOST).contains(&sessions)) {
             found.problem(&place("sessions"), format!("`sessions` must lie between 1 and {SESSIONS_MOST}"));
         }
@@ -186,9 +193,12 @@ fn check_clusters(config: &Config, found: &mut Found<'_>) {
         } else if !ids.insert(&known.cluster) {
             found.problem(&place("cluster"), "another key store has this cluster id, too");
         }
-        let is_account = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        if known.accounts.is_empty() || !known.accounts.iter().all(is_account) {
-            found.problem(&place("accounts"), "`accounts` names the accounts that may use it: 12 digits each");
+        if known.accounts.as_ref().unwrap_or(&store.accounts).is_empty() {
+            let problem = "`aws_kms` needs `accounts`, its own or the key store's: 12 digits each";
+            found.problem(&place("cluster"), problem);
+        }
+        if !known.accounts.iter().flatten().all(is_account) {
+            found.problem(&place("accounts"), ACCOUNTS);
         }
     }
 }
@@ -378,12 +388,18 @@ fn repeats<T: Eq + Hash>(mut items: impl Iterator<Item = T>) -> bool {
     items.any(|item| !seen.insert(item))
 }
 
+/// Whether a text can be a tenant's account number.
+fn is_account(account: &String) -> bool {
+    account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn is_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     (1..=NAME).contains(&text.len()) && text.bytes().all(fits)
 }
 
-fn is_plain(text: &str) -> bool {
+/// Whether a text is of the form of a name or region: 1 to 64 lower-case letters, digits and hyphens.
+pub(crate) fn is_plain(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=NAME).contains(&text.len()) && text.bytes().all(fits)
 }

@@ -113,7 +113,7 @@ impl Found<'_> {
             };
             // What can't be read only because something was taken out of it has been noted.
             if !self.incomplete.contains(&Some(began)) {
-                self.note(span, message);
+                self.note(span, of_field(taken.field.as_ref(), message));
             }
             self.fields.extend(taken.field);
             self.incomplete.extend(taken.containers);
@@ -159,6 +159,15 @@ impl Found<'_> {
         let mistake =
             |(at, text): &(usize, String)| Mistake { path: path.to_owned(), line: line(*at), problem: text.clone() };
         self.problems.iter().map(mistake).collect()
+    }
+}
+
+/// A problem with a value, with the name of the field that has it.
+fn of_field(field: Option<&(Option<usize>, String)>, message: String) -> String {
+    let of_value = ["invalid ", "expected "].iter().any(|begin| message.starts_with(begin));
+    match field.filter(|_| of_value) {
+        Some((_, name)) => format!("`{name}`: {message}"),
+        None => message,
     }
 }
 

@@ -11,6 +11,7 @@ mod ekm;
 mod external_keys;
 mod house;
 mod load;
+mod offered;
 mod roots;
 mod serving;
 mod setting_up;

@@ -96,6 +96,13 @@ fn a_key_store_made_on_the_command_line_passes_the_trial_from_outside() {
     let tenant = format!("--tenant {ACCOUNT}");
     assert!(house.refused(&format!("xks store delete prod {tenant}")).contains("still has keys"));
     assert!(house.refused(&format!("xks key unbind --store prod payroll {tenant}")).contains("last name"));
+    // The whole way out: the key's end is scheduled, its last name goes, and then the key store.
+    let id = key["key"].as_str().unwrap();
+    house.done(&format!("key schedule-deletion {id} --days 7 --yes"));
+    assert!(house.refused(&format!("xks store delete prod {tenant}")).contains("schedule"));
+    xks(&house, "key unbind --store prod payroll");
+    xks(&house, "store delete prod");
+    assert_eq!(xks(&house, "store list")["items"], serde_json::json!([]));
     let records = house.records("Encrypt");
     assert!(records.iter().any(|record| record.to_string().contains("requestMetadata")), "{records:?}");
     served.stop();

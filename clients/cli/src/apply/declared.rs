@@ -31,9 +31,24 @@ pub(super) struct Tenant {
 
 #[derive(Debug)]
 pub(super) struct Principal {
+    pub(super) at: usize,
     pub(super) name: String,
-    /// Names and documents.
-    pub(super) policies: Vec<(String, String)>,
+    pub(super) policies: Vec<Attached>,
+}
+
+/// An identity policy.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) at: usize,
+    pub(super) name: String,
+    pub(super) document: String,
+}
+
+/// A document, and where it is declared.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) at: usize,
+    pub(super) text: String,
 }
 
 #[derive(Debug)]
@@ -42,7 +57,7 @@ pub(super) struct Role {
     /// Its name, and its identity policies.
     pub(super) principal: Principal,
     /// Who may assume it; needed to make it.
-    pub(super) trust: Option<String>,
+    pub(super) trust: Option<Document>,
     pub(super) session_seconds: Option<u32>,
 }
 
@@ -53,11 +68,14 @@ pub(super) struct Key {
     pub(super) kind: String,
     /// The first is the one that it is found by.
     pub(super) names: Vec<String>,
+    /// Where these are declared, in order.
+    pub(super) names_at: Vec<usize>,
+    pub(super) region_at: usize,
     pub(super) spec: String,
     pub(super) usages: Vec<String>,
     pub(super) description: Option<String>,
     pub(super) tags: Vec<Tag>,
-    pub(super) policy: Option<String>,
+    pub(super) policy: Option<Document>,
     /// Days; 0 is never.
     pub(super) rotation: Option<u32>,
 }
@@ -162,14 +180,14 @@ impl Tenant {
     /// Puts the account number where policies leave room for it, so that one file serves many tenants.
     fn name_the_account(&mut self) {
         let principals = self.principals.iter_mut().chain(self.roles.iter_mut().map(|role| &mut role.principal));
-        let policies = principals.flat_map(|principal| principal.policies.iter_mut().map(|(_, document)| document));
-        let documents: Vec<&mut String> =
-            policies.chain(self.keys.iter_mut().filter_map(|key| key.policy.as_mut())).collect();
-        for document in documents {
+        let policies =
+            principals.flat_map(|principal| principal.policies.iter_mut().map(|policy| &mut policy.document));
+        let of_keys = self.keys.iter_mut().filter_map(|key| Some(&mut key.policy.as_mut()?.text));
+        for document in policies.chain(of_keys) {
             *document = document.replace(ACCOUNT, &self.account);
         }
         for trust in self.roles.iter_mut().filter_map(|role| role.trust.as_mut()) {
-            *trust = trust.replace(ACCOUNT, &self.account);
+            trust.text = trust.text.replace(ACCOUNT, &self.account);
         }
     }
 }
@@ -201,6 +219,7 @@ fn role(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) 
 
 /// The name and the identity policies of a user or role.
 fn named(table: &mut Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -> Principal {
+    let begin = table.at;
     let name = table.required("name", mistakes).map_or_else(String::new, |(at, name)| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
@@ -208,11 +227,13 @@ fn named(table: &mut Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>
         }
         name.to_owned()
     });
-    let mut policies: Vec<(String, String)> = Vec::new();
+    let mut policies: Vec<Attached> = Vec::new();
     // The policies that ship with the product under names of their own.
     for (at, role) in table.texts("policies", mistakes) {
         match roles::find(role) {
-            Some(role) => policies.push((role.name.to_owned(), role.document.to_owned())),
+            Some(role) => {
+                policies.push(Attached { at, name: role.name.to_owned(), document: role.document.to_owned() });
+            }
             None => {
                 let known = roles::ROLES.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
                 mistakes.note(at, format!("{role:?} is no policy that ships with the product; there are {known}"));
@@ -223,16 +244,16 @@ fn named(table: &mut Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>
         let name = declared.required("name", mistakes);
         let text = document(&mut declared, ["document", "file"], around, mistakes);
         if let (Some((at, name)), Some(text)) = (name, &text) {
-            if policies.iter().any(|(other, _)| other == name) {
+            if policies.iter().any(|other| other.name == name) {
                 mistakes.note(at, format!("the policy {name} is declared twice"));
             }
-            policies.push((name.to_owned(), text.clone()));
+            policies.push(Attached { at: text.at, name: name.to_owned(), document: text.text.clone() });
         } else if text.is_none() {
             mistakes.note(declared.at, "a policy needs a `document` or a `file`");
         }
         declared.end(mistakes);
     }
-    Principal { name, policies }
+    Principal { at: begin, name, policies }
 }
 
 /// A policy document in the file, or in another.
@@ -241,7 +262,7 @@ fn document(
     [inside, outside]: [&str; 2],
     around: &Around<'_>,
     mistakes: &mut Mistakes<'_>,
-) -> Option<String> {
+) -> Option<Document> {
     let (inner, outer) = (table.text(inside, mistakes), table.text(outside, mistakes));
     let (at, text) = match (inner, outer) {
         (None, None) => return None,
@@ -250,18 +271,18 @@ fn document(
             Ok(text) => (at, text),
             Err(error) => {
                 mistakes.note(at, format!("{path:?} cannot be read: {error}"));
-                return Some(String::new());
+                return Some(Document { at, text: String::new() });
             }
         },
         (Some(_), Some((at, _))) => {
             mistakes.note(at, format!("`{inside}` and `{outside}` exclude each other"));
-            return Some(String::new());
+            return Some(Document { at, text: String::new() });
         }
     };
     if let Err(error) = serde_json::from_str::<Json>(&text) {
         mistakes.note(at, format!("the policy is no JSON: {error}"));
     }
-    Some(text)
+    Some(Document { at, text })
 }
 
 fn file(path: &PathBuf) -> std::io::Result<String> {
@@ -277,6 +298,7 @@ fn key(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -
     let at = table.at;
     let kind = table.text("kind", mistakes).map_or(KIND, |(_, kind)| kind).to_owned();
     let mut names: Vec<String> = Vec::new();
+    let mut names_at = Vec::new();
     let alias = table.required("alias", mistakes);
     for (at, name) in alias.into_iter().chain(table.texts("aliases", mistakes)) {
         if kind == KIND && !name.starts_with("alias/") {
@@ -286,8 +308,11 @@ fn key(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -
             mistakes.note(at, format!("{name} is there twice"));
         }
         names.push(name.to_owned());
+        names_at.push(at);
     }
-    let region = table.text("region", mistakes).map(|(_, region)| region).or(around.region);
+    let region = table.text("region", mistakes);
+    let region_at = region.map_or(at, |(at, _)| at);
+    let region = region.map(|(_, region)| region).or(around.region);
     if region.is_none() {
         mistakes.note(at, "`region` is missing: name it here, or give --region");
     }
@@ -303,7 +328,7 @@ fn key(mut table: Table<'_>, around: &Around<'_>, mistakes: &mut Mistakes<'_>) -
     let rotation = rotation(&mut table, &spec, mistakes);
     table.end(mistakes);
     let region = region.unwrap_or_default().to_owned();
-    Key { at, region, kind, names, spec, usages, description, tags, policy, rotation }
+    Key { at, region, kind, names, names_at, region_at, spec, usages, description, tags, policy, rotation }
 }
 
 /// Kind of material, and what it is for.
@@ -334,6 +359,9 @@ fn tags(table: &mut Table<'_>, mistakes: &mut Mistakes<'_>) -> Vec<Tag> {
     }
     let mut tags = Vec::new();
     for (name, value) in entries {
+        if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+            mistakes.note(value.at, format!("the tag `{name}` is reserved, as every one that begins with aws:"));
+        }
         match &value.value {
             Value::Text(value) => tags.push(Tag { name: name.clone(), value: value.clone() }),
             _ => mistakes.note(value.at, format!("the value of the tag `{name}` must be a text in quotes")),

@@ -59,6 +59,9 @@ pub enum EkmStoreCommand {
         /// Try its policies out: what they refuse is done, and told in the record.
         #[arg(long)]
         dry_run: bool,
+        /// A key store of the server's configuration, such as an HSM: its health is found out with an AES key inside it.
+        #[arg(long, value_name = "NAME")]
+        key_store: Option<String>,
     },
     /// List a tenant's key stores.
     List(TenantOf),
@@ -158,7 +161,7 @@ pub enum EkmKeyCommand {
         /// Its kind: Aes256, Rsa2048, Rsa3072 or Rsa4096.
         #[arg(long, default_value = "Aes256")]
         spec: String,
-        /// Make it inside this key store of the server's configuration, which it never leaves.
+        /// A key store of the server's configuration, such as an HSM: the key is made there and never leaves it.
         #[arg(long, value_name = "NAME")]
         key_store: Option<String>,
     },
@@ -197,7 +200,7 @@ pub enum EkmKeyCommand {
         #[arg(value_name = "EXTERNAL_KEY_ID")]
         id: String,
     },
-    /// Take a key out of a key store; the key stays.
+    /// Take a key out of a key store; the key stays. The only name of a key goes once its deletion is scheduled.
     Unbind {
         #[command(flatten)]
         /// The key store.

@@ -4,15 +4,33 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::TenantOf;
 
+/// Which key.
+#[derive(Args, Clone, Debug)]
+pub struct KeyOf {
+    /// The key: its internal id, or as AWS KMS calls it by a key id, an alias, or the ARN of either.
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// The tenant of a key that is called by a name; the caller's own if absent.
+    #[arg(long, env = "STRONGROOM_TENANT", value_name = "ACCOUNT")]
+    pub tenant: Option<String>,
+    /// The region of a key that is called by a name; all that are served if absent.
+    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+}
+
 /// On keys.
 #[derive(Subcommand, Clone, Debug)]
 pub enum KeyCommand {
     /// List a tenant's keys.
     List(TenantOf),
     /// Show a key with its versions and names.
+    #[command(after_help = "Examples:\n  strongroom key show 0123456789abcdef0123456789abcdef\n  \
+                            strongroom key show alias/app --tenant 123456789012 --region eu-west-1\n  \
+                            strongroom key show arn:aws:kms:eu-west-1:123456789012:alias/app")]
     Show {
-        /// Its internal id.
-        id: String,
+        #[command(flatten)]
+        /// The key.
+        of: KeyOf,
     },
     /// Throw a key's kill switch, or that of one of its versions.
     #[command(
@@ -21,8 +39,9 @@ pub enum KeyCommand {
                       strongroom key suspend 0123456789abcdef0123456789abcdef --version-number 2"
     )]
     Suspend {
-        /// Its internal id.
-        id: String,
+        #[command(flatten)]
+        /// The key.
+        of: KeyOf,
         /// Only this version.
         #[arg(long, value_name = "NUMBER")]
         version_number: Option<u32>,
@@ -30,8 +49,9 @@ pub enum KeyCommand {
     /// Lift a key's kill switch, or that of one of its versions.
     #[command(visible_alias = "enable")]
     Resume {
-        /// Its internal id.
-        id: String,
+        #[command(flatten)]
+        /// The key.
+        of: KeyOf,
         /// Only this version.
         #[arg(long, value_name = "NUMBER")]
         version_number: Option<u32>,
@@ -43,8 +63,9 @@ pub enum KeyCommand {
                             A key that was used within 90 days is in use. Where nobody can be asked, --yes answers."
     )]
     ScheduleDeletion {
-        /// Its internal id.
-        id: String,
+        #[command(flatten)]
+        /// The key.
+        of: KeyOf,
         /// Days to wait: 7 to 30.
         #[arg(long, value_name = "NUMBER", default_value_t = 30)]
         days: u32,
@@ -54,18 +75,22 @@ pub enum KeyCommand {
     },
     /// Call a key's deletion off. The key stays suspended.
     CancelDeletion {
-        /// Its internal id.
-        id: String,
+        #[command(flatten)]
+        /// The key.
+        of: KeyOf,
     },
     /// Show how often a key was used, for what, by which algorithm and by whom; or the use of all of a tenant's keys.
     #[command(after_help = "Examples:\n  strongroom keys usage 0123456789abcdef0123456789abcdef\n  \
                             strongroom keys usage --tenant 123456789012 --output json")]
     Usage {
-        /// The key's internal id; all keys of the tenant if absent.
-        id: Option<String>,
+        /// The key, as key show takes it; all keys of the tenant if absent.
+        key: Option<String>,
         /// The tenant's account number.
-        #[arg(long, env = "STRONGROOM_TENANT", value_name = "ACCOUNT", required_unless_present = "id")]
+        #[arg(long, env = "STRONGROOM_TENANT", value_name = "ACCOUNT", required_unless_present = "key")]
         tenant: Option<String>,
+        /// The region of a key that is called by a name.
+        #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+        region: Option<String>,
     },
     /// List the keys that nobody has used for some time.
     #[command(after_help = "Example:\n  strongroom keys unused --tenant 123456789012 --days 180")]

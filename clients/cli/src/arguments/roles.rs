@@ -56,8 +56,8 @@ pub enum RoleCommand {
         /// Its name.
         name: String,
         /// The longest time of a session, one to twelve hours.
-        #[arg(long, value_name = "TIME")]
-        longest: Span,
+        #[arg(long, alias = "longest", value_name = "TIME")]
+        session: Span,
     },
     /// Suspend a role: nobody can assume it, and its sessions may do nothing until it is resumed.
     Suspend {

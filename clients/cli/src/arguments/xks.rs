@@ -312,7 +312,7 @@ pub enum XksKeyCommand {
         #[arg(value_name = "EXTERNAL_KEY_ID")]
         id: String,
     },
-    /// Take a key out of a key store; the key stays.
+    /// Take a key out of a key store; the key stays. The only name of a key goes once its deletion is scheduled.
     Unbind {
         #[command(flatten)]
         /// The key store.

@@ -101,6 +101,7 @@ fn keys_and_bindings_are_listed_and_the_kill_switch_is_thrown_and_lifted() {
     assert!(house.done("tenant suspend 111122223333").contains("suspended"));
     assert!(house.done("tenant list").contains("suspended"));
     assert!(house.done("health").contains("serving"));
+    assert_eq!(house.done("key-store list"), "none\n");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn what_is_declared_is_made_once_and_then_unchanged() {
     let house = House::new();
     let file = file(&house, "house.toml", HOUSE);
     let plan = house.done(&format!("apply -f {file} --dry-run"));
-    assert!(plan.contains("+ tenant 123456789012") && plan.contains("+ key alias/app"), "{plan}");
+    assert!(plan.contains("+ tenant 123456789012\n") && plan.contains("+ key alias/app"), "{plan}");
     assert!(plan.contains("6 to create, 0 to change, 0 unchanged (=).\nNothing is deleted"), "{plan}");
     assert_eq!(house.run("tenant show 123456789012").exit, 1, "a dry run does nothing");
     let done = house.done(&format!("apply -f {file} --yes"));
@@ -86,7 +86,7 @@ fn what_differs_is_shown_and_changed_and_what_is_not_named_stays() {
     ] {
         assert!(plan.contains(change), "{change}: {plan}");
     }
-    assert!(!plan.contains("tag Purpose") && plan.contains("policy: "), "{plan}");
+    assert!(!plan.contains("tag Purpose") && plan.contains("policy:\n"), "{plan}");
     house.done(&format!("{line} --yes"));
     assert!(house.done(&format!("{line} --dry-run")).contains("0 to create, 0 to change"));
     let keys = house.done("key list --tenant 123456789012 --output json");
@@ -164,23 +164,171 @@ fn what_a_key_keeps_is_refused_in_the_plan_before_anything_is_done() {
 #[test]
 fn after_a_failure_half_way_a_second_run_goes_on() {
     let house = House::new();
-    let bad = HOUSE.replace("test-alias\"\nregion = \"here-1\"\nspec", "no-such-kind\"\nregion = \"here-1\"\nspec");
-    assert_ne!(bad, HOUSE);
-    let ran = house.run(&format!("apply -f {} --yes --output json", file(&house, "bad.toml", &bad)));
-    assert!(ran.exit == 1 && ran.err.contains("no-such-kind"), "{ran:?}");
-    assert_eq!(json(&ran.out)["applied"], 5, "{ran:?}");
-    let done = json(&house.done(&format!("apply -f {} --yes --output json", file(&house, "house.toml", HOUSE))));
-    assert_eq!((&done["applied"], &done["unchanged"]), (&Value::from(1), &Value::from(5)), "{done}");
+    let file = file(&house, "house.toml", HOUSE);
+    // What no plan can know: somebody else takes the name while the question is asked.
+    let ran = house.run_meanwhile(&format!("apply -f {file}"), &|| {
+        house.done("tenant create --account 123456789012 --name prod");
+    });
+    assert!(ran.exit == 1 && ran.err.contains("AlreadyExists"), "{ran:?}");
+    let done = json(&house.done(&format!("apply -f {file} --yes --output json")));
+    assert_eq!((&done["applied"], &done["unchanged"]), (&Value::from(5), &Value::from(1)), "{done}");
+}
+
+/// The one line that tells a problem.
+fn told(err: &str, line: usize, problem: &str) -> bool {
+    err.lines().any(|told| told.contains(&format!(".toml:{line}: ")) && told.contains(problem))
+}
+
+#[test]
+fn what_the_server_would_refuse_is_told_in_the_plan_with_its_line_and_nothing_is_done() {
+    let house = House::new();
+    let mistaken = r#"
+[[principal]]
+name = "alice"
+[[principal.policy]]
+name = "own"
+document = '{}'
+[[role]]
+name = "app"
+trust = '{"Version":"2012-10-17"}'
+[[key]]
+alias = "alias/good"
+aliases = ["nonsense"]
+kind = "test-alias"
+region = "here-1"
+[[key]]
+alias = "alias/nowhere"
+kind = "test-alias"
+region = "eu-north-9"
+[[key]]
+alias = "alias/empty"
+kind = "test-alias"
+region = "here-1"
+policy = '{}'
+[[key]]
+alias = "alias/locked"
+kind = "test-alias"
+region = "here-1"
+policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"{account}"},"Action":"test:Encrypt","Resource":"*"}]}'
+[[key]]
+alias = "alias/nobody"
+kind = "test-alias"
+region = "here-1"
+policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["{account}","arn:aws:iam::{account}:user/nobody"]},"Action":"test:*","Resource":"*"}]}'
+[[key]]
+alias = "alias/unknown"
+kind = "no-such-kind"
+region = "here-1"
+"#;
+    let expected = [
+        (6, "InvalidPolicy"),
+        (9, "InvalidPolicy"),
+        (12, "\"nonsense\" is no name of the kind test-alias"),
+        (18, "serves the region \"eu-north-9\"; it serves"),
+        (23, "InvalidPolicy"),
+        (28, "give --bypass-lockout"),
+        (33, "user/nobody\", who does not exist"),
+        (34, "no-such-kind"),
+    ];
+    // Of a tenant that is there, and of one that the same file makes.
+    house.done("tenant create --account 123456789012 --name prod");
+    let tenants = [("123456789012", 0), ("444455556666", 3)];
+    for (account, more) in tenants {
+        let inner = mistaken.replace("[[", "[[tenant.");
+        let (text, tenant) = match more {
+            0 => (mistaken.to_owned(), format!("--tenant {account}")),
+            _ => (format!("[[tenant]]\naccount = '{account}'\nname = 'new'\n{inner}"), String::new()),
+        };
+        let path = file(&house, "mistaken.toml", &text);
+        for how in ["--dry-run", "--yes"] {
+            let ran = house.run(&format!("apply -f {path} {tenant} {how}"));
+            assert_eq!(ran.exit, 2, "{ran:?}");
+            for (line, problem) in expected {
+                assert!(told(&ran.err, line + more, problem), "{account} {line} {problem}: {}", ran.err);
+            }
+        }
+    }
+    assert_eq!(house.run("tenant show 444455556666").exit, 1, "nothing was done");
+    assert_eq!(house.run("principal show --tenant 123456789012 alice").exit, 1, "nothing was done");
+}
+
+#[test]
+fn a_policy_may_name_whom_the_same_file_makes_before_it() {
+    let house = House::new();
+    let policy = |user: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["{{account}}","arn:aws:iam::{{account}}:user/{user}"]}},"Action":"test:*","Resource":"*"}}]}}"#
+        )
+    };
+    let key = |user: &str| {
+        format!(
+            "[[tenant.key]]\nalias = 'alias/app'\nkind = 'test-alias'\nregion = 'here-1'\npolicy = '{}'\n",
+            policy(user)
+        )
+    };
+    let tenant = "[[tenant]]\naccount = '123456789012'\nname = 'prod'\n[[tenant.principal]]\nname = 'alice'\n";
+    let path = file(&house, "named.toml", &format!("{tenant}{}", key("alice")));
+    house.done(&format!("apply -f {path} --yes"));
+    let more = "[[tenant.principal]]\nname = 'bob'\n";
+    let path = file(&house, "named.toml", &format!("{tenant}{more}{}", key("bob")));
+    let plan = house.done(&format!("apply -f {path} --yes"));
+    assert!(plan.contains("+ principal bob") && plan.contains("~ key alias/app"), "{plan}");
+    let later = "[[tenant]]\naccount = '444455556666'\nname = 'late'\n[[tenant.principal]]\nname = 'eve'\n";
+    let early = key("alice").replace("{account}:user/alice", "444455556666:user/eve");
+    let path = file(&house, "named.toml", &format!("{tenant}{early}{later}"));
+    let ran = house.run(&format!("apply -f {path} --yes"));
+    assert!(ran.exit == 2 && told(&ran.err, 10, "is made only after this policy"), "{ran:?}");
+}
+
+#[test]
+fn a_reserved_tag_is_refused_with_its_line() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    let text = "[[key]]\nalias = 'alias/app'\nkind = 'test-alias'\nregion = 'here-1'\n[key.tags]\nOwner = 'me'\n'AWS:x' = '1'\n";
+    let ran = house.run(&format!("apply -f {} --tenant 123456789012 --yes", file(&house, "tags.toml", text)));
+    assert!(ran.exit == 2 && told(&ran.err, 7, "`AWS:x` is reserved"), "{ran:?}");
+}
+
+#[test]
+fn the_plan_hides_nothing_of_a_new_key_nor_what_a_policy_says() {
+    let house = House::new();
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Sid":"all","Effect":"Allow","Principal":{"AWS":"{account}"},"Action":"test:*","Resource":"*"}]}"#;
+    let text = HOUSE.replace("description =", &format!("policy = '{policy}'\ndescription ="));
+    let line = format!("apply -f {}", file(&house, "house.toml", &text));
+    let plan = house.done(&format!("{line} --dry-run"));
+    for shown in [
+        "+ tenant 123456789012\n",
+        "    description: \"of the application\"\n",
+        "    tag Purpose: \"app\"\n",
+        "    policy:\n        + statement \"all\": {\"Action\":\"test:*\"",
+        "    document:\n        + statement [0]: {",
+    ] {
+        assert!(plan.contains(shown), "{shown}: {plan}");
+    }
+    let own = policy.replace("{account}", "123456789012");
+    let field = |plan: &Value, kind: &str, field: &str| {
+        let step = plan["steps"].as_array().unwrap().iter().find(|step| step["kind"] == kind).unwrap().clone();
+        step["changes"].as_array().unwrap().iter().find(|change| change["field"] == field).unwrap().clone()
+    };
+    let plan = json(&house.done(&format!("{line} --yes --output json")));
+    assert_eq!(field(&plan, "key", "policy")["to"], own.as_str());
+    assert_eq!(field(&plan, "key", "tag Purpose")["to"], "\"app\"");
+    let changed = text.replace("\"test:*\"", "[\"test:*\",\"test:More\"]");
+    let line = format!("apply -f {} --dry-run", file(&house, "house.toml", &changed));
+    let shown = house.done(&line);
+    assert!(shown.contains("        ~ statement \"all\"\n            - {") && !shown.contains("bytes"), "{shown}");
+    let change = field(&json(&house.done(&format!("{line} --output json"))), "key", "policy");
+    assert_eq!(change["from"], own.as_str());
+    assert!(change["to"].as_str().unwrap().contains("test:More"), "{change}");
 }
 
 #[test]
 fn the_shipped_profile_is_a_file_without_mistakes_for_any_tenant() {
     let house = House::new();
-    let plan = house.done("apply --profile purpose-keys --tenant 111122223333 --region here-1 --dry-run");
-    assert!(plan.contains("5 to create, 0 to change, 1 unchanged"), "{plan}");
-    for key in ["database", "blob-storage", "application-secrets", "evidence-signing", "backup"] {
-        assert!(plan.contains(&format!("+ key alias/{key} (tenant 111122223333)")), "{plan}");
-    }
+    let ran = house.run("apply --profile purpose-keys --tenant 111122223333 --region here-1 --dry-run");
+    // Its names are of a front end that this server has not; nothing else of its five keys is wrong.
+    let told = ran.err.lines().filter(|line| line.contains("\"aws-kms-alias\" is no kind of name here"));
+    assert_eq!((told.count(), ran.err.lines().count()), (5, 5), "{ran:?}");
     assert_eq!(house.run("apply --profile none --tenant 111122223333").exit, 2);
 }
 
@@ -279,7 +427,7 @@ fn a_key_policy_that_locks_everyone_out_is_refused_unless_it_is_meant() {
     let text = format!("[[key]]\nalias = 'alias/app'\nkind = 'test-alias'\nregion = 'here-1'\npolicy = '{policy}'\n");
     let line = format!("apply -f {} --tenant 123456789012 --yes", file(&house, "locked.toml", &text));
     let ran = house.run(&line);
-    assert!(ran.exit == 1 && ran.err.contains("Lockout"), "{ran:?}");
+    assert!(ran.exit == 2 && told(&ran.err, 5, "Lockout") && ran.err.contains("--bypass-lockout"), "{ran:?}");
     house.done(&format!("{line} --bypass-lockout"));
     let open = text.replace("test:Encrypt", "test:*");
     house.done(&format!("apply -f {} --tenant 123456789012 --yes", file(&house, "open.toml", &open)));

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 use strongroom_admin::Admin;
 use strongroom_cli::{AdminCommand, Environment, GlobalOptions};
 use strongroom_engine::{Engine, Options};
 use strongroom_http::{App, Listener, ListenerConfig, Peer, Request, Response, ShutdownTrigger, TlsProfile, shutdown};
-use strongroom_testkit::engine::{TestDialect, TestEngine};
+use strongroom_testkit::engine::{REGION, TestDialect, TestEngine};
 use tokio::runtime::Runtime;
 
 const OPERATORS: &str =
@@ -53,10 +53,21 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// Whose certificate is its authority's own, as a plain self-signed one is.
+    pub(crate) fn showing_its_authority() -> Self {
+        Self::with(true)
+    }
+
+    fn with(shows_authority: bool) -> Self {
         let test = TestEngine::new();
         let options = Options { operator_policy: OPERATORS.to_owned(), rsa_pairs: 0 };
         let engine = Engine::start(test.parts(), &options).unwrap();
         let admin = Admin::new(Arc::clone(&engine), "aws", vec![&TestDialect]);
+        let admin = admin.with_regions(vec![REGION.into(), "here-1".into()]);
+        let admin = admin.with_issuers(vec!["https://allowed.example".parse().unwrap()]);
         let gate = Arc::new(Gate(admin));
         let at = |name: &str| test.directory.path().join(name);
         let (socket, authority) = (at("admin.sock"), at("ca.pem"));
@@ -66,12 +77,22 @@ impl House {
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        std::fs::write(&authority, ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+        if shows_authority {
+            ca.subject_alt_names = vec![SanType::DnsName("localhost".try_into().unwrap())];
+            ca.key_usages.push(KeyUsagePurpose::DigitalSignature);
+        }
+        let own = ca.self_signed(&ca_key).unwrap().pem();
+        std::fs::write(&authority, &own).unwrap();
+        let own_key = ca_key.serialize_pem();
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let certificate = certificate.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
-        std::fs::write(at("chain.pem"), certificate.pem()).unwrap();
-        std::fs::write(at("key.pem"), key.serialize_pem()).unwrap();
+        let (chain, key) = match shows_authority {
+            true => (own, own_key),
+            false => (certificate.pem(), key.serialize_pem()),
+        };
+        std::fs::write(at("chain.pem"), chain).unwrap();
+        std::fs::write(at("key.pem"), key).unwrap();
         https.tls = Some(TlsProfile::new(at("chain.pem"), at("key.pem")));
         let mut stop = Vec::new();
         let mut port = 0;
@@ -103,6 +124,17 @@ impl House {
         };
         let ran = command_asking(words.chain(socket).collect(), &HashMap::new(), self.engine.clock().now().0, &confirm);
         (ran, asked.into_inner())
+    }
+
+    /// A command over the socket at a terminal, where somebody says yes after something else happened.
+    pub(crate) fn run_meanwhile(&self, line: &str, meanwhile: &dyn Fn()) -> Ran {
+        let words = line.split_whitespace().map(str::to_owned);
+        let socket = ["--socket".to_owned(), self.socket.display().to_string()];
+        let confirm = |_: &str| {
+            meanwhile();
+            Some(true)
+        };
+        command_asking(words.chain(socket).collect(), &HashMap::new(), self.engine.clock().now().0, &confirm)
     }
 
     /// A command over the socket that succeeds; what it prints.

@@ -161,3 +161,50 @@ fn the_inventory_is_a_table_json_csv_or_a_bill_of_materials() {
     let private = bill["components"].as_array().unwrap().last().unwrap();
     assert!(bill.to_string().contains("deactivated") && bill.to_string().contains("expirationDate"), "{private}");
 }
+
+#[test]
+fn a_key_is_called_by_its_id_its_own_name_an_alias_or_the_arn_of_either() {
+    let house = House::new();
+    let key = house.test.create_key().row.id.to_string();
+    house.done(&format!("binding create alias/app {TENANT} --kind test-alias --region {REGION} --key {key}"));
+    let shown = json(&house.done(&format!("key show {key} --output json")));
+    let own =
+        shown["bindings"].as_array().unwrap().iter().find(|name| name["kind"] == "test-key").unwrap()["name"].clone();
+    let own = own.as_str().unwrap();
+    for called in [
+        format!("alias/app {TENANT}"),
+        format!("alias/app {TENANT} --region {REGION}"),
+        format!("{own} {TENANT}"),
+        format!("arn:aws:kms:{REGION}:111122223333:alias/app"),
+        format!("arn:aws:kms:{REGION}:111122223333:key/{own}"),
+    ] {
+        assert_eq!(json(&house.done(&format!("key show {called} --output json")))["id"], key.as_str(), "{called}");
+        assert!(house.done(&format!("keys usage {called}")).starts_with("Uses:"), "{called}");
+    }
+    assert!(house.done(&format!("key suspend alias/app {TENANT}")).contains("Suspended"));
+    assert!(house.done(&format!("key resume alias/app {TENANT}")).contains("Active"));
+    assert!(house.done(&format!("key schedule-deletion alias/app {TENANT}")).contains("DestructionScheduled"));
+    assert!(house.done(&format!("key cancel-deletion alias/app {TENANT}")).contains("Suspended"));
+    let ran = house.run(&format!("key show alias/nothing {TENANT}"));
+    assert!(ran.exit == 1 && ran.err.contains("leads to no key") && ran.err.contains("binding list"), "{ran:?}");
+    let ran = house.run("key show alias/app");
+    assert!(ran.exit == 2 && ran.err.contains("--tenant ACCOUNT"), "{ran:?}");
+}
+
+#[test]
+fn of_a_name_in_several_regions_none_is_chosen() {
+    let house = House::new();
+    let make = |region: &str| {
+        let text = format!("[[key]]\nalias = 'alias/twin'\nkind = 'test-alias'\nregion = '{region}'\n");
+        let path = house.test.directory.path().join("twin.toml");
+        std::fs::write(&path, text).unwrap();
+        house.done(&format!("apply -f {} {TENANT} --yes", path.display()));
+    };
+    make(REGION);
+    make("here-1");
+    let ran = house.run(&format!("key suspend alias/twin {TENANT}"));
+    assert!(ran.exit == 2 && ran.err.contains("leads to several keys"), "{ran:?}");
+    assert!(ran.err.contains(&format!("--region {REGION} (")) && ran.err.contains("--region here-1 ("), "{ran:?}");
+    let shown = json(&house.done(&format!("key show alias/twin {TENANT} --region here-1 --output json")));
+    assert_eq!((&shown["region"], &shown["state"]), (&Value::from("here-1"), &Value::from("Active")));
+}

@@ -7,11 +7,11 @@ use crate::house::{House, command};
 #[test]
 fn a_refusal_names_the_cause_the_remedy_and_the_request_and_exits_1() {
     let house = House::new();
-    let ran = house.run("key show 0123");
+    let ran = house.run("key show 00000000000000000000000000000000");
     assert_eq!((ran.exit, ran.out.as_str()), (1, ""));
     let lines: Vec<_> = ran.err.lines().collect();
-    assert!(lines[0].starts_with("strongroom: InvalidRequest: a key is named by its internal id"), "{ran:?}");
-    assert_eq!(lines[1], "  try: find it with: strongroom key list");
+    assert!(lines[0].starts_with("strongroom: NotFound: key 0000"), "{ran:?}");
+    assert_eq!(lines[1], "  try: see the keys that there are: strongroom key list");
     assert!(lines[2].starts_with("  request: "), "{ran:?}");
     assert_eq!(house.run("tenant show 999999999999").exit, 1);
 }
@@ -57,7 +57,8 @@ fn a_server_whose_certificate_is_not_trusted_gets_no_request() {
     ];
     let ran = house.run_over_https("whoami", &variables);
     assert_eq!(ran.exit, 3);
-    assert!(ran.err.contains("certificate"), "{ran:?}");
+    assert!(ran.err.contains("no authority that is trusted here issued it"), "{ran:?}");
+    assert!(ran.err.contains("try: name the PEM file of the authority that issued it: AWS_CA_BUNDLE=FILE"), "{ran:?}");
 }
 
 #[test]
@@ -71,4 +72,62 @@ fn a_wrong_secret_is_refused_without_saying_what_would_be_right() {
     let ran = house.run_over_https("whoami", &variables);
     assert_eq!(ran.exit, 1);
     assert!(ran.err.contains("UnknownAccessKey"), "{ran:?}");
+}
+
+#[test]
+fn with_json_for_output_errors_are_json_too() {
+    let house = House::new();
+    let error = |line: &str| {
+        let ran = house.run(&format!("{line} --output json"));
+        let value: serde_json::Value =
+            serde_json::from_str(&ran.err).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        (ran.exit, value["error"].clone())
+    };
+    let (exit, refused) = error("key show 00000000000000000000000000000000");
+    assert_eq!((exit, refused["code"].as_str()), (1, Some("NotFound")));
+    assert!(refused["request_id"].is_string() && refused["remedy"].as_str().unwrap().contains("key list"), "{refused}");
+    assert!(refused["message"].as_str().unwrap().starts_with("key 0000"), "{refused}");
+    let (exit, usage) = error("apply -f /nonexistent");
+    assert_eq!((exit, usage["code"].as_str()), (2, Some("Usage")));
+}
+
+#[test]
+fn an_action_that_no_record_has_and_nobody_knows_is_refused_with_what_is_near() {
+    let house = House::new();
+    let ran = house.run("audit show --action CreateTenat");
+    assert_eq!(ran.exit, 2, "{ran:?}");
+    assert!(ran.err.contains("no operation is called so") && ran.err.contains("try: perhaps CreateTenant"), "{ran:?}");
+    assert_eq!(house.done("audit show --action ReplicateKey"), "none\n");
+}
+
+#[test]
+fn whoever_confirms_the_clock_or_attaches_a_policy_for_a_program_is_shown_the_outcome() {
+    let house = House::new();
+    let shown = |line: &str| serde_json::from_str::<serde_json::Value>(&house.done(line)).unwrap();
+    assert!(shown("clock confirm --output json").is_object());
+    house.done("principal create --tenant 111122223333 --name alice");
+    let attach = "policy attach --tenant 111122223333 --principal alice --role key-user --output json";
+    assert_eq!(shown(attach)["attached"], "key-user");
+}
+
+#[test]
+fn an_authoritys_certificate_shown_by_a_server_is_refused_with_cause_and_remedy_in_words() {
+    let served = House::showing_its_authority();
+    let authority = served.authority.display().to_string();
+    let variables =
+        [("AWS_ACCESS_KEY_ID", "AKIAAAAAAAAAAAAAAAAA"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_CA_BUNDLE", &*authority)];
+    let ran = served.run_over_https("whoami", &variables);
+    assert_eq!(ran.exit, 3, "{ran:?}");
+    assert!(ran.err.contains("it is that of an authority (CA:TRUE)") && ran.err.contains("AWS_CA_BUNDLE"), "{ran:?}");
+    assert!(!ran.err.contains("OtherError") && !ran.err.contains("start the server"), "{ran:?}");
+}
+
+#[test]
+fn an_issuer_whose_keys_may_not_be_fetched_is_taken_with_a_warning() {
+    let house = House::new();
+    let put = |issuer: &str| {
+        house.done(&format!("issuer put --tenant 111122223333 https://{issuer} --audience sts.amazonaws.com"))
+    };
+    assert!(put("other.example/path").contains("Warning: none of its tokens is taken"));
+    assert!(!put("allowed.example/path").contains("Warning"));
 }

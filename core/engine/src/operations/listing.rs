@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom_audit::note::VerifierKey;
 use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
+use strongroom_model::name::Name;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::root::{CheckpointAlgorithm, CheckpointKey};
 use strongroom_model::store::{Row, Table};
@@ -98,6 +99,32 @@ impl Operation for ListBindings {
         let (rows, next) = bindings(authorized, self.tenant, self.after.as_deref(), self.limit)?;
         let names = rows.iter().map(|row| rows::decode("bindings", &row.value));
         Ok(Outcome::Answer((names.collect::<Result<_, _>>()?, next)))
+    }
+}
+
+/// Finds where a tenant's names lead to, of those that are there.
+pub struct FindBindings {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The names.
+    pub names: Vec<Name>,
+}
+
+impl Operation for FindBindings {
+    type Output = Vec<BindingRow>;
+
+    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
+        Ok(demands(Action::ReadBindings, Target::Tenant(self.tenant)))
+    }
+
+    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
+        let snapshot = authorized.engine().catalog().snapshot()?;
+        let mut found = Vec::new();
+        for Name { region, kind, text, .. } in &self.names {
+            let row = snapshot.get(Table::Binding, &keys::binding(self.tenant, region, *kind, text))?;
+            found.extend(row.map(|row| rows::decode::<BindingRow>("bindings", &row.value)).transpose()?);
+        }
+        Ok(Outcome::Answer(found))
     }
 }
 

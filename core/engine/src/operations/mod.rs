@@ -1,6 +1,7 @@
 //! Every operation. One file a family; each is a plain struct that a front end fills and [`crate::Engine::perform`] does.
 
 pub mod agreement;
+pub mod alone;
 pub mod backup;
 pub mod clock;
 pub mod credential;

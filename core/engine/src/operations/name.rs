@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strongroom_model::action::Action;
 use strongroom_model::id::KeyId;
 use strongroom_model::name::Name;
-use strongroom_model::purpose::Purpose;
+use strongroom_model::purpose::{KeyState, Purpose};
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_model::usage::UsageProfile;
 
@@ -219,7 +219,8 @@ impl Operation for CreateNamedKey {
     }
 }
 
-/// Removes a name of any front end; the key stays. Its last name stays, too: keys are listed by their names.
+/// Removes a name of any front end; the key stays. Its last name stays, too, as keys are listed by their names, unless the key
+/// is about to end or has ended.
 pub struct DeleteBinding {
     /// The name.
     pub name: Name,
@@ -241,7 +242,7 @@ impl Operation for DeleteBinding {
         let binding: BindingRow = rows::decode("bindings", &row.value)?;
         check_decided(authorized, name, &binding, authorized.key(0)?)?;
         let entry = authorized.engine().catalog().load_key(binding.key)?;
-        if entry.names.len() <= 1 {
+        if entry.names.len() <= 1 && !is_ending(entry.row.state) {
             return Err(EngineError::from(InputFault::LastName).into());
         }
         let beside = |other: &BindingRow| {
@@ -256,6 +257,16 @@ impl Operation for DeleteBinding {
         batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
         unbind(&mut batch, name, &row, &binding);
         Ok(Outcome::Change(batch, ()))
+    }
+}
+
+/// Whether nobody needs to find a key by its name any more: its end is scheduled, or has come.
+const fn is_ending(state: KeyState) -> bool {
+    match state {
+        KeyState::DestructionScheduled { .. } | KeyState::DestructionAwaitsReplicas { .. } | KeyState::Destroyed => {
+            true
+        }
+        KeyState::PreActivation | KeyState::Active | KeyState::Suspended => false,
     }
 }
 

@@ -155,7 +155,8 @@ impl Operation for DeleteService {
         let bound = bound(authorized, self.tenant, &self.name, &service.home, self.kind, None, 2)?;
         let names = bound.iter().map(|row| rows::decode::<BindingRow>("bindings", &row.value));
         if names.collect::<Result<Vec<_>, _>>()?.iter().any(|name| name.key != service.test_key) {
-            let problem = "still has keys; unbind them first";
+            let problem =
+                "still has keys; unbind each first: a key with no other name needs its deletion scheduled before";
             return Err(EngineError::from(InputFault::Form { what: "the service", problem }).into());
         }
         let mut batch = Batch::default();

@@ -3,7 +3,7 @@
 //! manager instead ([`super::external_link`]); it is listed, connected, disconnected and removed in the same way.
 //!
 //! While a link is not connected, no key that was made through it can be used and none can be made. Absent on purpose:
-//! which key stores a tenant may link to, which is the front end's to know, and any change of a key store itself.
+//! what a front end calls a key store, which is the front end's to know, and any change of a key store itself.
 
 use std::sync::Arc;
 
@@ -83,7 +83,8 @@ impl Operation for CreateStoreLink {
             return Err(EngineError::from(InputFault::Form { what: "the link", problem }).into());
         }
         let store = self.store.clone().ok_or(EngineError::StoreLink(LinkFault::NoStore))?;
-        authorized.engine().key_stores.get(&store).map_err(|_| EngineError::StoreLink(LinkFault::NoStore))?;
+        let stores = &authorized.engine().key_stores;
+        stores.offered(authorized, &store, self.place.tenant).map_err(no_store)?;
         let link = StoreLinkRow {
             id: self.id.clone(),
             name: self.name.clone(),
@@ -139,10 +140,8 @@ pub(super) fn check_new(links: &StoreLinksRow, link: &StoreLinkRow) -> Result<()
         return Err(InputFault::Form { what: "the link", problem }.into());
     }
     check_free(links, link)?;
-    match links.links.len() < limits::STORE_LINKS {
-        true => Ok(()),
-        false => Err(EngineError::LimitExceeded(Quota::StoreLinks)),
-    }
+    let (most, has) = (limits::STORE_LINKS, links.links.len());
+    if has < most { Ok(()) } else { Err(EngineError::LimitExceeded(Quota::StoreLinks { most, has })) }
 }
 
 /// That no other link has the name of this one.
@@ -322,7 +321,7 @@ impl Operation for CreateLinkedKey {
         let (link, _, read) = self.place().find(authorized, &self.link)?;
         let store = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
-        move_to(authorized, store)?;
+        move_to(authorized, &self.place(), store)?;
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, read.value.clone());
@@ -355,7 +354,7 @@ impl Operation for GenerateLinkedRandom {
             let problem = "must lie between 1 and 1024";
             return Err(EngineError::from(InputFault::Form { what: "the number of bytes", problem }).into());
         }
-        let store = move_to(authorized, store)?;
+        let store = move_to(authorized, &self.place, store)?;
         let mut drawn = vec![0; self.bytes];
         store.random(&mut drawn, limits::OBJECT_DEADLINE)?;
         Ok(Outcome::Answer(SecretBytes::take(drawn)))
@@ -375,12 +374,24 @@ pub(super) fn in_state(link: &StoreLinkRow) -> EngineError {
 }
 
 /// The store, on one of its own threads.
-pub(crate) fn move_to<'a>(authorized: &Authorized<'a>, name: &KeyStoreName) -> Result<&'a dyn KeyStore, Halt> {
+pub(crate) fn move_to<'a>(
+    authorized: &Authorized<'a>,
+    place: &LinkPlace,
+    name: &KeyStoreName,
+) -> Result<&'a dyn KeyStore, Halt> {
     let stores = &authorized.engine().key_stores;
-    let store = stores.get(name)?;
+    let store = stores.offered(authorized, name, place.tenant)?;
     match stores.ground(name) {
         Some(wanted) if wanted > authorized.ground && authorized.ground < Ground::Heavy => Err(Halt::Move(wanted)),
         _ => Ok(&**store),
+    }
+}
+
+/// A store that is not offered to a tenant is none of the tenant's to know of.
+fn no_store(error: EngineError) -> EngineError {
+    match error {
+        EngineError::NotFound(_) | EngineError::StoreNotOffered { .. } => EngineError::StoreLink(LinkFault::NoStore),
+        other => other,
     }
 }
 

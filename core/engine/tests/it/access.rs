@@ -1,7 +1,7 @@
 //! Who may do what: policies, lockout, credentials, tenants.
 
 use strongroom_engine::operations::credential::{ChangeCredential, CreateCredential, Fate};
-use strongroom_engine::operations::inspect::InspectKey;
+use strongroom_engine::operations::inspect::{InspectKey, WhoAmI};
 use strongroom_engine::operations::key::{CreateKey, Edit};
 use strongroom_engine::operations::principal::{DeletePrincipal, SuspendPrincipal};
 use strongroom_engine::operations::tenant::CreateTenant;
@@ -51,6 +51,17 @@ fn a_user_may_do_what_its_policy_allows_and_is_told_what_was_missing() {
     assert!(!decision.allowed);
     assert_eq!(decision.missing.as_full(), Some("no identity-based policy allows it"));
     assert_eq!(record.demands[0].key, Some(key.row.id));
+}
+
+#[test]
+fn what_nobody_need_permit_is_recorded_as_allowed() {
+    let test = TestEngine::new();
+    let user = test.user("anna", None);
+    test.run(&user, WhoAmI).unwrap();
+    let records = test.records();
+    let decision = records.last().unwrap().record().unwrap().decision.unwrap();
+    assert!(decision.allowed);
+    assert_eq!(decision.missing.as_full(), Some(""));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use strongroom_engine::operations::store_link::{
     ConnectStoreLink, CreateLinkedKey, EditStoreLink, GenerateLinkedRandom, LinkEdit, LinkPlace, ListStoreLinks,
 };
 use strongroom_engine::{
-    EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, NoAttributes, RotationCause, StoreLinkRow, limits,
+    EngineError, KeyEntry, LinkFailure, LinkFault, LinkState, Mode, NoAttributes, RotationCause, StoreLinkRow, limits,
 };
 use strongroom_model::external::{ExternalAddress, ExternalCredential, ExternalError, ExternalRefusal};
 use strongroom_model::key_store::KeyStoreName;
@@ -123,6 +123,23 @@ impl Rig {
     pub(crate) fn make(&self, external: &str) -> Result<Arc<KeyEntry>, EngineError> {
         self.test.run(&self.test.root(), self.request(external))
     }
+}
+
+#[test]
+fn a_dry_run_asks_no_manager_and_finds_what_it_can_without() {
+    let rig = Rig::connected();
+    let key = rig.make("one").unwrap();
+    let root = rig.test.root();
+    let whole = sealed(&rig.test, &key, "text");
+    let _ = rig.managers.asked();
+    let dry = rig.test.run_as(&root, encrypt(by_name(&key), "text", &[]), Mode::DryRun);
+    assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+    let dry = rig.test.run_as(&root, decrypt(&whole, &[]), Mode::DryRun);
+    assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+    assert!(rig.managers.asked().is_empty());
+    rig.change(LinkEdit::Disconnect).unwrap();
+    let dry = rig.test.run_as(&root, encrypt(by_name(&key), "text", &[]), Mode::DryRun);
+    assert!(matches!(dry, Err(EngineError::StateForbids { .. })), "{:?}", dry.err());
 }
 
 pub(crate) fn address(path: &str) -> ExternalAddress {

@@ -70,7 +70,7 @@ fn is_about_a_key(action: Action) -> bool {
 fn verdict(answer: Result<(), EngineError>) -> &'static str {
     match answer {
         Ok(()) => "yes",
-        Err(EngineError::TenantSuspended) => "suspended",
+        Err(EngineError::TenantSuspended | EngineError::PrincipalSuspended) => "suspended",
         Err(EngineError::Denied(denial)) => match denial.outcome {
             PolicyOutcome::ExplicitDeny(_) => "denied",
             PolicyOutcome::ImplicitDeny(Missing::IdentityPolicyAllow) => "-identity",
@@ -408,7 +408,7 @@ fn a_service_is_suspended_and_removed_like_anyone() {
     let name = "secrets.example.internal".to_owned();
     let tenant = TenantId::INSTALLATION;
     test.run(&operator(), SuspendPrincipal { tenant, name: name.clone(), suspended: true }).unwrap();
-    assert!(matches!(ask(), Err(EngineError::TenantSuspended)));
+    assert!(matches!(ask(), Err(EngineError::PrincipalSuspended)));
     test.run(&operator(), SuspendPrincipal { tenant, name: name.clone(), suspended: false }).unwrap();
     ask().unwrap();
     test.run(&operator(), DeletePrincipal { tenant, name }).unwrap();

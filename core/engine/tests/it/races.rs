@@ -211,7 +211,7 @@ fn a_principal_or_policy_that_was_revoked_while_its_request_ran_gets_nothing() {
         |engine| run(engine, &operator(), suspend).map(|_| ()),
     );
     second.unwrap();
-    assert!(matches!(first, Err(EngineError::TenantSuspended)), "{first:?}");
+    assert!(matches!(first, Err(EngineError::PrincipalSuspended)), "{first:?}");
     let unattach = PutIdentityPolicy {
         tenant: test.tenant.id,
         principal: "berta".to_owned(),
@@ -305,7 +305,7 @@ fn a_change_that_was_permitted_before_a_suspension_is_not_committed_after_that_w
         change.join().unwrap().unwrap();
     });
     let later = run(&engine, &anna, describe("later")).map(|_| ());
-    assert!(matches!(later, Err(EngineError::TenantSuspended)), "{later:?}");
+    assert!(matches!(later, Err(EngineError::PrincipalSuspended)), "{later:?}");
     let found = run(&engine, &test.root(), inspect(by_name(&key))).unwrap();
     assert_eq!(found.row.description, "by anna");
 }

@@ -12,18 +12,20 @@ use strongroom_engine::operations::key::{CreateKey, CreateResidentKey, Edit};
 use strongroom_engine::operations::mac::GenerateMac;
 use strongroom_engine::operations::rotation::RotateKey;
 use strongroom_engine::operations::sign::{GetPublicKey, Sign, Verify};
+use strongroom_engine::operations::tenant::CreateTenant;
 use strongroom_engine::operations::wrap::{UnwrapKey, WrapKey};
 use strongroom_engine::{EngineError, KeyEntry, Mode, Quota, RotationCause, Unavailable};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
+use strongroom_model::caller::Caller;
 use strongroom_model::id::ObjectId;
-use strongroom_model::key_store::{KeyStore, KeyStoreName};
+use strongroom_model::key_store::{KeyStore, KeyStoreName, MemberState};
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Row, Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_pkcs11_shim::Faults;
 use strongroom_root_pkcs11::{Launcher, Pkcs11KeyStore, StoreConfig, TokenSelector};
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{TestEngine, by_name, key_policy};
+use strongroom_testkit::engine::{TestEngine, by_name, key_policy, operator};
 use strongroom_testkit::softhsm::Token;
 use tempfile::TempDir;
 
@@ -46,7 +48,7 @@ pub(crate) struct Rig {
     pub(crate) test: TestEngine,
     pub(crate) store: Arc<Pkcs11KeyStore>,
     pub(crate) faults: Faults,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 pub(crate) fn name() -> KeyStoreName {
@@ -73,7 +75,14 @@ impl Rig {
         let store = Arc::new(Pkcs11KeyStore::start(config, &launcher, &token.pin()).unwrap());
         store.await_tokens(LONG).unwrap();
         let test = TestEngine::new().with_key_stores(vec![Arc::<Pkcs11KeyStore>::clone(&store)]);
-        Self { test, store, faults, _directory: directory }
+        Self { test, store, faults, directory }
+    }
+
+    /// Takes the token away; what it answers brings it back.
+    pub(crate) fn take_away(&self) -> impl FnOnce() + use<> {
+        let (here, there) = (self.directory.path().join("tokens"), self.directory.path().join("away"));
+        std::fs::rename(&here, &there).unwrap();
+        move || std::fs::rename(&there, &here).unwrap()
     }
 
     pub(crate) fn request(&self, spec: KeySpec, usages: &[Usage]) -> CreateResidentKey {
@@ -250,7 +259,34 @@ fn what_a_key_store_cannot_do_is_refused_by_its_name() {
     let elsewhere = KeyStoreName::new("elsewhere").unwrap();
     let request = CreateResidentKey { store: elsewhere, ..rig.request(KeySpec::Aes256, &[Usage::DerivedAead]) };
     let refused = test.run(&test.root(), request).err();
-    assert!(matches!(refused, Some(EngineError::Unavailable(Unavailable::KeyStore(_)))), "{refused:?}");
+    assert_eq!(refused.unwrap().to_string(), "key store elsewhere does not exist");
+}
+
+#[test]
+fn keys_are_made_in_a_key_store_by_tenants_that_it_is_offered_to_and_for_any_tenant_by_operators() {
+    let rig = Rig::new();
+    let tenant = CreateTenant {
+        account: "444455556666".to_owned(),
+        name: "other".to_owned(),
+        root_name: "other root".to_owned(),
+    };
+    let tenant = rig.test.run(&operator(), tenant).unwrap().id;
+    let caller = Caller { tenant, account: "444455556666".into(), ..(*rig.test.root()).clone() };
+    let request = || {
+        let mut request = rig.request(KeySpec::Aes256, &[Usage::KeyWrap]);
+        request.key.tenant = tenant;
+        request.key.name.tenant = tenant;
+        request.key.bypass_lockout = true;
+        request
+    };
+    let refused = rig.test.run(&Arc::new(caller), request()).err();
+    let Some(EngineError::StoreNotOffered { store, account }) = refused else { panic!("{refused:?}") };
+    assert_eq!((store, &*account), (name(), "444455556666"));
+    assert!(rig.loose().is_empty(), "nothing was begun in the token");
+    // Operators use no keys; that they may not make this one is for their policy to say, and not for the key store.
+    let asked = rig.test.run(&operator(), request());
+    assert!(matches!(asked, Ok(_) | Err(EngineError::Denied(_))), "{:?}", asked.err());
+    rig.create(KeySpec::Aes256, Usage::KeyWrap);
 }
 
 #[test]
@@ -261,6 +297,42 @@ fn a_dry_run_makes_nothing_in_the_token() {
     let dry = rig.test.run_as(&rig.test.root(), request, Mode::DryRun);
     assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
     assert!(rig.loose().is_empty());
+}
+
+#[test]
+fn a_dry_run_of_a_use_asks_no_token_and_counts_as_no_use() {
+    let rig = Rig::new();
+    let key = rig.create(KeySpec::Aes256, Usage::DerivedAead);
+    let whole = rig.test.run(&rig.test.root(), encrypt(by_name(&key), "text", &[])).unwrap().ciphertext;
+    let count = || rig.test.store.snapshot().unwrap().scan(Table::UseCounter, &[], None, 9).unwrap();
+    let before = count();
+    rig.faults.set("* * crash").unwrap();
+    let root = rig.test.root();
+    for _ in 0..3 {
+        let dry = rig.test.run_as(&root, encrypt(by_name(&key), "text", &[]), Mode::DryRun);
+        assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+        let dry = rig.test.run_as(&root, decrypt(&whole, &[]), Mode::DryRun);
+        assert!(matches!(dry, Err(EngineError::DryRun)), "{:?}", dry.err());
+    }
+    assert_eq!(count(), before);
+    edit(&rig.test, &key, Edit::Suspend).unwrap();
+    let dry = rig.test.run_as(&root, encrypt(by_name(&key), "text", &[]), Mode::DryRun);
+    assert!(matches!(dry, Err(EngineError::StateForbids { .. })), "{:?}", dry.err());
+}
+
+#[test]
+fn a_token_that_nobody_uses_is_found_gone_by_the_trials_once_a_minute_and_found_back() {
+    let rig = Rig::new();
+    let state = || rig.store.health()[0].state;
+    rig.test.tick();
+    eventually("it is up", || state() == MemberState::Up);
+    let bring_back = rig.take_away();
+    rig.test.clock.pass(Duration::from_secs(61));
+    rig.test.tick();
+    eventually("it is found gone", || state() != MemberState::Up);
+    assert!(rig.store.health()[0].last_error.is_some());
+    bring_back();
+    eventually("it is found back", || state() == MemberState::Up);
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_suspended_role_has_no_sessions_and_a_deleted_one_neither() {
         let (used, assumed) = (open(), test.run(&anna, ask(&test, "app")).map(|_| ()));
         match suspended {
             true => {
-                assert!(matches!(used, Err(EngineError::TenantSuspended)), "{used:?}");
+                assert!(matches!(used, Err(EngineError::PrincipalSuspended)), "{used:?}");
                 assert!(matches!(assumed, Err(EngineError::Denied(_))), "{assumed:?}");
             }
             false => assert!(used.is_ok() && assumed.is_ok(), "{used:?} {assumed:?}"),
@@ -398,7 +398,7 @@ fn a_session_whose_role_is_suspended_or_deleted_while_it_uses_a_key_gets_nothing
         ended.unwrap();
         match deleted {
             true => assert!(is_unknown(&used), "{used:?}"),
-            false => assert!(matches!(used, Err(EngineError::TenantSuspended)), "{used:?}"),
+            false => assert!(matches!(used, Err(EngineError::PrincipalSuspended)), "{used:?}"),
         }
     }
 }

@@ -243,6 +243,28 @@ fn while_a_store_is_being_connected_the_link_says_so_and_nothing_is_done_through
 }
 
 #[test]
+fn a_link_to_a_token_that_is_gone_cannot_be_connected_and_gives_no_random_bytes() {
+    let rig = Rig::connected();
+    let random = |rig: &Rig| {
+        let draw = GenerateLinkedRandom { place: rig.place(), link: "one".to_owned(), bytes: 16 };
+        rig.test.run(&rig.root(), draw)
+    };
+    assert_eq!(random(&rig).unwrap().len(), 16);
+    // The module is still there, and has seen the token.
+    let bring_back = rig.take_away();
+    assert!(matches!(random(&rig), Err(EngineError::Unavailable(_))));
+    rig.change("one", LinkEdit::Disconnect).unwrap();
+    assert_eq!(rig.connect("one").unwrap(), LinkState::Failed);
+    assert_eq!(rig.links()[0].failure, Some(LinkFailure::Unreachable));
+    bring_back();
+    eventually("it connects", || {
+        rig.change("one", LinkEdit::Disconnect).unwrap();
+        rig.connect("one").unwrap() == LinkState::Connected
+    });
+    assert!(random(&rig).is_ok() && rig.make("one").is_ok());
+}
+
+#[test]
 fn nobody_without_permission_makes_or_connects_a_link() {
     let rig = Rig::connected();
     let stranger = rig.test.user("stranger", None);

@@ -29,6 +29,15 @@ fn an_operator_makes_a_tenant_with_a_principal_and_an_access_key_and_all_of_it_i
 }
 
 #[test]
+fn how_key_stores_are_is_told_to_operators_alone() {
+    let house = House::new();
+    let alice = house.principal(ACCOUNT, "alice", "tenant-administrator");
+    assert_eq!(house.done("GET", "/v1/health", Value::Null)["key_stores"], json!([]));
+    let told = house.signed(&alice, "GET", "/v1/health", Value::Null);
+    assert_eq!((&told.body["status"], &told.body["key_stores"]), (&json!("serving"), &Value::Null));
+}
+
+#[test]
 fn a_secret_is_in_one_answer_and_in_no_record() {
     let house = House::new();
     let key = house.principal(ACCOUNT, "alice", "key-user");

@@ -94,6 +94,19 @@ fn a_key_keeps_its_last_name_and_a_front_end_its_own_while_others_lead_to_the_ke
 }
 
 #[test]
+fn the_last_name_of_a_key_goes_once_its_destruction_is_scheduled_and_then_its_material_goes_without_one() {
+    let house = House::new();
+    let entry = house.test.create_key();
+    let (key, own) = (entry.row.id.to_string(), entry.names[0].text.clone());
+    let answer = house.ask("DELETE", &place("test-key", &own), Value::Null);
+    assert!(answer.body["error"]["remedy"].as_str().unwrap().contains("key schedule-deletion"), "{answer:?}");
+    house.done("POST", &format!("/v1/keys/{key}/schedule-deletion"), json!({"days": 7}));
+    house.done("DELETE", &place("test-key", &own), Value::Null);
+    house.test.clock.pass(std::time::Duration::from_secs(8 * 24 * 60 * 60));
+    assert_eq!(house.test.tick().destroyed, 1);
+}
+
+#[test]
 fn names_are_bound_by_whoever_may_on_the_name_and_on_the_key() {
     let house = House::new();
     let key = house.test.create_key().row.id.to_string();

@@ -44,6 +44,12 @@ impl House {
         Self { test, engine, admin }
     }
 
+    /// In these regions from now on.
+    pub(crate) fn serve(&mut self, regions: &[&str]) {
+        let admin = Admin::new(Arc::clone(&self.engine), "aws", vec![&TestDialect]);
+        self.admin = admin.with_regions(regions.iter().map(|region| Arc::from(*region)).collect());
+    }
+
     fn answer(&self, peer: Peer, request: Request) -> Answer {
         // A front end's future runs on any thread of a listener.
         fn is_send<T: Send>(value: T) -> T {

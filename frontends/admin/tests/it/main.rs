@@ -6,6 +6,7 @@ mod access;
 mod acts;
 mod audit;
 mod bindings;
+mod dry_run;
 mod house;
 mod keys;
 mod requests;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use strongroom_engine::{Algorithm, DeniedBy, InternalFault, LinkState, Missing, PolicyOutcome as Outcome};
 use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::external::ExternalError;
+use strongroom_model::id::ObjectId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::StoreError;
 use strongroom_model::usage::{Usage, UsageProfile};
@@ -40,6 +42,8 @@ fn errors() -> Vec<EngineError> {
         EngineError::AlreadyExists(Noun::Name("arn:aws:kms:eu-west-1:111122223333:alias/a".into())),
         EngineError::AlreadyExists(Noun::Grant),
         EngineError::TenantSuspended,
+        EngineError::PrincipalSuspended,
+        EngineError::StoreNotOffered { store: KeyStoreName::new("hsm").unwrap(), account: "111122223333".into() },
         EngineError::UsageForbids { resource: ARN.into(), profile, wanted: Usage::DerivedAead },
         EngineError::AlgorithmUnfit { resource: ARN.into(), algorithm, spec: KeySpec::Hmac224 },
         EngineError::InvalidCiphertext,
@@ -103,6 +107,7 @@ fn errors() -> Vec<EngineError> {
         Quota::Keys { most: 5, has: 6 },
         Quota::Names { most: 5, has: 6 },
         Quota::Grants { most: 5, has: 6 },
+        Quota::StoreLinks { most: 5, has: 6 },
         Quota::Tags,
         Quota::OnDemandRotations { resource: ARN.into() },
         Quota::Requests,
@@ -145,6 +150,20 @@ fn every_engine_error_is_answered_as_was_last_looked_at() {
     };
     let lines: Vec<String> = errors().into_iter().map(line).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_token_that_is_gone_makes_its_keys_unavailable_and_one_that_does_not_answer_is_late() {
+    let told = |error: KeyStoreError, operation| answer(&error.into(), operation).code;
+    let gone = || KeyStoreError::Unavailable { cause: "gone".to_owned() };
+    for error in [gone(), KeyStoreError::WrongCredential, KeyStoreError::NoObject(ObjectId::from_bytes([7; 16]))] {
+        assert_eq!(told(error, Operation::Decrypt), "KeyUnavailableException");
+    }
+    let late = KeyStoreError::Timeout(std::time::Duration::from_millis(180));
+    assert_eq!(told(late, Operation::Decrypt), "DependencyTimeoutException");
+    // AWS has no other name for it where no key is used.
+    assert_eq!(told(gone(), Operation::CreateKey), "DependencyTimeoutException");
+    assert_eq!(told(gone(), Operation::GenerateRandom), "DependencyTimeoutException");
 }
 
 #[test]

@@ -246,12 +246,15 @@ fn the_kill_switches_of_key_store_tenant_and_installation_answer_invalid_state()
     house.block(true);
     assert_eq!((house.encrypt(json!({})).error(), house.decrypt(&encrypted, json!({})).error()), (STATE, STATE));
     assert_eq!(health().error(), STATE);
+    let message = || health().body["errorMessage"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(message(), "the key store is blocked");
     house.block(false);
     assert_eq!(house.decrypt(&encrypted, json!({})).status, 200);
     for tenant in [house.test.tenant.id, TenantId::INSTALLATION] {
         let suspend = |suspended| SuspendTenant { tenant, suspended };
         house.test.run(&operator(), suspend(true)).unwrap();
         assert_eq!((house.encrypt(json!({})).error(), health().error()), (STATE, STATE));
+        assert_eq!(message(), "the key store's tenant is suspended, or the whole installation");
         house.test.run(&operator(), suspend(false)).unwrap();
         assert_eq!(health().status, 200);
     }

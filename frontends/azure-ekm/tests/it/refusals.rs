@@ -6,8 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use strongroom_engine::operations::credential::{ChangeCredential, Fate};
 use strongroom_engine::operations::key::Edit;
+use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{EngineError, Noun, Serves, certificate_credential};
+use strongroom_model::id::TenantId;
 use strongroom_model::spec::KeySpec;
+use strongroom_testkit::engine::operator;
 
 use crate::house::{Authority, House, POOL, PREFIX, body, certificate, context, store, store_of};
 
@@ -95,8 +98,20 @@ fn paths_methods_and_versions_that_are_none() {
         let answer = house.send(&house.pool, &format!("/{PREFIX}{path}?api-version=0.1-preview"), &Value::Null);
         assert_eq!(answer.error().0, 404, "{path}");
     }
-    let answer = house.try_send(Some(&house.pool), Method::GET, &info(), String::new()).unwrap();
-    assert_eq!((answer.error(), &answer.headers["allow"]), ((405, "MethodNotAllowed"), &"POST".parse().unwrap()));
+    house.key("aes", KeySpec::Aes256);
+    for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+        for path in ["info", "aes/metadata", "aes/wrapkey", "aes/unwrapkey"] {
+            for body in [String::new(), asking().to_string()] {
+                let target = format!("/{PREFIX}/{path}?api-version=0.1-preview");
+                let answer = house.try_send(Some(&house.pool), method.clone(), &target, body).unwrap();
+                let told = (answer.error(), &answer.headers["allow"]);
+                assert_eq!(told, ((405, "MethodNotAllowed"), &"POST".parse().unwrap()), "{method} {path}");
+            }
+        }
+        let nowhere = format!("/{PREFIX}/aes/sign?api-version=0.1-preview");
+        let answer = house.try_send(Some(&house.pool), method, &nowhere, "{}".to_owned()).unwrap();
+        assert_eq!(answer.error(), (404, "KeyNotFound"));
+    }
     for (query, told) in [
         ("", INVALID),
         ("?api-version=", (400, "UnsupportedApiVersion")),
@@ -221,6 +236,21 @@ fn a_blocked_key_store_is_told_so_at_every_call_until_it_is_unblocked() {
             assert_eq!(house.ask(rest, &body("A256KW", &[7; 16])).error(), told, "{rest}");
         }
     }
+}
+
+#[test]
+fn what_is_suspended_is_told_by_its_name() {
+    let house = House::new();
+    let message = || house.ask("info", &asking()).body["message"].as_str().unwrap_or_default().to_owned();
+    house.block(true);
+    assert_eq!(message(), "the key store is blocked");
+    house.block(false);
+    for tenant in [house.test.tenant.id, TenantId::INSTALLATION] {
+        house.test.run(&operator(), SuspendTenant { tenant, suspended: true }).unwrap();
+        assert_eq!(message(), "the key store's tenant is suspended, or the whole installation");
+        house.test.run(&operator(), SuspendTenant { tenant, suspended: false }).unwrap();
+    }
+    assert_eq!(house.ask("info", &asking()).status, 200);
 }
 
 #[test]

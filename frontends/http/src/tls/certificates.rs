@@ -43,6 +43,11 @@ pub(super) fn certified_key(chain: &Path, key: &Path, provider: &CryptoProvider)
     Ok((certified, not_after))
 }
 
+/// Whether a certificate is one of an authority (RFC 5280 section 4.2.1.9).
+pub(super) fn is_authority(der: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| certificate.is_ca())
+}
+
 /// That each certificate of a chain was issued by the one behind it, so that a client can walk it.
 fn check_order(path: &Path, certificates: &[CertificateDer<'static>]) -> Result<(), Error> {
     let read = |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate);

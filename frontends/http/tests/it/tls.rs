@@ -99,6 +99,16 @@ async fn an_rsa_key_of_1024_bits_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_an_authority_is_told_from_a_servers_own() {
+    let authority = Authority::new();
+    let arguments = "req -x509 -newkey rsa:2048 -nodes -subj /CN=plain -keyout plain.key -out plain.pem";
+    let printed = openssl(&arguments.split(' ').collect::<Vec<_>>(), authority.directory.path()).await;
+    let files = Files { chain: authority.path("plain.pem"), key: authority.path("plain.key") };
+    assert!(TlsHandle::load(files.profile()).unwrap().is_authority(), "{printed}");
+    assert!(!TlsHandle::load(authority.issue_p256("one", 1).profile()).unwrap().is_authority());
+}
+
+#[tokio::test]
 async fn a_key_of_another_certificate_is_refused() {
     let authority = Authority::new();
     let (one, other) = (authority.issue_p256("one", 1), authority.issue_p256("other", 2));
@@ -415,7 +425,7 @@ fn a_certificate_that_holds_no_more_or_not_yet_is_told_by_its_date_with_authorit
     assert!(matches!(early, Error::NotYetValid { position: 1, .. }), "{early:?}");
     let good = dated(&authority, 2020, 3000).unwrap();
     // The first of December 2999.
-    assert_eq!(good.holds_for(32_500_915_200).unwrap(), 31 * 24 * 60 * 60);
+    assert_eq!(good.holds_for(32_501_001_600).unwrap(), 31 * 24 * 60 * 60);
 }
 
 #[tokio::test]

@@ -50,8 +50,10 @@ fn an_unknown_field_is_named_with_its_line() {
 #[test]
 fn values_of_the_wrong_kind_are_named_with_their_line() {
     only(&with("\"aws-sts\"", "\"aws-stx\""), 10, "aws-stx");
-    only(&with("127.0.0.1:8443", "localhost"), 9, "");
-    only(&with("name = \"kms\"", "name = \"kms\"\nmax_connections = 0"), 9, "nonzero");
+    only(&with("127.0.0.1:8443", "localhost"), 9, "`address`: ");
+    only(&with("name = \"kms\"", "name = \"kms\"\nmax_connections = 0"), 9, "`max_connections`: ");
+    let rate = "[limits]\ntenant = [{ requests = 0, seconds = 1 }]";
+    only(&problems(&format!("{GOOD}{rate}")), GOOD.lines().count() + 2, "`requests`: ");
     only(
         &with("name = \"kms\"", "name = \"kms\"\nproxy_protocol_from = [\"10.0.0.0/8\",\n\"10.0.0.0/33\"]"),
         10,
@@ -288,6 +290,16 @@ fn a_key_store_is_taken_and_each_mistake_in_one_is_named_with_its_line() {
 }
 
 #[test]
+fn the_tenants_that_a_key_store_is_offered_to_are_named_by_their_accounts() {
+    let with = |accounts: &str| with_store("pin =", &format!("accounts = {accounts}\npin ="));
+    let good = STORE.replace("pin =", "accounts = [\"111122223333\", \"444455556666\"]\npin =");
+    let read = parse(Path::new("strongroom.toml"), &format!("{GOOD}{good}")).unwrap();
+    assert_eq!(read.key_store[0].offered_to(), ["111122223333", "444455556666"]);
+    only(&with("[\"1111\"]"), 19, "12 digits");
+    only(&with("[\"111122223333\", \"111122223333\"]"), 19, "twice");
+}
+
+#[test]
 fn a_key_store_is_a_cluster_to_the_accounts_that_are_named() {
     const CLUSTER: &str = "pin = { credential = \"pin\" }\naws_kms = { cluster = \"cluster-abcdefghijk\", accounts = [\"111122223333\"] }";
     let with = |from: &str, to: &str| with_store("pin = { credential = \"pin\" }", &CLUSTER.replace(from, to));
@@ -296,6 +308,12 @@ fn a_key_store_is_a_cluster_to_the_accounts_that_are_named() {
     only(&with("abcdefghijk", "hsm"), 20, "11 to 16");
     only(&with("\"111122223333\"", "\"1111\""), 20, "12 digits");
     only(&with("\"111122223333\"", ""), 20, "12 digits");
+    // Without its own, those of the key store hold.
+    let of_store = CLUSTER.replace(", accounts = [\"111122223333\"]", "");
+    let offered = format!("{of_store}\naccounts = [\"111122223333\"]");
+    let text = format!("{GOOD}{}", STORE.replace("pin = { credential = \"pin\" }", &offered));
+    assert!(parse(Path::new("strongroom.toml"), &text).is_ok());
+    only(&with_store("pin = { credential = \"pin\" }", &of_store), 20, "`accounts`");
     let other = STORE.replace("\"hsm\"", "\"two\"").replace("pin = { credential = \"pin\" }", CLUSTER);
     only(&problems(&format!("{good}{other}")), 28, "another key store");
 }
