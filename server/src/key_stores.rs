@@ -27,8 +27,8 @@ pub(crate) fn list(path: &Path, for_programs: bool, out: &mut dyn Write) -> Resu
         silent.extend(failed.iter().map(|_| name.to_string()));
         if for_programs {
             let tokens = store.health().into_iter().map(|member| {
-                let error = member.last_error.map(|error| error.to_string());
-                json!({ "token": member.location.to_string(), "state": member.state.to_string(), "last_error": error })
+                let error = member.last_error.as_ref().map(ToString::to_string);
+                json!({ "token": member.location, "state": member.state.to_string(), "last_error": error })
             });
             let tokens: Vec<_> = tokens.collect();
             items.push(json!({

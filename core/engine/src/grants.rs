@@ -19,7 +19,7 @@ impl GrantSet {
     pub(crate) fn new(rows: Vec<GrantRow>) -> Self {
         let mut by_grantee: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, row) in rows.iter().enumerate() {
-            let grantee = row.grantee_id().unwrap_or(match PrincipalName::parse(&row.grantee) {
+            let grantee = row.grantee_id().unwrap_or_else(|| match PrincipalName::parse(&row.grantee) {
                 Some(PrincipalName::Account(account)) => account,
                 _ => &row.grantee,
             });

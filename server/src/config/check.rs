@@ -158,7 +158,7 @@ fn check_key_stores(config: &Config, found: &mut Found<'_>) {
         if repeats(store.tokens.iter()) {
             found.problem(&place("tokens"), "`tokens` names one twice");
         }
-        if !store.accounts.iter().all(is_account) {
+        if !store.accounts.iter().all(|account| is_account(account)) {
             found.problem(&place("accounts"), ACCOUNTS);
         } else if repeats(store.accounts.iter()) {
             found.problem(&place("accounts"), "`accounts` names one twice");
@@ -197,7 +197,7 @@ fn check_clusters(config: &Config, found: &mut Found<'_>) {
             let problem = "`aws_kms` needs `accounts`, its own or the key store's: 12 digits each";
             found.problem(&place("cluster"), problem);
         }
-        if !known.accounts.iter().flatten().all(is_account) {
+        if !known.accounts.iter().flatten().all(|account| is_account(account)) {
             found.problem(&place("accounts"), ACCOUNTS);
         }
     }
@@ -389,7 +389,7 @@ fn repeats<T: Eq + Hash>(mut items: impl Iterator<Item = T>) -> bool {
 }
 
 /// Whether a text can be a tenant's account number.
-fn is_account(account: &String) -> bool {
+fn is_account(account: &str) -> bool {
     account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
 }
 
