@@ -216,7 +216,7 @@ fn signed_about(asked: &Asked, now: u64) -> bool {
     let Some(date) = date else { return false };
     // All on one day: 19941106t084937z.
     assert!(date.starts_with("19941106t"), "{date}");
-    let of = |from: usize| date[from..from + 2].parse::<u64>().unwrap();
+    let of = |from: usize| date.get(from..from + 2).unwrap().parse::<u64>().unwrap();
     let time = 784_080_000 + of(9) * 3600 + of(11) * 60 + of(13);
     time.abs_diff(now) <= 300
 }

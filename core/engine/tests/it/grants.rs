@@ -234,9 +234,9 @@ fn a_grant_ends_with_its_key_suspended_but_stays_for_when_it_is_resumed() {
     test.run(&test.root(), grant(&key, &anna, &[Action::Encrypt, Action::Decrypt])).unwrap();
     let text: Encrypt = encrypt(by_name(&key), "text", &[]);
     let ciphertext = test.run(&anna, text).unwrap().ciphertext;
-    crate::tools::edit(&test, &key, strongroom_engine::operations::key::Edit::Suspend).unwrap();
+    crate::tools::edit(&test, &key, Edit::Suspend).unwrap();
     let open = || -> Decrypt { decrypt(&ciphertext, &[]) };
     assert!(matches!(test.run(&anna, open()), Err(EngineError::StateForbids { .. })));
-    crate::tools::edit(&test, &key, strongroom_engine::operations::key::Edit::Resume).unwrap();
+    crate::tools::edit(&test, &key, Edit::Resume).unwrap();
     test.run(&anna, open()).unwrap();
 }

@@ -337,10 +337,8 @@ fn a_role_that_may_retire_a_grant_does_so_by_its_sessions() {
         })
     };
     let root = test.root().policy_name.to_string();
-    let grants = [
-        (root.clone(), Some(arn.clone()), vec![Action::Encrypt]),
-        (arn, None, vec![Action::Encrypt, Action::RetireGrant]),
-    ];
+    let grants =
+        [(root, Some(arn.clone()), vec![Action::Encrypt]), (arn, None, vec![Action::Encrypt, Action::RetireGrant])];
     for (grantee, retiring, actions) in grants {
         let grant = CreateGrant {
             key: by_name(&key),
