@@ -118,7 +118,7 @@ fn a_user_of_another_account_uses_a_key_that_it_is_given_and_governs_it_by_no_po
         ("EnableKeyRotation", one.clone()),
         ("DisableKeyRotation", one.clone()),
         ("ListKeyRotations", one.clone()),
-        ("RotateKeyOnDemand", one.clone()),
+        ("RotateKeyOnDemand", one),
         ("CreateAlias", json!({"AliasName": "alias/theirs", "TargetKeyId": key})),
         (
             "GetParametersForImport",

@@ -394,7 +394,7 @@ async fn a_client_certificate_must_have_the_name_and_what_is_refused_is_told_han
 
 /// A listener's certificate that holds from the first of January of one year to that of another.
 fn dated(authority: &Authority, from: i32, until: i32) -> Result<TlsHandle, Error> {
-    let key = rcgen::KeyPair::generate().unwrap();
+    let key = KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     (params.not_before, params.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(until, 1, 1));
     let own = params.signed_by(&key, &authority.issuer).unwrap();
@@ -408,6 +408,7 @@ fn dated(authority: &Authority, from: i32, until: i32) -> Result<TlsHandle, Erro
         return with_authorities;
     }
     // What is told without authorities, with them is told, too.
+    #[expect(clippy::disallowed_methods, reason = "certificates are held against the real clock")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let alone = handle.holds_for(i64::try_from(now).unwrap()).unwrap_err();
     assert_eq!(alone.to_string(), with_authorities.as_ref().unwrap_err().to_string());
