@@ -182,6 +182,9 @@ impl Bound {
                 metrics: false,
                 admission,
             };
+            if let Some(address) = listener.local_address() {
+                tracing::info!(listener = config.name, %address, "listening");
+            }
             bound.push((listener, gateway));
         }
         if let Some(metrics) = metrics {

@@ -96,9 +96,9 @@ impl<'a> Pool<'a> {
     fn new(rig: &'a Rig, served: &Served) -> Self {
         let said = served.said();
         let told = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let serves = |told: &Value| told["message"] == "serving" && told["listener"] == "ekm";
+        let serves = |told: &Value| told["message"] == "listening" && told["listener"] == "ekm";
         let told = told.into_iter().find(serves).unwrap_or_else(|| panic!("{said}"));
-        let address = told["address"].as_str().unwrap().trim_start_matches("Some(").trim_end_matches(')');
+        let address = told["address"].as_str().unwrap();
         Self { rig, address: address.parse().unwrap() }
     }
 

@@ -191,8 +191,8 @@ fn sighup_takes_other_certificates_the_log_level_and_the_retention_and_names_wha
     served.hang_up();
     for word in [
         "certificates read again",
-        "\"level\":\"debug\"",
-        "Some(40)",
+        "\"log_level\":\"debug\"",
+        "\"retention_days\":40",
         "\"change\":\"node\"",
         "listener \\\"kms\\\": regions",
         "listener \\\"kms\\\": max_connections",
