@@ -15,6 +15,7 @@ use strongroom_model::limits::SCAN_ROWS;
 use strongroom_model::name::Name;
 use strongroom_model::store::Table;
 
+use crate::call::Mode;
 use crate::catalog::Catalog;
 use crate::error::{EngineError, Quota};
 use crate::{Engine, keys, limits};
@@ -64,8 +65,14 @@ impl Counted {
         if has < most { Ok(()) } else { Err(EngineError::LimitExceeded(Quota::Grants { most, has })) }
     }
 
-    /// Counts the key that is to be made under this name of its own, or refuses it. Blocks.
-    pub(crate) fn take_key(&self, catalog: &Catalog, now: Duration, name: &Name) -> Result<(), EngineError> {
+    /// Counts the key that is to be made under this name of its own, or refuses it; a dry run's is not counted. Blocks.
+    pub(crate) fn take_key(
+        &self,
+        catalog: &Catalog,
+        now: Duration,
+        name: &Name,
+        mode: Mode,
+    ) -> Result<(), EngineError> {
         let Some(most) = self.quotas.load().keys else { return Ok(()) };
         let prefix = keys::bindings_of_kind(name.tenant, &name.region, name.kind);
         let count = self.count_of(&prefix);
@@ -77,7 +84,7 @@ impl Counted {
         if count.keys >= most {
             return Err(EngineError::LimitExceeded(Quota::Keys { most, has: count.keys }));
         }
-        count.keys += 1;
+        count.keys += usize::from(mode == Mode::Run);
         Ok(())
     }
 

@@ -55,7 +55,8 @@ impl Engine {
         record.demands = List::Owned(demands);
         if let Some(decided) = &trace.decided {
             record.decision = Some(Decision {
-                allowed: decided.allowed,
+                // What the policies left open may be refused by the work itself.
+                allowed: decided.allowed && !matches!(error, Some(EngineError::Denied(_))),
                 statements: List::Owned(decided.statements.iter().map(|text| Text::from(text.as_str())).collect()),
                 missing: Text::from(decided.missing),
             });

@@ -76,9 +76,9 @@ pub(crate) async fn policy(context: &Context<'_>) -> Result<Reply, AdminError> {
 
 pub(crate) async fn put_policy(context: &Context<'_>) -> Result<Reply, AdminError> {
     let PutPolicy { document } = context.body()?;
-    let warnings = warnings::of(context, &document);
-    put(context, Some(document)).await?;
-    Reply::ok(&AttachedPolicy { warnings })
+    put(context, Some(document.clone())).await?;
+    // Only of what may be attached: looking for them costs something.
+    Reply::ok(&AttachedPolicy { warnings: warnings::of(context, &document) })
 }
 
 pub(crate) async fn delete_policy(context: &Context<'_>) -> Result<Reply, AdminError> {

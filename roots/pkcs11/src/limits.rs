@@ -55,6 +55,6 @@ pub(crate) const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// The longest such time.
 pub(crate) const RENEWAL_PAUSE_MOST: Duration = Duration::from_secs(60 * 60);
 /// How long nothing may have been missed in a token before its module is begun anew as if for the first time.
-pub(crate) const RENEWAL_CALM: Duration = Duration::from_secs(60);
+pub(crate) const RENEWAL_CALM: Duration = RENEWAL_PAUSE_MOST;
 /// How many sessions a child may replace before it is itself replaced, since a replaced session may still count in the token.
 pub(crate) const RENEWALS: usize = 64;

@@ -44,6 +44,8 @@ pub(crate) struct Link {
     socket: OwnedFd,
     /// Whether further calls are refused; those under way may still be answered.
     refuses: AtomicBool,
+    /// Whether the child is being ended.
+    closed: AtomicBool,
     state: Mutex<State>,
     lane_freed: Condvar,
     ended: Condvar,
@@ -93,6 +95,7 @@ impl Link {
         Self {
             socket,
             refuses: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             state: Mutex::new(state),
             lane_freed: Condvar::new(),
             ended: Condvar::new(),
@@ -205,9 +208,15 @@ impl Link {
 
     /// Refuses further calls and has the supervisor see the socket's end.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         self.refuse();
         // Fails only if the other end has closed it already.
         let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+
+    /// Whether the socket's end is on its way: why, the end tells.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Whether further calls are refused.

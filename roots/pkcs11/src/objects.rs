@@ -123,10 +123,13 @@ impl Objects {
         }
     }
 
-    /// Encrypts and decrypts with the token's witness.
+    /// Encrypts and decrypts with the token's witness, or with a passing key in a token that cannot have one.
     pub(crate) fn probe(&mut self, token: &Token, session: &Session) -> Result<(), Trouble> {
-        let witness = self.witness(token, session)?;
-        works(session, witness)
+        match self.witness(token, session) {
+            Ok(witness) => works(session, witness),
+            Err(lost @ Trouble::Lost(_)) => Err(lost),
+            Err(_) => self.prove(session),
+        }
     }
 
     /// That the module sees the token. Modules are known to do everything for a token that is gone but what needs its
@@ -157,7 +160,12 @@ impl Objects {
             return Ok(*found);
         }
         let writer = self.writer(token)?;
-        writer.generate_key(&Mechanism::AesKeyGen, &secret_template(true, marked())).map_err(lost)
+        let made = writer.generate_key(&Mechanism::AesKeyGen, &secret_template(true, marked()));
+        made.map_err(|error| match session.find_objects(&[Attribute::Token(true)]) {
+            // It sees the token, which is full, or in which nothing more may be made.
+            Ok(others) if !others.is_empty() => error.into(),
+            _ => lost(error),
+        })
     }
 
     /// What a failure means for a module that perhaps does not see its token.

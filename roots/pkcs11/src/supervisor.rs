@@ -199,7 +199,7 @@ impl Shared {
             if link.hangs(now) {
                 return Ended::Hung;
             }
-            if link.refuses() && link.is_idle() {
+            if link.refuses() && !link.is_closed() && link.is_idle() {
                 return Ended::Lacking;
             }
             probe = self.probe(link, probe, now);
@@ -216,7 +216,8 @@ impl Shared {
     fn probe<'a>(&self, link: &'a Link, under_way: Option<Flight<'a>>, now: Instant) -> Option<Flight<'a>> {
         if let Some(mut flight) = under_way {
             match flight.look() {
-                Ok(Ok(_)) => {
+                // A token that lacks what the probe needs has answered all the same.
+                Ok(Ok(_) | Err(Fault::Unsupported(_))) => {
                     self.change(|state| state.condition.success(now));
                     return None;
                 }

@@ -248,6 +248,7 @@ impl Operation for ListRetirableGrants {
         let limit = self.limit.clamp(1, 999);
         let prefix = keys::grants_retired_by(self.tenant, &self.retiring);
         let mut after = self.after.map(|(key, id)| keys::grant_by_retiring(self.tenant, &self.retiring, key, id));
+        let mut shown = ShownGrants::new(catalog)?;
         let mut items = Vec::new();
         while items.len() <= limit {
             let rows = catalog.snapshot()?.scan(Table::GrantByRetiring, &prefix, after.as_deref(), limit + 1)?;
@@ -258,8 +259,9 @@ impl Operation for ListRetirableGrants {
                 let ids = ids.and_then(|(key, id)| KeyId::from_slice(key).zip(GrantId::from_slice(id)));
                 let Some((key, id)) = ids else { continue };
                 let grants = catalog.grants(key, authorized.ground)?;
-                let Some(grant) = grants.rows.iter().find(|grant| grant.id == id) else { continue };
-                let grant = ShownGrants::new(catalog)?.grant(grant)?;
+                let place = grants.rows.binary_search_by_key(&id, |grant| grant.id);
+                let Some(grant) = place.ok().and_then(|place| grants.rows.get(place)) else { continue };
+                let grant = shown.grant(grant)?;
                 // The index knows the name; those whom a former holder may retire are not the present one's.
                 if grant.retiring.as_ref() == Some(&self.retiring) {
                     items.push((catalog.key(key, authorized.ground)?, grant));

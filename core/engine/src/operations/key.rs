@@ -106,7 +106,7 @@ impl CreateKey {
             Origin::Generated | Origin::Resident | Origin::Doubled => (KeyState::Active, 1),
             Origin::Imported => (KeyState::PreActivation, 0),
         };
-        engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
+        engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name, authorized.mode)?;
         let draw = || random::bytes::<16>(engine.random()).map_err(error::crypto);
         let accepted = match self.origin {
             Origin::Generated | Origin::Imported => AcceptedFormats::NEWEST,

@@ -102,7 +102,7 @@ impl Operation for ReplicateKey {
         let mut batch = Batch::default();
         let tenant = self.name.tenant;
         let meant = check_policy(authorized, None, tenant, &self.policy, self.bypass_lockout, &mut batch)?;
-        engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name)?;
+        engine.quotas.take_key(engine.catalog(), engine.clock.since_boot(), &self.name, authorized.mode)?;
         let mut row = KeyRow {
             id: KeyId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
             state: KeyState::Active,

@@ -11,6 +11,7 @@ use strongroom_policy::{Document, Kind as DocumentKind};
 
 use super::inspect::Page;
 use super::role;
+use crate::call::Mode;
 use crate::catalog::{Catalog, PrincipalEntry};
 use crate::error::{self, EngineError, InputFault, Noun, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, PrincipalReference, RoleName, Target};
@@ -76,7 +77,9 @@ pub(super) fn add(
         Kind::Service(service) => (None, Some(service)),
     };
     // Nobody is given a name while rows don't say whom they mean by it.
-    engine.write_all_meanings(authorized.call().dialect)?;
+    if authorized.mode == Mode::Run {
+        engine.write_all_meanings(authorized.call().dialect)?;
+    }
     let row = PrincipalRow {
         id: PrincipalId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
         tenant,

@@ -40,6 +40,8 @@ impl Operation for CreateTenant {
         if engine.catalog().snapshot()?.get(Table::TenantByAccount, &by_account)?.is_some() {
             return Err(EngineError::AlreadyExists(Noun::Tenant(self.account.as_str().into())).into());
         }
+        // What follows has every root wrap a key.
+        authorized.may_ask()?;
         let id = TenantId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
         let (domain_key, _) = engine.vault.new_domain_key(id, authorized.now())?;
         let tenant = TenantRow {
