@@ -256,8 +256,8 @@ def test_whoever_is_made_under_a_deleted_users_name_has_nothing_of_what_the_user
     kms.create_grant(KeyId=granted["KeyId"], **grant)
     for key in (named, granted):
         client.encrypt(KeyId=key["KeyId"], Plaintext=b"p")
-    gone = users.admin(server, "principal", "show", "--name", name)["unique_id"]
-    users.admin(server, "principal", "delete", "--name", name)
+    gone = users.admin(server, "principal", "show", name)["unique_id"]
+    users.admin(server, "principal", "delete", name)
     anew = connect(server, credentials=users.make(server, name).credentials)
     for key in (named, granted):
         with refused("AccessDeniedException"):

@@ -214,7 +214,7 @@ fn sighup_takes_other_certificates_the_log_level_and_the_retention_and_names_wha
     std::fs::write(&file, &good).unwrap();
     std::fs::rename(house.path("key2.pem"), house.path("key.pem")).unwrap();
     served.hang_up();
-    served.await_word("\"level\":\"info\"");
+    served.await_word("\"log_level\":\"info\"");
     house.encrypt(&served, &key);
     served.stop();
 }

@@ -258,7 +258,7 @@ impl Operation for EditStoreLink {
     }
 }
 
-/// Begins to connect a link: what it leads to is tried by [`crate::connecting`], and the link is connected, or failed and says
+/// Begins to connect a link: what it leads to is tried by a worker, and the link is connected, or failed and says
 /// why, after this has answered. One that is connected, or about to be, is left as it is.
 pub struct ConnectStoreLink {
     /// Where.

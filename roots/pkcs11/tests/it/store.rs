@@ -20,7 +20,7 @@ use strongroom_root_pkcs11::{Pkcs11KeyStore, StoreConfig, TokenSelector};
 use strongroom_secret::SecretBytes;
 use strongroom_testkit::softhsm::Token;
 
-use crate::rig::{Rig, eventually, program};
+use crate::rig::{Rig, children_of_this_process, eventually, program};
 
 const OBJECT: ObjectId = ObjectId::from_bytes(*b"an object to use");
 const OTHER: ObjectId = ObjectId::from_bytes(*b"another object 2");
@@ -512,6 +512,21 @@ fn a_token_that_is_gone_makes_destroys_draws_and_proves_nothing_and_is_well_agai
         eventually(what, || act().is_ok());
         assert!(began.elapsed() < HEALED, "{what}: {:?}", began.elapsed());
         heals(&store);
+    }
+}
+
+#[test]
+fn a_token_in_which_nothing_more_may_be_made_is_tried_with_a_passing_key_and_goes_on() {
+    // Device memory, and what many tokens answer whatever is the matter.
+    for code in ["0x31", "0x5"] {
+        let rig = Rig::new();
+        let store = with_aes(&rig, shim_config(&rig));
+        let children = children_of_this_process();
+        rig.faults.set(&format!("C_GenerateKey * return {code} once")).unwrap();
+        store.probe(LONG).unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert!(!rig.faults.in_force(), "{code}: no witness was made");
+        assert_eq!(children_of_this_process(), children, "{code}: the module is the same");
+        round_trip(&store, LONG).unwrap();
     }
 }
 
