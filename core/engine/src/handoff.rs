@@ -41,7 +41,7 @@ impl<T> Giver<T> {
         let mut state = self.0.lock();
         let State::Open(waker) = &mut *state else { return };
         let waker = waker.take();
-        // From here on the log wakes who waits, unless it is done already.
+        // From here on the log wakes who waits, unless it is done already; the first of a batch once more before, to begin it.
         let settled = waker.filter(|waker| Pin::new(&mut durable).poll(&mut Context::from_waker(waker)).is_ready());
         *state = State::Given(answer, durable);
         drop(state);

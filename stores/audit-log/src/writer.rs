@@ -1,5 +1,6 @@
-//! The one thread that writes: takes what arrived, writes one frame, syncs once, tells everyone. No timer: what
-//! arrives during a sync, or before whoever waits for it has let the others have their turn, makes the next frame.
+//! The one thread that writes: takes what arrived, writes one frame, syncs once, tells everyone. What arrives
+//! during a sync, or before whoever waits for it has let the others have their turn, makes the next frame. No timer, but the
+//! one that bounds that turn ([`limits::BEGUN_WITHIN`](crate::limits)).
 
 use std::fs::File;
 use std::io;

@@ -48,7 +48,7 @@ impl<'c, 'e> Known<'c, 'e> {
             if self.made.contains(&named) {
                 waits = true;
             } else if self.declared.contains(&named) && !self.is_there(&named)? {
-                let problem = format!("{text:?} is made only after this policy: declare it in a tenant above");
+                let problem = format!("{text:?} is made only after this policy: declare it further up");
                 mistakes.note(document.at, problem);
                 waits = true;
             } else if !self.is_there(&named)? {

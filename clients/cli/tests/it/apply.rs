@@ -281,6 +281,24 @@ fn a_policy_may_name_whom_the_same_file_makes_before_it() {
 }
 
 #[test]
+fn a_role_that_trusts_one_made_after_it_is_refused_with_its_line() {
+    let house = House::new();
+    let role = |name: &str, trusted: &str| {
+        let trust = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{{account}}:{trusted}"}},"Action":"sts:AssumeRole"}}]}}"#
+        );
+        format!("[[tenant.role]]\nname = '{name}'\ntrust = '{trust}'\n")
+    };
+    let tenant = "[[tenant]]\naccount = '123456789012'\nname = 'prod'\n";
+    let (early, late) = (role("early", "role/late"), role("late", "root"));
+    let path = file(&house, "roles.toml", &format!("{tenant}{early}{late}"));
+    let ran = house.run(&format!("apply -f {path} --yes"));
+    assert!(ran.exit == 2 && told(&ran.err, 6, "is made only after this policy: declare it further up"), "{ran:?}");
+    let path = file(&house, "roles.toml", &format!("{tenant}{late}{early}"));
+    house.done(&format!("apply -f {path} --yes"));
+}
+
+#[test]
 fn a_reserved_tag_is_refused_with_its_line() {
     let house = House::new();
     house.done("tenant create --account 123456789012 --name prod");
