@@ -12,7 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 pub use self::apply::ApplyOptions;
 pub use self::ekm::{EkmCertificateCommand, EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, OnlyWrap};
-pub use self::keys::{BindingCommand, InventoryFormat, InventoryOptions, KeyCommand, KeyOf, NameOf};
+pub use self::keys::{BindingCommand, CreateKeyOptions, InventoryFormat, InventoryOptions, KeyCommand, KeyOf, NameOf};
 pub use self::roles::{IssuerCommand, RoleCommand};
 pub use self::xks::{
     Only, PreflightOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand, XksStoreCommand,

@@ -95,6 +95,16 @@ pub(crate) enum CliError {
         /// Operations that are called like it.
         near: Vec<&'static str>,
     },
+    /// A usage that keys of a spec do not have, or none where they may have one of several.
+    #[error("{spec} keys {}", asked.as_ref().map_or_else(|| "may be for several things".to_owned(), |usage| format!("are not for {usage}")))]
+    UnfitUsage {
+        /// What was asked for.
+        asked: Option<String>,
+        /// The spec.
+        spec: String,
+        /// What they may be for.
+        fitting: Vec<&'static str>,
+    },
     /// The socket is another user's.
     #[error("{0} may not be opened by this user")]
     Forbidden(String),
@@ -195,6 +205,7 @@ impl CliError {
             | Self::Key { .. }
             | Self::SeveralKeys { .. }
             | Self::UnknownAction { .. }
+            | Self::UnfitUsage { .. }
             | Self::Checkpoint { .. } => 2,
             Self::NoSuchKey { .. } | Self::Forbidden(_) | Self::InUse { .. } | Self::Declined | Self::Unconfirmed => 1,
         }
@@ -214,6 +225,7 @@ impl CliError {
             Self::NoSuchKey { .. } => "NoSuchKey",
             Self::SeveralKeys { .. } => "SeveralKeys",
             Self::UnknownAction { .. } => "UnknownAction",
+            Self::UnfitUsage { .. } => "UnfitUsage",
             Self::Forbidden(_) => "Forbidden",
             Self::Usage(_) => "Usage",
             Self::Environment(_) => "Environment",
@@ -247,6 +259,7 @@ impl CliError {
                 "name an operation as audit show has it, such as Decrypt or CreatePrincipal".to_owned()
             }
             Self::UnknownAction { near, .. } => format!("perhaps {}", near.join(" or ")),
+            Self::UnfitUsage { fitting, .. } => format!("say what it is for: --usage {}", fitting.join(" or ")),
             Self::Forbidden(_) => "run this as root or as the server's own user".to_owned(),
             Self::Environment(_) => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the server's socket: --socket PATH".to_owned()

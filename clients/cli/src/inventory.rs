@@ -88,7 +88,7 @@ fn uses(key: &InventoryKey, version: u32) -> Vec<UsageCount> {
 
 const COLUMNS: &str = "key,account,region,name,spec,algorithms,key_bits,classical_security_bits,\
     nist_quantum_security_level,key_state,created,expires,version,version_state,activated,algorithm,caller,uses,\
-    first_use,last_use";
+    first_use,last_use,key_store";
 
 /// A line for each version, algorithm and caller; a version that was never used has one line.
 fn csv(keys: &[InventoryKey]) -> String {
@@ -116,7 +116,8 @@ fn csv(keys: &[InventoryKey]) -> String {
                 lines.push([String::new(), String::new(), "0".to_owned(), String::new(), String::new()]);
             }
             for line in lines {
-                let cells = of_key.iter().chain(&of_version).chain(&line).map(|cell| quoted(cell));
+                let store = key.key.key_store.clone().unwrap_or_default();
+                let cells = of_key.iter().chain(&of_version).chain(&line).chain([&store]).map(|cell| quoted(cell));
                 text.push_str(&cells.collect::<Vec<_>>().join(","));
                 text.push_str("\r\n");
             }
@@ -223,6 +224,7 @@ fn key_asset(key: &InventoryKey, version: &KeyVersion) -> Value {
         ("strongroom:usages".to_owned(), key.key.usages.join(" ")),
         ("strongroom:key-state".to_owned(), key.key.state.clone()),
     ];
+    said.extend(key.key.key_store.iter().map(|store| ("strongroom:key-store".to_owned(), store.clone())));
     said.extend(key.last_use.as_ref().map(|last| ("strongroom:key-last-use".to_owned(), last.at.to_string())));
     said.extend(uses(key, version.ordinal).into_iter().map(|count| {
         let [algorithm, caller, uses, ..] = cells(count);

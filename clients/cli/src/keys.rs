@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::reference::id_of;
-use crate::{inventory, usage};
+use crate::{inventory, making, usage};
 
 pub(crate) fn key(
     client: &Client<'_>,
@@ -19,12 +19,14 @@ pub(crate) fn key(
     let key: Key = match command {
         KeyCommand::List(TenantOf { tenant }) => {
             let keys: Vec<Key> = client.all(Endpoint::ListKeys, &[&tenant])?;
-            return output.list(&keys, &["ID", "SPEC", "STATE", "REGION", "CREATED", "NAMES"], |key| {
+            return output.list(&keys, &["ID", "SPEC", "STATE", "REGION", "CREATED", "KEY STORE", "NAMES"], |key| {
                 let names = key.bindings.iter().map(|binding| binding.name.as_str()).collect::<Vec<_>>().join(" ");
                 let (id, spec, state) = (key.id.clone(), key.spec.clone(), key.state.clone());
-                vec![id, spec, state, key.region.clone(), key.created.to_string(), names]
+                let store = key.key_store.clone().unwrap_or_default();
+                vec![id, spec, state, key.region.clone(), key.created.to_string(), store, names]
             });
         }
+        KeyCommand::Create(options) => making::create(client, options)?,
         KeyCommand::Show { of } => client.ask(Endpoint::GetKey, &[&id_of(client, &of)?])?,
         KeyCommand::Suspend { of, version_number: None } => {
             client.ask(Endpoint::SuspendKey, &[&id_of(client, &of)?])?
@@ -59,6 +61,8 @@ pub(crate) fn key(
         ("Region", key.region.clone()),
         ("Spec", key.spec.clone()),
         ("Usages", key.usages.join(", ")),
+        ("Origin", key.origin.clone()),
+        ("Key store", key.key_store.clone().unwrap_or_default()),
         ("State", key.state.clone()),
         ("Destruction", key.destruction.as_ref().map(Time::to_string).unwrap_or_default()),
         ("Created", key.created.to_string()),

@@ -16,6 +16,7 @@ mod installation;
 mod inventory;
 mod keys;
 pub mod limits;
+mod making;
 mod operations;
 mod output;
 mod policies;
@@ -33,12 +34,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{
-    AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, EkmCertificateCommand,
-    EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, Format, GlobalOptions, InventoryFormat, InventoryOptions,
-    IssuerCommand, KeyCommand, KeyOf, KeyStoreCommand, NameOf, NamedPolicy, Only, OnlyWrap, PolicyCommand,
-    PolicySource, PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand, RootCommand, ShowOptions,
-    TenantCommand, TenantOf, VerifyOptions, Wrapping, WrappingKey, XksCommand, XksCredentialCommand, XksKeyCommand,
-    XksStoreCommand, XksStoreOf,
+    AccessKeyCommand, AdminCommand, ApplyOptions, AuditCommand, BindingCommand, ClockCommand, CreateKeyOptions,
+    EkmCertificateCommand, EkmCommand, EkmKeyCommand, EkmStoreCommand, EkmStoreOf, Format, GlobalOptions,
+    InventoryFormat, InventoryOptions, IssuerCommand, KeyCommand, KeyOf, KeyStoreCommand, NameOf, NamedPolicy, Only,
+    OnlyWrap, PolicyCommand, PolicySource, PreflightOptions, PrincipalCommand, PrincipalOf, QueryOptions, RoleCommand,
+    RootCommand, ShowOptions, TenantCommand, TenantOf, VerifyOptions, Wrapping, WrappingKey, XksCommand,
+    XksCredentialCommand, XksKeyCommand, XksStoreCommand, XksStoreOf,
 };
 pub use environment::{Environment, Wrap};
 pub use span::{Span, When};

@@ -97,6 +97,14 @@ pub enum EngineError {
     /// This build, tenant or kind of key does not offer it.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
+    /// A key that the hardware of a key store has not all it takes for.
+    #[error("key store {store} does not support {mechanism}")]
+    StoreLacks {
+        /// Which.
+        store: KeyStoreName,
+        /// What is missing.
+        mechanism: String,
+    },
     /// A key store that the operators do not offer to this tenant.
     #[error("key store {store} is not offered to tenant {account}")]
     StoreNotOffered {

@@ -200,6 +200,7 @@ impl EngineError {
             Self::SessionExpired => 23,
             Self::PrincipalSuspended => 33,
             Self::StoreNotOffered { .. } => 34,
+            Self::StoreLacks { .. } => 35,
         }
     }
 }

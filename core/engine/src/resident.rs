@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use strongroom_crypto::ciphertext;
 use strongroom_crypto::detached::{self, Detached, MaterialNumber, Metadata, Parts};
-use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial};
+use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial, PublicKey};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::caller::Principal;
 use strongroom_model::id::{MaterialId, ObjectId, TenantId};
@@ -20,7 +20,7 @@ use strongroom_secret::SecretBytes;
 
 use crate::error::{EngineError, Noun, Quota, Unavailable};
 use crate::external::Doubled;
-use crate::operation::{Authorized, KeyHandle};
+use crate::operation::{Authorized, Halt, KeyHandle};
 use crate::rows::{self, UseCounterRow, VersionRow};
 use crate::start::OfferedStore;
 use crate::workers::{Ground, Pool};
@@ -31,13 +31,15 @@ pub(crate) struct KeyStores {
     stores: Vec<Arc<dyn KeyStore>>,
     /// The accounts that each is offered to.
     accounts: Vec<Vec<String>>,
+    /// Whether their private keys open what is encrypted by an algorithm, as far as it was tried.
+    decrypts: Mutex<HashMap<(usize, EncryptionAlgorithm), bool>>,
 }
 
 impl KeyStores {
     /// As many as places are numbered; later ones of the same name are never asked.
     pub(crate) fn new(offered: Vec<OfferedStore>) -> Self {
         let (stores, accounts) = offered.into_iter().map(|OfferedStore { store, accounts }| (store, accounts)).unzip();
-        Self { stores, accounts }
+        Self { stores, accounts, decrypts: Mutex::default() }
     }
 
     pub(crate) fn all(&self) -> &[Arc<dyn KeyStore>] {
@@ -269,6 +271,38 @@ impl<'a> Resident<'a> {
     ) -> Result<Vec<u8>, EngineError> {
         let signing = self.store.signing().ok_or(EngineError::Unsupported("signing in this key store"))?;
         Ok(signing.sign(self.object, algorithm, kind, message, self.within()?)?)
+    }
+
+    /// That what is encrypted by an algorithm can be decrypted here: not all tokens know OAEP with other digests than SHA-1.
+    /// Found out once for each store, by a trial on one of its threads.
+    pub(crate) fn require_decrypts(&self, algorithm: EncryptionAlgorithm, public: &PublicKey) -> Result<(), Halt> {
+        if algorithm == EncryptionAlgorithm::RsaOaepSha1 {
+            return Ok(());
+        }
+        let stores = &self.authorized.engine().key_stores;
+        let name = self.store.describe().name;
+        let place = (stores.place(&name).unwrap_or(usize::MAX), algorithm);
+        let known = stores.decrypts.lock().get(&place).copied();
+        let decrypts = match (known, stores.ground(&name)) {
+            (Some(known), _) => known,
+            (None, Some(wanted)) if wanted > self.authorized.ground && self.authorized.ground < Ground::Heavy => {
+                return Err(Halt::Move(wanted));
+            }
+            (None, _) => {
+                let trial = public.encrypt(algorithm, b"trial").map_err(|error| self.told(error))?;
+                let decrypts = match self.decrypt(algorithm, &trial) {
+                    Ok(_) => true,
+                    Err(EngineError::Unsupported(_)) => false,
+                    Err(error) => return Err(error.into()),
+                };
+                stores.decrypts.lock().insert(place, decrypts);
+                decrypts
+            }
+        };
+        match decrypts {
+            true => Ok(()),
+            false => Err(EngineError::Unsupported("this by the key store's hardware").into()),
+        }
     }
 
     fn told(&self, error: CryptoError) -> EngineError {

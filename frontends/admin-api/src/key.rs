@@ -17,6 +17,13 @@ pub struct Key {
     pub spec: String,
     /// What it may be used for, e.g. `DerivedAead`.
     pub usages: Vec<String>,
+    /// Where its material comes from: `Generated`, `Imported`, `Resident` (made in a key store, which it never leaves) or
+    /// `Doubled`.
+    #[serde(default)]
+    pub origin: String,
+    /// The key store of the server's configuration that it is in, if in any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
     /// `PreActivation`, `Active`, `Suspended`, `DestructionScheduled`, `DestructionAwaitsReplicas` or `Destroyed` (SP 800-57 part 1).
     pub state: String,
     /// When its material is to be destroyed, while that is scheduled.

@@ -8,11 +8,13 @@ use strongroom_model::usage::{Usage, UsageProfile};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
-    /// The region.
-    pub region: String,
+    /// The region; the only one that the server serves if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The kind of its names, e.g. `aws-kms-alias`: the front end that owns it names the key itself besides.
     pub kind: String,
-    /// Its names: one at least.
+    /// Its names, if any besides the front end's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Kind of material, e.g. `Aes256`.
     pub spec: String,
@@ -33,6 +35,9 @@ pub struct CreateKey {
     /// Whether a policy is taken that nobody could change again through the front end of the names.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bypass_lockout: bool,
+    /// A key store of the server's configuration that the key is made in and never leaves; in none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
 }
 
 /// A tag.

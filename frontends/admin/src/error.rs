@@ -238,7 +238,7 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::Lockout => (StatusCode::BAD_REQUEST, "Lockout"),
         EngineError::Conflict => (StatusCode::CONFLICT, "Conflict"),
         EngineError::LimitExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "LimitExceeded"),
-        EngineError::Unsupported(_) => (StatusCode::BAD_REQUEST, "Unsupported"),
+        EngineError::Unsupported(_) | EngineError::StoreLacks { .. } => (StatusCode::BAD_REQUEST, "Unsupported"),
         EngineError::InvalidGrantToken => (StatusCode::BAD_REQUEST, "InvalidGrantToken"),
         EngineError::OriginForbids { .. } => (StatusCode::CONFLICT, "OriginForbids"),
         EngineError::InvalidImportToken => (StatusCode::BAD_REQUEST, "InvalidImportToken"),
@@ -275,6 +275,13 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::PrincipalSuspended => "an administrator resumes it: strongroom principal resume",
         EngineError::StoreNotOffered { .. } => {
             "operators offer it: accounts of its [[key_store]] in the server's configuration; they may make keys there themselves"
+        }
+        EngineError::StoreLacks { .. } => {
+            "make a key that its hardware can have, or one in no key store; what each kind of key needs stands in the manual \
+             of key stores"
+        }
+        EngineError::Unavailable(Unavailable::Deadline(_)) => {
+            "try again; a token's own state is told by strongroom key-store list"
         }
         EngineError::Conflict | EngineError::Unavailable(Unavailable::Busy) => "try again",
         EngineError::LimitExceeded(Quota::Credentials) => "delete an access key that is no longer used",

@@ -80,6 +80,8 @@ pub(crate) fn shown(admin: &Admin, entry: &KeyEntry, now: KeyState) -> Key {
         region: row.region.clone(),
         spec: format!("{:?}", row.spec),
         usages: entry.profile.usages().map(|usage| format!("{usage:?}")).collect(),
+        origin: format!("{:?}", row.origin),
+        key_store: row.store.as_ref().map(ToString::to_string),
         state: state(now).to_owned(),
         destruction: match now {
             KeyState::DestructionScheduled { at } => Some(Time(at)),

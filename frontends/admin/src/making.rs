@@ -22,21 +22,27 @@ use crate::context::Context;
 use crate::error::AdminError;
 use crate::keys::shown;
 use crate::reply::Reply;
+use crate::services::{inside, key_store};
 use crate::xks::served;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let asked: CreateKey = context.body()?;
     let (owner, kind) = find(context.admin, &asked.kind)?;
-    if asked.names.is_empty() || kind == owner.key_kind() {
+    if kind == owner.key_kind() {
         return Err(AdminError::Value { field: "names", problem: "must be names beside the front end's own" });
     }
     let spec = spec_named(&asked.spec).map_err(AdminError::Body)?;
     let usages = usages_named(&asked.usages, spec).map_err(AdminError::Body)?;
-    served(context, [&asked.region])?;
+    let region = region(context, asked.region)?;
+    let store = asked.key_store.as_deref().map(key_store).transpose()?;
+    if store.is_some() && asked.rotation_period_days.is_some() {
+        let problem = "is not for a key in a key store, whose material is one for good: rotate by an alias";
+        return Err(AdminError::Value { field: "rotation_period_days", problem });
+    }
     asked.names.iter().try_for_each(|name| check_name(owner, kind, name))?;
     check_tags(&asked.tags)?;
     if context.is_alone() {
-        let CreateKey { region, policy, tags, bypass_lockout, .. } = asked;
+        let CreateKey { policy, tags, bypass_lockout, .. } = asked;
         let in_charge = (!bypass_lockout).then(|| in_charge(context, owner, context.segment("account"), region));
         let document = policy.map(|policy| (policy, Kind::Resource));
         context.perform(CheckAlone { document, in_charge, tags: pairs(tags) }).await?;
@@ -47,16 +53,17 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let NewKey { name, policy } = owner
         .new_key(drawn, context.segment("account"))
         .ok_or_else(|| AdminError::KeyNotOffered(asked.kind.clone()))?;
-    let mut detail = vec![("spec", asked.spec), ("region", asked.region.clone()), ("names", asked.names.join(" "))];
+    let mut detail = vec![("spec", asked.spec), ("region", region.clone()), ("names", asked.names.join(" "))];
+    detail.extend(store.iter().map(|store| ("key_store", store.to_string())));
     // The record tells the policy that the key begins with: one that is too long for it leaves its digest there.
     detail.extend(asked.policy.iter().map(|policy| ("policy", policy.clone())));
-    let names = asked.names.into_iter().map(|name| bounded(tenant, asked.region.clone(), kind, name));
+    let names = asked.names.into_iter().map(|name| bounded(tenant, region.clone(), kind, name));
     let names = names.collect::<Result<_, _>>()?;
     // The front end's own policy for new keys needs no look: whoever has the tenant has the key.
     let bypass_lockout = asked.bypass_lockout || asked.policy.is_none();
     let key = key::CreateKey {
         tenant,
-        name: bounded(tenant, asked.region, owner.key_kind(), name)?,
+        name: bounded(tenant, region, owner.key_kind(), name)?,
         spec,
         usages,
         description: asked.description,
@@ -66,7 +73,9 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         multi_region: false,
         tags: pairs(asked.tags),
     };
-    let entry = context.perform_telling(CreateNamedKey { key, names, owner, bypass_lockout }, detail).await?;
+    let key = inside(key, store.as_ref());
+    let make = CreateNamedKey { key, names, owner, bypass_lockout, store };
+    let entry = context.perform_telling(make, detail).await?;
     let mut answer = shown(context.admin, &entry, entry.row.state);
     if let Some(period_days) = asked.rotation_period_days {
         let edit = EditKey { key: KeyReference::Id(entry.row.id), edit: Edit::EnableRotation { period_days } };
@@ -127,6 +136,17 @@ pub(crate) async fn rotation(context: &Context<'_>) -> Result<Reply, AdminError>
     let detail = vec![("period_days", period_days.map_or_else(|| "off".to_owned(), |days| days.to_string()))];
     let change = period_days.map_or(Edit::DisableRotation, |period_days| Edit::EnableRotation { period_days });
     edit(context, change, detail).await
+}
+
+/// The region that something is to be made in: one that is served, and where it is not said the only one.
+fn region(context: &Context<'_>, asked: Option<String>) -> Result<String, AdminError> {
+    match (asked, context.admin.regions.as_slice()) {
+        (Some(region), _) => served(context, [&region]).map(|()| region),
+        (None, [only]) => Ok(only.to_string()),
+        (None, _) => {
+            Err(AdminError::Value { field: "region", problem: "must be named where a server serves several regions" })
+        }
+    }
 }
 
 fn check_name(owner: &dyn Dialect, kind: NameKind, name: &str) -> Result<(), AdminError> {

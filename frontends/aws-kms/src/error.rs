@@ -123,7 +123,9 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         EngineError::LimitExceeded(Quota::Tags) => (400, "TagException", Some("Too many tags".to_owned())),
         EngineError::LimitExceeded(Quota::Requests) => (400, "ThrottlingException", Some(THROTTLED.to_owned())),
         EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(reached(quota))),
-        EngineError::Unsupported(_) => (400, "UnsupportedOperationException", Some(error.to_string())),
+        EngineError::Unsupported(_) | EngineError::StoreLacks { .. } => {
+            (400, "UnsupportedOperationException", Some(error.to_string()))
+        }
         EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", Some(GRANT_TOKEN.to_owned())),
         EngineError::OriginForbids { resource, origin } => {
             let origin = words::origin(*origin);

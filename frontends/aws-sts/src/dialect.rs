@@ -90,6 +90,7 @@ pub(crate) const fn code(error: &EngineError) -> (&'static str, StatusCode) {
         | EngineError::Lockout
         | EngineError::Conflict
         | EngineError::Unsupported(_)
+        | EngineError::StoreLacks { .. }
         | EngineError::InvalidGrantToken
         | EngineError::OriginForbids { .. }
         | EngineError::InvalidImportToken

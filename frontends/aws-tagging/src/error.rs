@@ -67,7 +67,8 @@ pub(crate) fn answer(error: &EngineError) -> Answer {
         EngineError::NotFound(_)
         | EngineError::InvalidInput(_)
         | EngineError::LimitExceeded(_)
-        | EngineError::Unsupported(_) => Answer::parameter(error.to_string()),
+        | EngineError::Unsupported(_)
+        | EngineError::StoreLacks { .. } => Answer::parameter(error.to_string()),
         EngineError::AlreadyExists(_)
         | EngineError::StateForbids { .. }
         | EngineError::UsageForbids { .. }

@@ -137,7 +137,7 @@ const fn kind(error: &EngineError) -> Kind {
         EngineError::InvalidInput(_) => Kind::Validation,
         EngineError::LimitExceeded(_)
         | EngineError::Unavailable(Unavailable::Busy | Unavailable::Root(RootError::Busy)) => Kind::Throttling,
-        EngineError::Unsupported(_) => Kind::UnsupportedOperation,
+        EngineError::Unsupported(_) | EngineError::StoreLacks { .. } => Kind::UnsupportedOperation,
         // A token that is not asked because it did not answer before is one that does not answer.
         EngineError::Unavailable(
             Unavailable::Deadline(_)

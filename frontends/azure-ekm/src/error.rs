@@ -133,7 +133,9 @@ fn kind(error: &EngineError) -> Kind {
         | EngineError::InvalidInput(InputFault::NameUnfit { .. })
         | EngineError::OriginForbids { .. } => Kind::OperationNotAllowed,
         // A mechanism that the token lacks which holds the key, too.
-        EngineError::AlgorithmUnfit { .. } | EngineError::Unsupported(_) => Kind::UnsupportedAlgorithm,
+        EngineError::AlgorithmUnfit { .. } | EngineError::Unsupported(_) | EngineError::StoreLacks { .. } => {
+            Kind::UnsupportedAlgorithm
+        }
         EngineError::InvalidCiphertext | EngineError::IncorrectKey | EngineError::InvalidInput(_) => {
             Kind::InvalidRequest
         }

@@ -315,6 +315,7 @@ fn pair_templates(object: ObjectId, spec: KeySpec, usage: Usage) -> Result<(Vec<
         Attribute::Private(false),
         Attribute::Encrypt(decrypts),
         Attribute::Verify(!decrypts),
+        Attribute::Wrap(false),
         id(object),
         label(object),
     ];
@@ -331,6 +332,7 @@ fn pair_templates(object: ObjectId, spec: KeySpec, usage: Usage) -> Result<(Vec<
         Attribute::Extractable(false),
         Attribute::Decrypt(decrypts),
         Attribute::Sign(!decrypts),
+        Attribute::Unwrap(false),
         Attribute::Derive(false),
         id(object),
         label(object),

@@ -16,6 +16,7 @@ mod roots;
 mod serving;
 mod setting_up;
 mod token;
+mod token_keys;
 mod xks;
 mod xks_client;
 mod xks_http2;

@@ -300,7 +300,7 @@ impl Plan {
         changes.extend(others);
         changes.extend(declared.policy.as_ref().map(|policy| Change::policy("policy", None, &policy.text)));
         let make = CreateKey {
-            region: declared.region,
+            region: Some(declared.region),
             kind: declared.kind,
             names: declared.names,
             spec: declared.spec,
@@ -310,6 +310,7 @@ impl Plan {
             tags: declared.tags,
             rotation_period_days,
             bypass_lockout: self.bypass_lockout,
+            key_store: None,
         };
         let act = Act::new(Endpoint::CreateKey, &[account], &make, (dry_run, place))?;
         self.create("key", account, alias, changes, act);

@@ -1,8 +1,12 @@
 //! The words of the commands on keys and bindings.
 
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::TenantOf;
+use crate::making::{spec_words, usage_words};
 
 /// Which key.
 #[derive(Args, Clone, Debug)]
@@ -21,6 +25,12 @@ pub struct KeyOf {
 /// On keys.
 #[derive(Subcommand, Clone, Debug)]
 pub enum KeyCommand {
+    /// Make a key for AWS KMS, in a key store of the server's configuration if one is named: there it never leaves the HSM.
+    #[command(after_help = "Examples:\n  strongroom key create --tenant 123456789012 --alias alias/app\n  \
+                            strongroom key create --tenant 123456789012 --key-store hsm --spec ECC_NIST_P256 \\\n    \
+                            --usage SIGN_VERIFY --alias alias/release --description \"signs releases\"\n\n\
+                            Specs and usages are named as AWS KMS names them; strongroom key-store list shows the key stores.")]
+    Create(CreateKeyOptions),
     /// List a tenant's keys.
     List(TenantOf),
     /// Show a key with its versions and names.
@@ -106,6 +116,43 @@ pub enum KeyCommand {
     #[command(after_help = "Examples:\n  strongroom keys inventory --tenant 123456789012 --format csv\n  \
                             strongroom keys inventory --tenant 123456789012 --format cyclonedx > cbom.json")]
     Inventory(InventoryOptions),
+}
+
+/// What a new key is to be.
+#[derive(Args, Clone, Debug)]
+pub struct CreateKeyOptions {
+    #[command(flatten)]
+    /// The tenant.
+    pub of: TenantOf,
+    /// A key store of the server's configuration, such as an HSM: the key is made there and never leaves it.
+    #[arg(long, value_name = "NAME")]
+    pub key_store: Option<String>,
+    /// Its spec.
+    #[arg(
+        long,
+        value_name = "SPEC",
+        default_value = "SYMMETRIC_DEFAULT",
+        value_parser = PossibleValuesParser::new(spec_words())
+    )]
+    pub spec: String,
+    /// What it is for; may be left out where keys of its spec are for one thing only.
+    #[arg(long, value_name = "USAGE", value_parser = PossibleValuesParser::new(usage_words()))]
+    pub usage: Option<String>,
+    /// A name for it, such as alias/app; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub alias: Vec<String>,
+    /// Words for people.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub description: String,
+    /// A tag; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub tag: Vec<String>,
+    /// Its policy: a file, - is standard input; without it, the account decides by its own policies, as AWS has it.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// The region that it is in; the only one that the server serves if absent.
+    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
 }
 
 /// Of what, and in which form.

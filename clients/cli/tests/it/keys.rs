@@ -130,7 +130,7 @@ fn the_inventory_is_a_table_json_csv_or_a_bill_of_materials() {
 
     let csv = inventory("--format csv");
     let lines: Vec<Vec<&str>> = csv.split_terminator("\r\n").map(|line| line.split(',').collect()).collect();
-    assert!(lines.len() == 3 && lines.iter().all(|line| line.len() == 20), "{csv}");
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.len() == 21), "{csv}");
     let of = |key: &KeyEntry| lines.iter().find(|line| line[0] == key.row.id.to_string()).unwrap();
     assert_eq!((of(&used)[6], of(&used)[8], of(&used)[15], of(&used)[17]), ("256", "5", "hmac-sha-256", "1"));
     assert_eq!((of(&rsa)[6], of(&rsa)[8], of(&rsa)[15], of(&rsa)[17]), ("2048", "0", "", "0"));

@@ -214,6 +214,10 @@ pub(super) fn seal(
         }
         (EncryptionAlgorithm::RsaOaepSha1 | EncryptionAlgorithm::RsaOaepSha256, key) => {
             no_context(pairs)?;
+            if let Usable::Resident(resident) = key {
+                let public = PublicKey::parse(handle.entry().row.spec, &version.public);
+                resident.require_decrypts(algorithm, &public.map_err(|error| crypto_error(handle, error))?)?;
+            }
             with_public(handle, version, key, |public| public.encrypt(algorithm, plaintext))
         }
     };

@@ -10,7 +10,7 @@ use strongroom_crypto::wrapped::WrappingKey;
 use strongroom_crypto::{KeyMaterial, Random, random};
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::{KeyId, LineageId, MaterialId, ObjectId, TenantId};
+use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
 use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::{KeyState, Purpose, VersionState};
@@ -21,14 +21,14 @@ use strongroom_policy::{Document, Kind};
 
 use super::import::complete;
 use super::lineage::{others, require_primary, share_rotation};
-use crate::call::{Call, Mode};
+use crate::call::Call;
 use crate::catalog::KeyEntry;
 use crate::decide::Subject;
 use crate::error::{self, EngineError, InputFault, InternalFault, Quota};
 use crate::named::Written;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, KeyReference, Operation, Outcome, Target};
 use crate::rows::{self, BindingRow, Due, KeyRow, Meant, MultiRegion, RotationCause, RotationRow, Serves, VersionRow};
-use crate::{keys, limits, loose, named};
+use crate::{keys, limits, named};
 
 /// A day, by which destruction and rotation are counted.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -76,7 +76,11 @@ impl Operation for CreateKey {
 
 impl CreateKey {
     /// Makes it inside no key store, its name serving for a part of what the key is for if one is named.
-    fn make(&self, authorized: &Authorized<'_>, serves: Option<Serves>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
+    pub(super) fn make(
+        &self,
+        authorized: &Authorized<'_>,
+        serves: Option<Serves>,
+    ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         let mut batch = Batch::default();
         let (row, versions) = match self.origin {
             Origin::Generated => {
@@ -161,79 +165,6 @@ impl CreateKey {
     }
 }
 
-/// Makes a key inside a key store, which its material never leaves.
-pub struct CreateResidentKey {
-    /// The key: of one region and one usage, its origin [`Origin::Resident`].
-    pub key: CreateKey,
-    /// In which store.
-    pub store: KeyStoreName,
-}
-
-impl Operation for CreateResidentKey {
-    type Output = Arc<KeyEntry>;
-
-    fn demands(&self) -> Result<Vec<Demand>, EngineError> {
-        self.key.demands()
-    }
-
-    fn store(&self) -> Option<&KeyStoreName> {
-        Some(&self.store)
-    }
-
-    fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        make_resident(authorized, &self.key, &self.store, (None, None), Batch::default())
-    }
-}
-
-impl CreateKey {
-    /// Makes it, inside a key store if one is named, its name serving for a part of what the key is for if one is named.
-    pub(crate) fn run_in(
-        &self,
-        authorized: &Authorized<'_>,
-        store: Option<&KeyStoreName>,
-        serves: Option<Serves>,
-    ) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-        match store {
-            Some(store) => make_resident(authorized, self, store, (None, serves), Batch::default()),
-            None => self.make(authorized, serves),
-        }
-    }
-}
-
-/// Makes a key inside a key store, on a thread of that store's, through a link if there is one; `batch` has what else is
-/// to hold.
-pub(super) fn make_resident(
-    authorized: &Authorized<'_>,
-    key: &CreateKey,
-    name: &KeyStoreName,
-    (link, serves): (Option<&str>, Option<Serves>),
-    mut batch: Batch,
-) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
-    let engine = authorized.engine();
-    let [usage] = *key.usages else {
-        return Err(EngineError::Unsupported("a key of several usages in a key store").into());
-    };
-    if key.origin != Origin::Resident || key.multi_region {
-        return Err(EngineError::Unsupported("such a key in a key store").into());
-    }
-    let store = engine.key_stores.offered(authorized, name, key.tenant)?;
-    let row = KeyRow { link: link.map(str::to_owned), ..key.row(authorized, Some(name), &mut batch)? };
-    let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
-    // A dry run makes nothing, and what it would commit is dropped.
-    if authorized.mode == Mode::Run {
-        let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
-        let planned = loose::plan(engine.catalog().store(), name, object, authorized.now())?;
-        version.public = store.generate(object, key.spec, usage, limits::OBJECT_DEADLINE)?;
-        version.object = Some(object);
-        loose::adopt(&planned, &mut batch);
-    }
-    if let Some(link) = link {
-        batch.put(Table::KeyByStoreLink, keys::key_of_link(row.tenant, &row.region, link, row.id), Vec::new());
-    }
-    insert_version(&row, &version, &mut batch);
-    key.finish(authorized, row, vec![version], serves, batch)
-}
-
 /// Adds a fresh version to a batch, with the same material for all `keys` of one lineage, whose versions so far are
 /// `taken`; the first's is returned.
 pub(crate) fn new_version(
@@ -300,7 +231,7 @@ pub(crate) fn wrapped_version(
 }
 
 /// A version of `key` without its material, with an identity of its own beside those `taken`.
-fn version_row(
+pub(super) fn version_row(
     authorized: &Authorized<'_>,
     key: &KeyRow,
     taken: &[VersionRow],

@@ -25,6 +25,7 @@ pub(crate) mod meaning;
 pub mod name;
 pub mod principal;
 pub mod records;
+pub mod resident_key;
 pub mod role;
 pub mod root;
 pub mod rotation;

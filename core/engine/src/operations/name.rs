@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::id::KeyId;
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::{KeyState, Purpose};
 use strongroom_model::store::{Batch, Row, Table};
@@ -163,7 +164,7 @@ impl Operation for CreateBinding {
     }
 }
 
-/// Makes a key with all its names at once, for the front end that owns them: whoever finds one of the names taken has made
+/// Makes a key with all its names at once, inside a key store or in none, for the front end that owns them: whoever finds one of the names taken has made
 /// no key.
 pub struct CreateNamedKey {
     /// The key, and the name that the front end knows it by.
@@ -174,6 +175,8 @@ pub struct CreateNamedKey {
     pub owner: &'static dyn Dialect,
     /// Whether a policy is taken that nobody could change again through that front end.
     pub bypass_lockout: bool,
+    /// Inside which key store it is made, if in any.
+    pub store: Option<KeyStoreName>,
 }
 
 impl Operation for CreateNamedKey {
@@ -183,6 +186,10 @@ impl Operation for CreateNamedKey {
         let mut all = self.key.demands()?;
         all.extend(self.names.iter().flat_map(|name| demands(Action::ManageBindings, name, None)));
         Ok(all)
+    }
+
+    fn store(&self) -> Option<&KeyStoreName> {
+        self.store.as_ref()
     }
 
     fn ground(&self, keys: &[KeyHandle]) -> Ground {
@@ -202,7 +209,7 @@ impl Operation for CreateNamedKey {
             let place = (self.key.tenant, &*self.key.name.region);
             check_lockout_under(authorized, self.owner, None, place, &self.key.policy)?;
         }
-        let (mut batch, made) = match self.key.run(authorized)? {
+        let (mut batch, made) = match self.key.run_in(authorized, self.store.as_ref(), None)? {
             Outcome::Change(batch, made) => (batch, made),
             answered @ Outcome::Answer(_) => return Ok(answered),
         };

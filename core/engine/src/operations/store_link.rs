@@ -13,8 +13,9 @@ use strongroom_model::key_store::{KeyStore, KeyStoreName};
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_secret::SecretBytes;
 
-use super::key::{CreateKey, make_resident};
+use super::key::CreateKey;
 use super::principal::demands;
+use super::resident_key::make_resident;
 use crate::call::Call;
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, InputFault, LinkFault, Quota};
@@ -298,7 +299,7 @@ impl Operation for ConnectStoreLink {
 
 /// Makes a key through a link that is connected.
 pub struct CreateLinkedKey {
-    /// The key, as for [`super::key::CreateResidentKey`].
+    /// The key, as for [`super::resident_key::CreateResidentKey`].
     pub key: CreateKey,
     /// The link's identity, in the region of the key's name.
     pub link: String,

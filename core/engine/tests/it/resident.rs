@@ -8,8 +8,9 @@ use strongroom_crypto::PublicKey;
 use strongroom_engine::operations::data_key::GenerateDataKey;
 use strongroom_engine::operations::detached::{OpenDetached, SealDetached, SealedDetached};
 use strongroom_engine::operations::encrypt::{Decrypt, Encrypt};
-use strongroom_engine::operations::key::{CreateKey, CreateResidentKey, Edit};
+use strongroom_engine::operations::key::{CreateKey, Edit};
 use strongroom_engine::operations::mac::GenerateMac;
+use strongroom_engine::operations::resident_key::CreateResidentKey;
 use strongroom_engine::operations::rotation::RotateKey;
 use strongroom_engine::operations::sign::{GetPublicKey, Sign, Verify};
 use strongroom_engine::operations::tenant::CreateTenant;
@@ -216,6 +217,25 @@ fn resident_key_pairs_sign_and_decrypt_and_their_public_halves_serve_without_the
 }
 
 #[test]
+fn nothing_is_encrypted_that_the_token_of_its_key_could_not_decrypt() {
+    let rig = Rig::new();
+    let test = &rig.test;
+    let holder = rig.create(KeySpec::Rsa2048, Usage::RsaOaep);
+    let algorithm = EncryptionAlgorithm::RsaOaepSha256;
+    let whole = || test.run(&test.root(), Encrypt { algorithm, ..encrypt(by_name(&holder), "text", &[]) }).err();
+    // While that can't be found out, it is not taken for granted.
+    rig.faults.set("C_DecryptInit * return 0x30").unwrap();
+    let refused = whole();
+    assert!(matches!(refused, Some(EngineError::Unavailable(_))), "{refused:?}");
+    rig.faults.set("").unwrap();
+    eventually("the token serves again", || !matches!(whole(), Some(EngineError::Unavailable(_))));
+    // SoftHSM2 has OAEP with SHA-1 only; that is known from then on.
+    rig.faults.set("* * crash").unwrap();
+    let refused = whole();
+    assert!(matches!(refused, Some(EngineError::Unsupported(_))), "{refused:?}");
+}
+
+#[test]
 fn resident_keys_wrap_keys() {
     let rig = Rig::new();
     let test = &rig.test;
@@ -246,8 +266,15 @@ fn what_a_key_store_cannot_do_is_refused_by_its_name() {
         let refused = test.run(&test.root(), request).err();
         assert!(matches!(refused, Some(EngineError::Unsupported(_))), "{refused:?}");
     };
-    unsupported(rig.request(KeySpec::Ed25519, &[Usage::Sign]));
-    unsupported(rig.request(KeySpec::Hmac256, &[Usage::Mac]));
+    for (spec, usage, told) in [
+        (KeySpec::Ed25519, Usage::Sign, "key store hsm does not support Ed25519 keys for Sign"),
+        (KeySpec::Hmac256, Usage::Mac, "key store hsm does not support Hmac256 keys for Mac"),
+        (KeySpec::MlDsa44, Usage::Sign, "key store hsm does not support MlDsa44 keys for Sign"),
+    ] {
+        let refused = test.run(&test.root(), rig.request(spec, &[usage])).err().unwrap();
+        assert!(matches!(refused, EngineError::StoreLacks { .. }), "{refused:?}");
+        assert_eq!(refused.to_string(), told);
+    }
     unsupported(rig.request(KeySpec::Rsa2048, &[Usage::RsaOaep, Usage::RsaPkcs1]));
     let request = rig.request(KeySpec::Aes256, &[Usage::DerivedAead]);
     unsupported(CreateResidentKey { key: CreateKey { origin: Origin::Generated, ..request.key }, ..request });
@@ -339,15 +366,17 @@ fn a_token_that_nobody_uses_is_found_gone_by_the_trials_once_a_minute_and_found_
 fn the_object_goes_with_its_key() {
     let rig = Rig::new();
     let (test, key) = (&rig.test, rig.create(KeySpec::Aes256, Usage::DerivedAead));
+    let pair = rig.create(KeySpec::EcP256, Usage::Sign);
     rig.seal(&key).unwrap();
     edit(test, &key, Edit::ScheduleDestruction { days: 7 }).unwrap();
+    edit(test, &pair, Edit::ScheduleDestruction { days: 7 }).unwrap();
     test.clock.pass(DAY * 8);
-    assert_eq!(test.tick().destroyed, 1);
+    assert_eq!(test.tick().destroyed, 2);
     eventually("the object is gone", || {
         test.tick();
         rig.loose().is_empty()
     });
-    assert!(!rig.store.holds(object(&key), LONG).unwrap());
+    assert!([&key, &pair].iter().all(|key| !rig.store.holds(object(key), LONG).unwrap()));
     assert_eq!(test.store.snapshot().unwrap().scan(Table::UseCounter, &[], None, 10).unwrap(), Vec::new());
 }
 

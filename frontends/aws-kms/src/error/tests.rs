@@ -44,6 +44,7 @@ fn errors() -> Vec<EngineError> {
         EngineError::TenantSuspended,
         EngineError::PrincipalSuspended,
         EngineError::StoreNotOffered { store: KeyStoreName::new("hsm").unwrap(), account: "111122223333".into() },
+        EngineError::StoreLacks { store: KeyStoreName::new("hsm").unwrap(), mechanism: "CKM_EDDSA".to_owned() },
         EngineError::UsageForbids { resource: ARN.into(), profile, wanted: Usage::DerivedAead },
         EngineError::AlgorithmUnfit { resource: ARN.into(), algorithm, spec: KeySpec::Hmac224 },
         EngineError::InvalidCiphertext,

@@ -45,10 +45,9 @@ pub(super) fn write(
         json.number("PendingDeletionWindowInDays", days.into());
     }
     json.text("Origin", words::origin(row.origin)).text("KeyManager", "CUSTOMER");
-    if let Some(link) = &row.link {
-        let cluster = row.store.as_ref().and_then(|store| context.cluster_of(store));
-        json.text("CustomKeyStoreId", link).text_if("CloudHsmClusterId", cluster);
-    }
+    // A key that was made in a token without a custom key store is in none.
+    let cluster = row.store.as_ref().and_then(|store| context.cluster_of(store));
+    json.text_if("CustomKeyStoreId", row.link.as_deref()).text_if("CloudHsmClusterId", cluster);
     if let Some(external) = &row.external {
         json.object("XksKeyConfiguration", |json| {
             json.text("Id", external);
@@ -58,8 +57,8 @@ pub(super) fn write(
     write_algorithms(json, entry);
     replicas::write_configuration(json, context, entry, others);
     imports::write_expiry(json, entry.versions.iter().filter(|version| version.ordinal <= row.current));
-    // Of a key in a custom key store AWS tells none: it has one material for good.
-    let rotates = row.spec == KeySpec::Aes256 && row.link.is_none();
+    // Of a key in a custom key store AWS tells none: it has one material for good, as every key in a token has.
+    let rotates = row.spec == KeySpec::Aes256 && row.link.is_none() && row.store.is_none();
     if let Some(current) = entry.current().filter(|_| rotates) {
         json.digest("CurrentKeyMaterialId", &current.published);
     }
