@@ -201,6 +201,8 @@ pub const STORE_TRIAL: Duration = Duration::from_secs(2);
 pub const OBJECT_DEADLINE: Duration = Duration::from_secs(10);
 /// The same for an RSA key pair, whose primes are found by luck; shorter than administrators' clients wait for an answer.
 pub const RSA_OBJECT_DEADLINE: Duration = Duration::from_secs(45);
+/// RSA key pairs that are made in a key store at once: a quarter of the sessions that it has unless configured.
+pub const RSA_OBJECTS_AT_ONCE: usize = 2;
 /// After how long an object that was to be made for a key is taken to be forgotten.
 pub const OBJECT_PLAN: Duration = Duration::from_secs(600);
 /// Objects that no key owns that one tick looks at.

@@ -33,13 +33,30 @@ pub(crate) struct KeyStores {
     accounts: Vec<Vec<String>>,
     /// Whether their private keys open what is encrypted by an algorithm, as far as it was tried.
     decrypts: Mutex<HashMap<(usize, EncryptionAlgorithm), bool>>,
+    /// RSA key pairs that are being made in each.
+    pairs: Mutex<HashMap<KeyStoreName, usize>>,
+}
+
+/// The making of one RSA key pair in a store, while it lasts.
+pub(crate) struct PairMaking<'a> {
+    stores: &'a KeyStores,
+    store: &'a KeyStoreName,
+}
+
+impl Drop for PairMaking<'_> {
+    fn drop(&mut self) {
+        let mut pairs = self.stores.pairs.lock();
+        if let Some(making) = pairs.get_mut(self.store) {
+            *making = making.saturating_sub(1);
+        }
+    }
 }
 
 impl KeyStores {
     /// As many as places are numbered; later ones of the same name are never asked.
     pub(crate) fn new(offered: Vec<OfferedStore>) -> Self {
         let (stores, accounts) = offered.into_iter().map(|OfferedStore { store, accounts }| (store, accounts)).unzip();
-        Self { stores, accounts, decrypts: Mutex::default() }
+        Self { stores, accounts, decrypts: Mutex::default(), pairs: Mutex::default() }
     }
 
     pub(crate) fn all(&self) -> &[Arc<dyn KeyStore>] {
@@ -79,6 +96,20 @@ impl KeyStores {
             true => Ok(store),
             false => Err(EngineError::StoreNotOffered { store: name.clone(), account: tenant.account.as_str().into() }),
         }
+    }
+
+    /// Begins the making of an RSA key pair: of so few at once that its store goes on with other keys meanwhile.
+    ///
+    /// # Errors
+    /// When enough are being made.
+    pub(crate) fn begin_pair<'a>(&'a self, store: &'a KeyStoreName) -> Result<PairMaking<'a>, EngineError> {
+        let mut pairs = self.pairs.lock();
+        let making = pairs.entry(store.clone()).or_default();
+        if *making >= limits::RSA_OBJECTS_AT_ONCE {
+            return Err(EngineError::Unavailable(Unavailable::Busy));
+        }
+        *making += 1;
+        Ok(PairMaking { stores: self, store })
     }
 
     /// The threads of a store.

@@ -9,7 +9,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, alg_id};
 use serde_json::{Value, json};
 use strongroom_pkcs11_shim::Faults;
-use strongroom_testkit::client::{Answer, Client};
+use strongroom_testkit::client::Client;
 use strongroom_testkit::server::Served;
 use strongroom_testkit::softhsm::Token;
 use x509_parser::prelude::FromDer as _;
@@ -17,6 +17,9 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::external_keys::done;
 use crate::house::{ACCOUNT, House, PLAINTEXT, text};
+
+/// Digests a message.
+type Digest = fn(&[u8]) -> Vec<u8>;
 
 /// An installation with a token as two key stores: `hsm`, which is offered to nobody, and `shared`, which is to the tenant.
 struct Rig {
@@ -50,15 +53,14 @@ impl Rig {
         Self { house, faults, served, kms }
     }
 
-    fn done(&mut self, operation: &str, body: Value) -> Value {
-        let answer = done(&mut self.kms, operation, &body).body;
+    fn done(&mut self, operation: &str, body: &Value) -> Value {
+        let answer = done(&mut self.kms, operation, body).body;
         serde_json::from_str(&answer).unwrap_or_default()
     }
 
-    fn refused(&mut self, operation: &str, body: Value, status: u16, error: &str) -> Answer {
+    fn refused(&mut self, operation: &str, body: &Value, status: u16, error: &str) {
         let answer = self.kms.kms(operation, &body.to_string()).unwrap();
         assert!(answer.status == status && answer.text("__type").ends_with(error), "{operation}: {}", answer.body);
-        answer
     }
 
     /// Makes a key by the command line, as an operator.
@@ -67,8 +69,8 @@ impl Rig {
     }
 
     /// Signs a message and its digest, and has each signature verified by the public half, here and over there.
-    fn signs(&mut self, key: &str, algorithm: &str, digest: Option<fn(&[u8]) -> Vec<u8>>, id: AlgorithmIdentifier) {
-        let told = self.done("GetPublicKey", json!({"KeyId": key}));
+    fn signs(&mut self, key: &str, algorithm: &str, digest: Option<Digest>, id: AlgorithmIdentifier) {
+        let told = self.done("GetPublicKey", &json!({"KeyId": key}));
         let public = STANDARD.decode(told["PublicKey"].as_str().unwrap()).unwrap();
         let message = b"a release of ours".to_vec();
         let digested = digest.map(|digest| ("DIGEST", digest(&message)));
@@ -76,16 +78,16 @@ impl Rig {
             let mut body = json!({
                 "KeyId": key, "Message": STANDARD.encode(&given), "MessageType": kind, "SigningAlgorithm": algorithm,
             });
-            let signed = self.done("Sign", body.clone());
+            let signed = self.done("Sign", &body);
             let signature = STANDARD.decode(signed["Signature"].as_str().unwrap()).unwrap();
             verify_offline(&public, id, &message, &signature).unwrap();
             verify_offline(&public, id, b"another release", &signature).unwrap_err();
             body["Signature"] = signed["Signature"].clone();
-            assert_eq!(self.done("Verify", body.clone())["SignatureValid"], true, "{algorithm} {kind}");
+            assert_eq!(self.done("Verify", &body)["SignatureValid"], true, "{algorithm} {kind}");
             let mut wrong = given;
             wrong[0] ^= 1;
             body["Message"] = STANDARD.encode(&wrong).into();
-            self.refused("Verify", body, 400, "KMSInvalidSignatureException");
+            self.refused("Verify", &body, 400, "KMSInvalidSignatureException");
         }
     }
 }
@@ -135,8 +137,7 @@ fn a_key_made_in_a_token_signs_over_aws_kms_and_is_governed_like_any_other() {
     );
     assert_eq!((&made["key_store"], &made["origin"]), (&json!("shared"), &json!("Resident")), "{made}");
     let id = made["id"].as_str().unwrap().to_owned();
-    let one = json!({"KeyId": "alias/release"});
-    let told = rig.done("DescribeKey", one.clone())["KeyMetadata"].clone();
+    let told = rig.done("DescribeKey", &json!({"KeyId": "alias/release"}))["KeyMetadata"].clone();
     assert_eq!(
         (&told["Origin"], &told["KeySpec"], &told["KeyUsage"], &told["SigningAlgorithms"], &told["Description"]),
         (
@@ -152,7 +153,7 @@ fn a_key_made_in_a_token_signs_over_aws_kms_and_is_governed_like_any_other() {
     rig.signs("alias/release", "ECDSA_SHA_256", Some(sha256), alg_id::ECDSA_SHA256);
 
     let key = told["KeyId"].as_str().unwrap().to_owned();
-    assert_eq!(rig.done("ListResourceTags", json!({"KeyId": key}))["Tags"][0]["TagValue"], "build");
+    assert_eq!(rig.done("ListResourceTags", &json!({"KeyId": key}))["Tags"][0]["TagValue"], "build");
     let sign = |key: &str| json!({"KeyId": key, "Message": PLAINTEXT, "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256"});
     // A user without policies signs by a grant, and no longer than it is there.
     rig.house.done(&format!("principal create --tenant {ACCOUNT} --name alice"));
@@ -164,15 +165,15 @@ fn a_key_made_in_a_token_signs_over_aws_kms_and_is_governed_like_any_other() {
     assert!(asked(&mut alice).text("__type").ends_with("AccessDeniedException"));
     let grantee = format!("arn:aws:iam::{ACCOUNT}:user/alice");
     let grant = json!({"KeyId": key, "GranteePrincipal": grantee, "Operations": ["Sign"]});
-    let grant = rig.done("CreateGrant", grant)["GrantId"].clone();
+    let grant = rig.done("CreateGrant", &grant)["GrantId"].clone();
     assert_eq!(asked(&mut alice).status, 200);
-    rig.done("RevokeGrant", json!({"KeyId": key, "GrantId": grant}));
+    rig.done("RevokeGrant", &json!({"KeyId": key, "GrantId": grant}));
     assert!(asked(&mut alice).text("__type").ends_with("AccessDeniedException"));
 
-    rig.done("DisableKey", json!({"KeyId": key}));
-    rig.refused("Sign", sign(&key), 400, "DisabledException");
+    rig.done("DisableKey", &json!({"KeyId": key}));
+    rig.refused("Sign", &sign(&key), 400, "DisabledException");
     rig.house.done(&format!("key resume {id}"));
-    rig.done("Sign", sign(&key));
+    rig.done("Sign", &sign(&key));
     let listed = rig.house.done(&format!("key list --tenant {ACCOUNT}"));
     let listed = listed["items"].as_array().unwrap().iter().find(|item| item["id"] == *id).unwrap();
     assert_eq!(listed["key_store"], "shared");
@@ -188,8 +189,8 @@ fn a_key_made_in_a_token_signs_over_aws_kms_and_is_governed_like_any_other() {
         |form: &str| text(&rig.house.admin(&format!("keys inventory --tenant {ACCOUNT} --format {form}")).stdout);
     assert!(inventory("csv").lines().any(|line| line.starts_with(&id) && line.ends_with(",shared")));
     assert!(inventory("cyclonedx").contains(r#""name":"strongroom:key-store","value":"shared""#));
-    rig.done("ScheduleKeyDeletion", json!({"KeyId": key, "PendingWindowInDays": 7}));
-    rig.refused("Sign", sign(&key), 400, "KMSInvalidStateException");
+    rig.done("ScheduleKeyDeletion", &json!({"KeyId": key, "PendingWindowInDays": 7}));
+    rig.refused("Sign", &sign(&key), 400, "KMSInvalidStateException");
     assert!(text(&rig.house.admin(&format!("key show {id}")).stdout).contains("DestructionScheduled"));
     rig.served.stop();
 }
@@ -198,7 +199,7 @@ fn a_key_made_in_a_token_signs_over_aws_kms_and_is_governed_like_any_other() {
 fn every_kind_of_key_that_a_token_has_is_made_and_used_in_it() {
     let mut rig = Rig::new();
     for (spec, algorithm, digest, id) in [
-        ("ECC_NIST_P384", "ECDSA_SHA_384", Some(sha384 as fn(&[u8]) -> Vec<u8>), alg_id::ECDSA_SHA384),
+        ("ECC_NIST_P384", "ECDSA_SHA_384", Some(sha384 as Digest), alg_id::ECDSA_SHA384),
         ("ECC_NIST_P521", "ECDSA_SHA_512", None, alg_id::ECDSA_SHA512),
         ("RSA_2048", "RSASSA_PSS_SHA_256", Some(sha256), alg_id::RSA_PSS_SHA256),
         ("RSA_2048", "RSASSA_PKCS1_V1_5_SHA_384", Some(sha384), alg_id::RSA_PKCS1_SHA384),
@@ -211,19 +212,19 @@ fn every_kind_of_key_that_a_token_has_is_made_and_used_in_it() {
     rig.create("--key-store hsm --spec RSA_2048 --usage ENCRYPT_DECRYPT --alias alias/envelopes");
     let mut body = json!({"KeyId": "alias/envelopes", "EncryptionAlgorithm": "RSAES_OAEP_SHA_1"});
     body["Plaintext"] = PLAINTEXT.into();
-    body["CiphertextBlob"] = rig.done("Encrypt", body.clone())["CiphertextBlob"].clone();
+    body["CiphertextBlob"] = rig.done("Encrypt", &body)["CiphertextBlob"].clone();
     body.as_object_mut().unwrap().remove("Plaintext");
-    assert_eq!(rig.done("Decrypt", body)["Plaintext"], PLAINTEXT);
+    assert_eq!(rig.done("Decrypt", &body)["Plaintext"], PLAINTEXT);
     // SoftHSM2 has no OAEP with SHA-256: what nobody could decrypt is not encrypted.
     let lost = json!({"KeyId": "alias/envelopes", "EncryptionAlgorithm": "RSAES_OAEP_SHA_256", "Plaintext": PLAINTEXT});
-    rig.refused("Encrypt", lost.clone(), 400, "UnsupportedOperationException");
-    rig.refused("Encrypt", lost, 400, "UnsupportedOperationException");
+    rig.refused("Encrypt", &lost, 400, "UnsupportedOperationException");
+    rig.refused("Encrypt", &lost, 400, "UnsupportedOperationException");
     // Without a spec it is a symmetric key, and without a region that of the server.
     assert_eq!(rig.create("--key-store hsm --alias alias/data")["region"], "us-east-1");
-    let made = rig.done("GenerateDataKey", json!({"KeyId": "alias/data", "KeySpec": "AES_256"}));
-    let opened = rig.done("Decrypt", json!({"CiphertextBlob": made["CiphertextBlob"]}));
+    let made = rig.done("GenerateDataKey", &json!({"KeyId": "alias/data", "KeySpec": "AES_256"}));
+    let opened = rig.done("Decrypt", &json!({"CiphertextBlob": made["CiphertextBlob"]}));
     assert_eq!(opened["Plaintext"], made["Plaintext"]);
-    let told = rig.done("DescribeKey", json!({"KeyId": "alias/data"}))["KeyMetadata"].clone();
+    let told = rig.done("DescribeKey", &json!({"KeyId": "alias/data"}))["KeyMetadata"].clone();
     assert!(told["Origin"] == "AWS_CLOUDHSM" && told.get("CurrentKeyMaterialId").is_none(), "{told}");
     rig.served.stop();
 }
@@ -234,11 +235,11 @@ fn without_a_key_store_a_key_is_wrapped_and_of_every_spec_that_aws_has() {
     let made = rig.create("--spec ML_DSA_44 --alias alias/one --alias alias/two");
     assert_eq!((&made["origin"], made.get("key_store")), (&json!("Generated"), None), "{made}");
     for alias in ["alias/one", "alias/two"] {
-        let told = rig.done("DescribeKey", json!({"KeyId": alias}))["KeyMetadata"].clone();
+        let told = rig.done("DescribeKey", &json!({"KeyId": alias}))["KeyMetadata"].clone();
         assert_eq!((&told["Origin"], &told["KeySpec"]), (&json!("AWS_KMS"), &json!("ML_DSA_44")));
     }
     rig.create("--spec ECC_SECG_P256K1 --usage SIGN_VERIFY --alias alias/k1");
-    rig.done("GetPublicKey", json!({"KeyId": "alias/k1"}));
+    rig.done("GetPublicKey", &json!({"KeyId": "alias/k1"}));
     rig.served.stop();
 }
 
@@ -292,24 +293,24 @@ fn what_is_no_key_for_a_token_or_a_tenant_is_refused_with_what_helps_and_leaves_
     assert_eq!(items.as_array().unwrap().len(), 1, "{items}");
 
     // What AWS refuses to do with such keys is refused.
-    let one = json!({"KeyId": rig.done("DescribeKey", json!({"KeyId": "alias/none"}))["KeyMetadata"]["KeyId"]});
+    let one = json!({"KeyId": rig.done("DescribeKey", &json!({"KeyId": "alias/none"}))["KeyMetadata"]["KeyId"]});
     rig.create("--key-store shared --alias alias/data");
-    let data = json!({"KeyId": rig.done("DescribeKey", json!({"KeyId": "alias/data"}))["KeyMetadata"]["KeyId"]});
+    let data = json!({"KeyId": rig.done("DescribeKey", &json!({"KeyId": "alias/data"}))["KeyMetadata"]["KeyId"]});
     for key in [one, data] {
         for operation in ["EnableKeyRotation", "RotateKeyOnDemand"] {
-            rig.refused(operation, key.clone(), 400, "UnsupportedOperationException");
+            rig.refused(operation, &key, 400, "UnsupportedOperationException");
         }
         let mut asked = key.clone();
         asked["WrappingAlgorithm"] = "RSAES_OAEP_SHA_256".into();
         asked["WrappingKeySpec"] = "RSA_2048".into();
-        rig.refused("GetParametersForImport", asked, 400, "UnsupportedOperationException");
-        let mut asked = key;
+        rig.refused("GetParametersForImport", &asked, 400, "UnsupportedOperationException");
+        let mut asked = key.clone();
         asked["ReplicaRegion"] = "eu-west-1".into();
         let answer = rig.kms.kms("ReplicateKey", &asked.to_string()).unwrap();
         assert_eq!(answer.status, 400, "{}", answer.body);
     }
     let asked = json!({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-0123456789abcdef0", "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
-    rig.refused("CreateKey", asked, 400, "UnsupportedOperationException");
+    rig.refused("CreateKey", &asked, 400, "UnsupportedOperationException");
     rig.served.stop();
 }
 
@@ -321,11 +322,11 @@ fn while_a_token_is_gone_its_keys_verify_and_do_not_sign() {
         "KeyId": "alias/release", "Message": PLAINTEXT, "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256",
     });
     let mut verify = body.clone();
-    verify["Signature"] = rig.done("Sign", body.clone())["Signature"].clone();
+    verify["Signature"] = rig.done("Sign", &body)["Signature"].clone();
     rig.faults.set("* * return 0x30").unwrap();
-    rig.refused("Sign", body.clone(), 500, "KeyUnavailableException");
-    assert_eq!(rig.done("Verify", verify)["SignatureValid"], true);
-    rig.done("GetPublicKey", json!({"KeyId": "alias/release"}));
+    rig.refused("Sign", &body, 500, "KeyUnavailableException");
+    assert_eq!(rig.done("Verify", &verify)["SignatureValid"], true);
+    rig.done("GetPublicKey", &json!({"KeyId": "alias/release"}));
     let said = rig.house.refused(&format!("key create --tenant {ACCOUNT} --key-store shared --alias alias/more"));
     assert!(said.contains("Unavailable") && said.contains("the key store cannot serve"), "{said}");
     rig.faults.set("").unwrap();

@@ -80,6 +80,7 @@ pub(super) fn make_resident(
     let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
     // A dry run makes nothing, and what it would commit is dropped.
     if authorized.mode == Mode::Run {
+        let _making = key.spec.is_rsa().then(|| engine.key_stores.begin_pair(name)).transpose()?;
         let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
         let planned = loose::plan(engine.catalog().store(), name, object, authorized.now())?;
         version.public = store.generate(object, key.spec, usage, allowed(key.spec)).map_err(|error| match error {

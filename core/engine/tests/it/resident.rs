@@ -217,6 +217,27 @@ fn resident_key_pairs_sign_and_decrypt_and_their_public_halves_serve_without_the
 }
 
 #[test]
+fn rsa_pairs_are_made_so_few_at_once_that_the_token_serves_other_keys_meanwhile() {
+    let rig = Rig::new();
+    let key = rig.create(KeySpec::EcP256, Usage::Sign);
+    rig.faults.set("C_GenerateKeyPair * delay 3000").unwrap();
+    let make = || rig.test.run(&rig.test.root(), rig.request(KeySpec::Rsa2048, &[Usage::Sign])).err();
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..2).map(|_| scope.spawn(make)).collect();
+        eventually("two are being made", || rig.loose().len() == 2);
+        let refused = make();
+        assert!(matches!(refused, Some(EngineError::Unavailable(Unavailable::Busy))), "{refused:?}");
+        let (algorithm, kind) = (SigningAlgorithm::EcdsaSha256, MessageKind::Raw);
+        let sign = Sign { key: by_name(&key), message: b"message".to_vec(), kind, algorithm };
+        rig.test.run(&rig.test.root(), sign).unwrap();
+        assert!(makers.iter().all(|maker| !maker.is_finished()), "the other key had to wait for them");
+        assert!(makers.into_iter().all(|maker| maker.join().unwrap().is_none()));
+    });
+    rig.faults.set("").unwrap();
+    assert!(make().is_none(), "there is room again");
+}
+
+#[test]
 fn nothing_is_encrypted_that_the_token_of_its_key_could_not_decrypt() {
     let rig = Rig::new();
     let test = &rig.test;
