@@ -5,7 +5,7 @@ use strongroom_pkcs11_shim::Faults;
 use strongroom_testkit::softhsm::Token;
 
 use crate::external_keys::{done, settled, state};
-use crate::house::{ACCOUNT, House};
+use crate::house::{ACCOUNT, House, PLAINTEXT};
 
 const CLUSTER: &str = "cluster-strongroomhsm";
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n";
@@ -20,7 +20,7 @@ fn a_server_killed_while_it_waits_for_a_token_goes_on_with_that_when_it_is_back(
     house.environment.extend(faults.environment(&Token::module()));
     house.configure(&format!(
         "{}[[key_store]]\nname = \"hsm\"\nkind = \"pkcs11\"\nmodule = \"{}\"\ntokens = [{{ label = \"store\" }}]\n\
-         pin = {{ environment = \"PIN\" }}\naws_kms = {{ cluster = \"{CLUSTER}\", accounts = [\"{ACCOUNT}\"] }}\n",
+         deadline_milliseconds = 10000\npin = {{ environment = \"PIN\" }}\naws_kms = {{ cluster = \"{CLUSTER}\", accounts = [\"{ACCOUNT}\"] }}\n",
         house.software_root("root"),
         strongroom_pkcs11_shim::library().unwrap().display(),
     ));
@@ -47,8 +47,16 @@ fn a_server_killed_while_it_waits_for_a_token_goes_on_with_that_when_it_is_back(
     assert_eq!(told["ConnectionState"], "CONNECTED", "{told}");
     done(&mut kms, "CreateKey", &json!({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": store}));
 
+    // A key of the token that is in no custom key store tells the token alone, and is not stopped with the store.
+    house.done(&format!(
+        "key create --tenant {ACCOUNT} --key-store hsm --spec ECC_NIST_P256 --usage SIGN_VERIFY --alias alias/own"
+    ));
+    let told = done(&mut kms, "DescribeKey", &json!({"KeyId": "alias/own"})).json()["KeyMetadata"].clone();
+    assert_eq!((&told["CloudHsmClusterId"], told.get("CustomKeyStoreId")), (&json!(CLUSTER), None), "{told}");
     // What does not come back in time is told as AWS does, and can be connected again.
     done(&mut kms, "DisconnectCustomKeyStore", &one);
+    let sign = json!({"KeyId": "alias/own", "Message": PLAINTEXT, "SigningAlgorithm": "ECDSA_SHA_256"});
+    done(&mut kms, "Sign", &sign);
     faults.set("C_Encrypt * hang").unwrap();
     done(&mut kms, "ConnectCustomKeyStore", &one);
     let told = settled(&mut kms, &store);
