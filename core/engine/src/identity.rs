@@ -265,6 +265,6 @@ pub(crate) fn unknown(shown: &str) -> EngineError {
 pub(crate) fn settle<T>(attempt: Result<T, Halt>) -> Result<T, EngineError> {
     attempt.map_err(|halt| match halt {
         Halt::Fail(error) => error,
-        Halt::Move(_) | Halt::Again => EngineError::Internal(InternalFault::WorkerLost),
+        Halt::Move(_) | Halt::Ask(_) | Halt::Again => EngineError::Internal(InternalFault::WorkerLost),
     })
 }

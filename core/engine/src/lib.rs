@@ -6,6 +6,7 @@
 //! other way to use a key.
 
 mod algorithm;
+mod asked;
 mod authentication;
 mod backup;
 mod call;
@@ -66,6 +67,7 @@ pub use strongroom_policy::{
 };
 pub use strongroom_secret::SecretBytes;
 
+pub use crate::asked::Question;
 pub use crate::authentication::FailedAuthentication;
 pub use crate::backup::{BackupReport, RestoreError, check_backup, restore};
 pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind, ServiceNames};

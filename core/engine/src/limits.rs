@@ -187,6 +187,8 @@ pub const EXTERNAL_KEPT: Duration = Duration::from_secs(10 * 60);
 pub const EXTERNAL_KEY_BYTES: usize = 128;
 /// Key stores of a node.
 pub const KEY_STORES: usize = 64;
+/// Uses of keys inside key stores that are begun one after the other for a request; what else it needs is waited for on a thread.
+pub const ASKED_OF_STORES: usize = 4;
 /// How often one version of a key inside a key store encrypts at most: its IVs are random, and SP 800-38D (8.3) has 2^32.
 pub const KEY_USES: u64 = 1 << 31;
 /// Uses that are reserved in one commit.

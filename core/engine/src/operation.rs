@@ -15,6 +15,7 @@ use strongroom_model::usage::Usage;
 use strongroom_policy::Attributes;
 
 use crate::Engine;
+use crate::asked::{Asked, Question};
 use crate::call::{Call, Mode};
 use crate::catalog::KeyEntry;
 use crate::decide::{Decided, Subject};
@@ -122,6 +123,8 @@ pub enum KeyReference {
 pub enum Halt {
     /// It has to be made again where it may block, or compute for long.
     Move(Ground),
+    /// It has to be made again once a key inside a key store has been used.
+    Ask(Box<Question>),
     /// What was decided on is not so any more: it has to be decided anew.
     Again,
     /// It failed.
@@ -263,6 +266,7 @@ pub struct Authorized<'a> {
     pub(crate) mode: Mode,
     pub(crate) ground: Ground,
     pub(crate) used: &'a parking_lot::Mutex<Vec<UsedVersion>>,
+    pub(crate) asked: &'a Asked,
     pub(crate) decided: Option<&'a Decided>,
 }
 

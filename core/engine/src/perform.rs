@@ -2,8 +2,11 @@
 //! record durably, release.
 //!
 //! An attempt runs on the thread that asked as long as everything it needs is cached. Where it would have to block it
-//! stops, having changed nothing, and is made again on a worker, which finishes it whether or not anyone still waits.
+//! stops, having changed nothing, and is made again on a worker, which finishes it whether or not anyone still waits. Where it
+//! needs a key inside a key store it stops, too: the use is begun, and whoever finds that it has ended makes the attempt
+//! again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,10 +19,12 @@ use strongroom_audit::record::SealedRecord;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::TenantId;
+use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::{Forbidden, Purpose, VersionState};
 use strongroom_policy::Missing;
 
 use crate::Engine;
+use crate::asked::{Asked, Question};
 use crate::call::{Call, Mode, ServiceNames};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
@@ -40,6 +45,24 @@ pub(crate) struct Journey {
     pub(crate) started: Timestamp,
     pub(crate) began: Duration,
     pub(crate) charged: Charged,
+    pub(crate) asked: Asked,
+}
+
+impl Journey {
+    fn begin(engine: &Engine, call: Call, mode: Mode) -> Self {
+        let (started, began) = (engine.clock.now(), engine.clock.since_boot());
+        Self { call, mode, started, began, charged: Charged::default(), asked: Asked::default() }
+    }
+}
+
+/// A request and the way it goes, kept until it is answered whether or not anyone still waits.
+type Carried<O> = Arc<(Journey, O)>;
+
+/// Where an attempt that stopped is to be made again.
+enum Further {
+    On(Ground),
+    /// Anywhere, once a use of a key has ended.
+    After(Box<Question>),
 }
 
 /// What one attempt has found out, for the record.
@@ -81,19 +104,13 @@ impl Engine {
         operation: O,
         mode: Mode,
     ) -> Result<O::Output, EngineError> {
-        let journey = Journey {
-            call,
-            mode,
-            started: self.clock.now(),
-            began: self.clock.since_boot(),
-            charged: Charged::default(),
-        };
+        let journey = Journey::begin(self, call, mode);
         let finished = match self.attempt(&journey, &operation, Ground::Here) {
             Ok(finished) => finished,
-            Err(ground) => {
+            Err(further) => {
                 let carried = Arc::new((journey, operation));
                 let (giver, awaited) = handoff::pair();
-                self.carry(ground, Arc::clone(&carried), giver);
+                self.carry(further, Arc::clone(&carried), giver);
                 match awaited.await {
                     Some((answer, Ok(_))) => return answer,
                     Some((_, Err(cause))) => return Err(log_error(&cause)),
@@ -108,31 +125,75 @@ impl Engine {
         }
     }
 
-    /// Makes an attempt on a thread of its own, and from there where else it must be made, whether or not anyone still
-    /// waits once it has begun.
+    /// Has an attempt made again where it must be, and from there where else, whether or not anyone still waits once something
+    /// has begun.
     fn carry<O: Operation>(
         self: &Arc<Self>,
-        ground: Ground,
-        carried: Arc<(Journey, O)>,
+        further: Further,
+        carried: Carried<O>,
         giver: Giver<Result<O::Output, EngineError>>,
     ) {
+        let ground = match further {
+            Further::On(ground) => ground,
+            Further::After(question) => return self.ask(*question, carried, giver),
+        };
         let engine = Arc::clone(self);
         let job = move |taken: bool| {
             let (journey, operation) = &*carried;
             let finished = match taken {
+                // What was begun before is recorded as what it was.
+                false if journey.asked.came(Err(KeyStoreError::Busy)) => {
+                    return engine.go_on(Ground::Here, carried, giver);
+                }
                 false => engine.refused(journey, operation, EngineError::Unavailable(Unavailable::Busy)),
-                true if !giver.is_awaited() => engine.abandoned(journey, operation),
-                true => match engine.attempt(journey, operation, ground) {
-                    Ok(finished) => finished,
-                    Err(further) => return engine.carry(further, carried, giver),
-                },
+                true if !giver.is_awaited() && !journey.asked.any() => engine.abandoned(journey, operation),
+                true => return engine.go_on(ground, carried, giver),
             };
-            if let Ok(output) = &finished.answer {
-                carried.1.follow(&engine, &carried.0.call, output);
-            }
             giver.give(finished.answer, finished.durable);
         };
         self.workers.push(ground, Box::new(job));
+    }
+
+    /// Makes an attempt here.
+    fn go_on<O: Operation>(
+        self: &Arc<Self>,
+        ground: Ground,
+        carried: Carried<O>,
+        giver: Giver<Result<O::Output, EngineError>>,
+    ) {
+        let finished = match self.attempt(&carried.0, &carried.1, ground) {
+            Ok(finished) => finished,
+            Err(further) => return self.carry(further, carried, giver),
+        };
+        if let Ok(output) = &finished.answer {
+            carried.1.follow(self, &carried.0.call, output);
+        }
+        giver.give(finished.answer, finished.durable);
+    }
+
+    /// Begins a use of a key; whoever finds that it has ended goes on with the request, where its answer is found.
+    fn ask<O: Operation>(
+        self: &Arc<Self>,
+        question: Question,
+        carried: Carried<O>,
+        giver: Giver<Result<O::Output, EngineError>>,
+    ) {
+        let Question { store, ground, object, wanted, within } = question;
+        let wanted = Arc::new(wanted);
+        carried.0.asked.ask(object, Arc::clone(&wanted));
+        let engine = Arc::clone(self);
+        let after = move |came| {
+            let go_on = || match came {
+                Some(came) => {
+                    carried.0.asked.came(came);
+                    engine.go_on(Ground::Here, carried, giver);
+                }
+                None => engine.carry(Further::On(ground), carried, giver),
+            };
+            // One that panics costs its own request only: its side of the handing over is dropped.
+            drop(catch_unwind(AssertUnwindSafe(go_on)));
+        };
+        store.begin(object, &wanted, within, Box::new(after));
     }
 
     /// Does independent operations for one caller: a decision and a record each, one wait for all. Blocks.
@@ -143,13 +204,7 @@ impl Engine {
     ) -> Vec<Result<O::Output, EngineError>> {
         let mut attempts = Vec::with_capacity(items.len());
         for (call, operation) in items {
-            let journey = Journey {
-                call,
-                mode,
-                started: self.clock.now(),
-                began: self.clock.since_boot(),
-                charged: Charged::default(),
-            };
+            let journey = Journey::begin(self, call, mode);
             attempts.push(self.attempt(&journey, &operation, Ground::Heavy));
         }
         let settle = |attempt| match attempt {
@@ -176,13 +231,13 @@ impl Engine {
         answers.pop().unwrap_or(Err(EngineError::Unavailable(Unavailable::Busy)))
     }
 
-    /// One attempt; `Err` says where it must be made again, and that nothing has happened.
+    /// One attempt; `Err` says where it must be made again, and that nothing has happened but what is noted as asked.
     fn attempt<O: Operation>(
         &self,
         journey: &Journey,
         operation: &O,
         ground: Ground,
-    ) -> Result<Finished<O::Output>, Ground> {
+    ) -> Result<Finished<O::Output>, Further> {
         let mut tries = 0;
         loop {
             let mut trace = Trace { algorithm: operation.algorithm(), ..Trace::default() };
@@ -195,7 +250,16 @@ impl Engine {
                 Ok(outcome)
             });
             let answer = match answer {
-                Err(Halt::Move(ground)) => return Err(ground),
+                Err(Halt::Move(ground)) => {
+                    if journey.asked.any() {
+                        journey.asked.keep(trace.permit.take(), &trace.used.lock());
+                    }
+                    return Err(Further::On(ground));
+                }
+                Err(Halt::Ask(question)) => {
+                    journey.asked.keep(trace.permit.take(), &trace.used.lock());
+                    return Err(Further::After(question));
+                }
                 Err(Halt::Again) if tries < limits::COMMIT_TRIES => {
                     tries += 1;
                     continue;
@@ -210,8 +274,10 @@ impl Engine {
                 let answer = Err(EngineError::LimitExceeded(Quota::Requests));
                 return Ok(Finished { answer, durable: Durable::finished(Ok(Position::default())) });
             }
-            let permit = trace.permit.take().map_or_else(|| self.log.reserve(RecordClass::Authenticated, 1), Ok);
-            let permit = match permit {
+            if answer.is_err() && trace.used.lock().is_empty() {
+                *trace.used.lock() = journey.asked.versions();
+            }
+            let permit = match trace.permit.take().map_or_else(|| self.reserve(journey), Ok) {
                 Ok(permit) => permit,
                 Err(cause) => {
                     return Ok(Finished { answer: Err(log_error(&cause)), durable: Durable::finished(Err(cause)) });
@@ -253,6 +319,11 @@ impl Engine {
         Finished { answer: Err(error), durable }
     }
 
+    /// A place in the log, which a request keeps while a key is used for it.
+    fn reserve(&self, journey: &Journey) -> Result<Permit, LogUnavailable> {
+        journey.asked.permit().map_or_else(|| self.log.reserve(RecordClass::Authenticated, 1), Ok)
+    }
+
     fn append(&self, record: SealedRecord) -> Durable {
         match self.log.reserve(RecordClass::Authenticated, 1) {
             Ok(permit) => self.log.append(permit, vec![record]),
@@ -283,11 +354,14 @@ impl Engine {
         self.check_states(trace, ground)?;
         self.rates.charge_keys(journey, &trace.keys)?;
         let wanted = operation.ground(&trace.keys);
-        let wanted = self.store_ground(operation.store(), &trace.keys).map_or(wanted, |store| store.max(wanted));
+        // Uses of keys in key stores are begun here and not waited for.
+        let begins = ground.max(wanted) == Ground::Here;
+        let store = self.store_ground(operation.store(), &trace.keys, begins);
+        let wanted = store.map_or(wanted, |store| store.max(wanted));
         if wanted > ground {
             return Err(Halt::Move(wanted));
         }
-        let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
+        let permit = self.reserve(journey).map_err(|cause| log_error(&cause))?;
         trace.permit = Some(permit);
         let authorized = Authorized {
             engine: self,
@@ -298,6 +372,7 @@ impl Engine {
             mode: journey.mode,
             ground,
             used: &trace.used,
+            asked: &journey.asked,
             decided: trace.decided.as_ref(),
         };
         operation.run(&authorized)

@@ -1,7 +1,8 @@
 //! Keys inside key stores: the stores at hand, a key's use under a witness, and how often it may be used.
 //!
-//! A use happens on threads of its store's own and within the store's deadline, counted from when the request came, so
-//! that a store that hangs delays nobody else. Absent on purpose: the choice of a store, which is made with the key.
+//! A use is begun and not waited for, or happens on threads of its store's own where that can't be; within the store's
+//! deadline either way, counted from when the request came, so that a store that hangs delays nobody else. Absent on purpose:
+//! the choice of a store, which is made with the key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use strongroom_crypto::{CryptoError, EncryptionContext, KeyMaterial, PublicKey};
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::caller::Principal;
 use strongroom_model::id::{MaterialId, ObjectId, TenantId};
-use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName, ResidentSealed};
+use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName, KeyUse, KeyUsed, ResidentSealed};
 use strongroom_model::store::{Batch, Table};
 use strongroom_secret::SecretBytes;
 
+use crate::asked::{Known, Question};
 use crate::error::{EngineError, Noun, Quota, Unavailable};
 use crate::external::Doubled;
 use crate::operation::{Authorized, Halt, KeyHandle};
@@ -149,10 +151,16 @@ impl Engine {
     }
 
     /// Where an operation must run for the sake of the stores that its keys are in, or that it names.
-    pub(crate) fn store_ground(&self, named: Option<&KeyStoreName>, keys: &[KeyHandle]) -> Option<Ground> {
+    /// `begins` says whether uses are begun only, which may be done anywhere.
+    pub(crate) fn store_ground(
+        &self,
+        named: Option<&KeyStoreName>,
+        keys: &[KeyHandle],
+        begins: bool,
+    ) -> Option<Ground> {
         let used = || keys.iter().filter(|key| key.is_used_in_store()).map(|key| &key.entry().row);
         let doubled = used().any(|key| key.external.is_some()).then_some(Ground::External);
-        let resident = used().filter_map(|key| key.store.as_ref());
+        let resident = used().filter(|_| !begins).filter_map(|key| key.store.as_ref());
         resident.chain(named).filter_map(|name| self.key_stores.ground(name)).chain(doubled).max()
     }
 }
@@ -182,7 +190,7 @@ impl Usable<'_> {
 /// A key version inside a store. Made for the holder of a witness only.
 pub(crate) struct Resident<'a> {
     authorized: &'a Authorized<'a>,
-    store: &'a dyn KeyStore,
+    store: &'a Arc<dyn KeyStore>,
     object: ObjectId,
     material: MaterialId,
     handle: &'a KeyHandle,
@@ -197,7 +205,7 @@ impl<'a> Resident<'a> {
     ) -> Result<Self, EngineError> {
         let none = || EngineError::Unsupported("a key inside no key store");
         let name = handle.entry().row.store.as_ref().ok_or_else(none)?;
-        let store = &**authorized.engine().key_stores.get(name)?;
+        let store = authorized.engine().key_stores.get(name)?;
         Ok(Self { authorized, store, object, material: version.material, handle })
     }
 
@@ -212,12 +220,95 @@ impl<'a> Resident<'a> {
         }
     }
 
-    /// AES-GCM under the key itself, counted.
-    fn seal(&self, additional: &[u8], plaintext: &SecretBytes) -> Result<ResidentSealed, EngineError> {
-        let aead = self.store.aead().ok_or(EngineError::Unsupported("encryption in this key store"))?;
+    /// A use of the key: what came of it, if it was asked for already.
+    fn ask(&self, wanted: KeyUse) -> Result<KeyUsed, Halt> {
+        let (asked, here) = (self.authorized.asked, self.authorized.ground == Ground::Here);
+        let known = match asked.known(self.object, &wanted) {
+            Known::Came(came) => return Ok(came?),
+            known => known,
+        };
         self.authorized.may_ask()?;
-        self.authorized.engine().uses.count(self.authorized.engine(), self.material)?;
-        Ok(aead.seal(self.object, additional, plaintext, self.within()?)?)
+        let ground = || {
+            let name = self.handle.entry().row.store.as_ref();
+            name.and_then(|name| self.authorized.engine().key_stores.ground(name)).unwrap_or(Ground::Worker)
+        };
+        if here && (matches!(known, Known::Open) || asked.is_full()) {
+            return Err(Halt::Move(ground()));
+        }
+        if matches!((&wanted, known), (KeyUse::Seal { .. }, Known::Nothing)) {
+            let engine = self.authorized.engine();
+            match here {
+                true if !engine.uses.take(self.material) => return Err(Halt::Move(ground())),
+                true => {}
+                false => engine.uses.count(engine, self.material)?,
+            }
+        }
+        let within = self.within()?;
+        match here {
+            true => {
+                let store = Arc::clone(self.store);
+                Err(Halt::Ask(Box::new(Question { store, ground: ground(), object: self.object, wanted, within })))
+            }
+            false => Ok(self.wait(&wanted, within)?),
+        }
+    }
+
+    /// A use of the key, waited for.
+    fn wait(&self, wanted: &KeyUse, within: Duration) -> Result<KeyUsed, EngineError> {
+        let (store, object) = (self.store, self.object);
+        let lacks = |what: &'static str| EngineError::Unsupported(what);
+        Ok(match wanted {
+            KeyUse::Seal { additional, plaintext } => {
+                let aead = store.aead().ok_or_else(|| lacks("encryption in this key store"))?;
+                KeyUsed::Sealed(aead.seal(object, additional, plaintext, within)?)
+            }
+            KeyUse::Open { additional, sealed } => {
+                let aead = store.aead().ok_or_else(|| lacks("decryption in this key store"))?;
+                KeyUsed::Opened(aead.open(object, additional, sealed, within)?)
+            }
+            KeyUse::Wrap { algorithm, key } => {
+                let wrapping = store.key_wrapping().ok_or_else(|| lacks("key wrap in this key store"))?;
+                KeyUsed::Made(wrapping.wrap(object, *algorithm, key, within)?)
+            }
+            KeyUse::Unwrap { algorithm, wrapped } => {
+                let wrapping = store.key_wrapping().ok_or_else(|| lacks("key wrap in this key store"))?;
+                KeyUsed::Opened(wrapping.unwrap(object, *algorithm, wrapped, within)?)
+            }
+            KeyUse::Decrypt { algorithm, ciphertext } => {
+                let decryption = store.decryption().ok_or_else(|| lacks("decryption in this key store"))?;
+                KeyUsed::Opened(decryption.decrypt(object, *algorithm, ciphertext, within)?)
+            }
+            KeyUse::Sign { algorithm, kind, message } => {
+                let signing = store.signing().ok_or_else(|| lacks("signing in this key store"))?;
+                KeyUsed::Made(signing.sign(object, *algorithm, *kind, message, within)?)
+            }
+        })
+    }
+
+    /// AES-GCM under the key itself, counted.
+    fn seal(&self, additional: Vec<u8>, plaintext: SecretBytes) -> Result<ResidentSealed, Halt> {
+        match self.ask(KeyUse::Seal { additional, plaintext })? {
+            KeyUsed::Sealed(sealed) => Ok(sealed),
+            _ => Err(senseless().into()),
+        }
+    }
+
+    fn open(&self, additional: Vec<u8>, sealed: ResidentSealed) -> Result<SecretBytes, Halt> {
+        self.opened(KeyUse::Open { additional, sealed })
+    }
+
+    fn opened(&self, wanted: KeyUse) -> Result<SecretBytes, Halt> {
+        match self.ask(wanted)? {
+            KeyUsed::Opened(secret) => Ok(secret),
+            _ => Err(senseless().into()),
+        }
+    }
+
+    fn made(&self, wanted: KeyUse) -> Result<Vec<u8>, Halt> {
+        match self.ask(wanted)? {
+            KeyUsed::Made(bytes) => Ok(bytes),
+            _ => Err(senseless().into()),
+        }
     }
 
     /// Whether each token of the store by itself works with the key, and how long that took; each trial counts as a use.
@@ -228,27 +319,23 @@ impl<'a> Resident<'a> {
         Ok(self.store.try_each(self.object, within.min(self.within()?)))
     }
 
-    fn open(&self, additional: &[u8], sealed: &ResidentSealed) -> Result<SecretBytes, EngineError> {
-        let aead = self.store.aead().ok_or(EngineError::Unsupported("decryption in this key store"))?;
-        Ok(aead.open(self.object, additional, sealed, self.within()?)?)
-    }
-
     /// A ciphertext in parts.
-    pub(crate) fn seal_detached(&self, associated: &[u8], plaintext: &SecretBytes) -> Result<Detached, EngineError> {
+    pub(crate) fn seal_detached(&self, associated: &[u8], plaintext: &SecretBytes) -> Result<Detached, Halt> {
         let metadata = Metadata::Resident { number: MaterialNumber::of(self.material) }.encode();
         let additional = detached::additional(associated, &metadata).map_err(|error| self.told(error))?;
-        let ResidentSealed { ciphertext, iv, tag } = self.seal(&additional, plaintext)?;
+        let ResidentSealed { ciphertext, iv, tag } =
+            self.seal(additional, SecretBytes::copy_from(plaintext.expose()))?;
         Ok(Detached { ciphertext, iv, tag, metadata })
     }
 
     /// Opens what [`Resident::seal_detached`] made.
-    pub(crate) fn open_detached(&self, associated: &[u8], parts: &Parts<'_>) -> Result<SecretBytes, EngineError> {
+    pub(crate) fn open_detached(&self, associated: &[u8], parts: &Parts<'_>) -> Result<SecretBytes, Halt> {
         const INVALID: EngineError = EngineError::InvalidCiphertext;
-        let Ok(Metadata::Resident { .. }) = Metadata::parse(parts.metadata) else { return Err(INVALID) };
+        let Ok(Metadata::Resident { .. }) = Metadata::parse(parts.metadata) else { return Err(INVALID.into()) };
         let (iv, tag) = (parts.iv.try_into().map_err(|_| INVALID)?, parts.tag.try_into().map_err(|_| INVALID)?);
         let sealed = ResidentSealed { ciphertext: parts.ciphertext.to_vec(), iv, tag };
         let additional = detached::additional(associated, parts.metadata).map_err(|error| self.told(error))?;
-        self.open(&additional, &sealed)
+        self.open(additional, sealed)
     }
 
     /// A whole ciphertext.
@@ -257,10 +344,9 @@ impl<'a> Resident<'a> {
         subject: &ciphertext::Subject,
         context: &EncryptionContext<'_>,
         plaintext: &[u8],
-    ) -> Result<Vec<u8>, EngineError> {
-        let plaintext = SecretBytes::copy_from(plaintext);
-        let ResidentSealed { ciphertext, iv, tag } =
-            self.seal(&ciphertext::resident_additional(subject, context), &plaintext)?;
+    ) -> Result<Vec<u8>, Halt> {
+        let additional = ciphertext::resident_additional(subject, context);
+        let ResidentSealed { ciphertext, iv, tag } = self.seal(additional, SecretBytes::copy_from(plaintext))?;
         Ok(ciphertext::resident_whole(subject, &iv, &ciphertext, &tag))
     }
 
@@ -270,38 +356,29 @@ impl<'a> Resident<'a> {
         subject: &ciphertext::Subject,
         context: &EncryptionContext<'_>,
         whole: &[u8],
-    ) -> Result<SecretBytes, EngineError> {
+    ) -> Result<SecretBytes, Halt> {
         let parts = ciphertext::resident_parts(subject, whole).map_err(|error| self.told(error))?;
         let sealed = ResidentSealed { ciphertext: parts.text.to_vec(), iv: *parts.iv, tag: *parts.tag };
-        self.open(&ciphertext::resident_additional(subject, context), &sealed)
+        self.open(ciphertext::resident_additional(subject, context), sealed)
     }
 
-    pub(crate) fn wrap(&self, algorithm: KeyWrapAlgorithm, key: &SecretBytes) -> Result<Vec<u8>, EngineError> {
+    pub(crate) fn wrap(&self, algorithm: KeyWrapAlgorithm, key: &SecretBytes) -> Result<Vec<u8>, Halt> {
         if !algorithm.takes(key.len()) {
-            return Err(self.told(CryptoError::WrapLength(algorithm)));
+            return Err(self.told(CryptoError::WrapLength(algorithm)).into());
         }
-        let wrapping = self.store.key_wrapping().ok_or(EngineError::Unsupported("key wrap in this key store"))?;
-        Ok(wrapping.wrap(self.object, algorithm, key, self.within()?)?)
+        self.made(KeyUse::Wrap { algorithm, key: SecretBytes::copy_from(key.expose()) })
     }
 
-    pub(crate) fn unwrap(&self, algorithm: KeyWrapAlgorithm, wrapped: &[u8]) -> Result<SecretBytes, EngineError> {
-        let wrapping = self.store.key_wrapping().ok_or(EngineError::Unsupported("key wrap in this key store"))?;
-        Ok(wrapping.unwrap(self.object, algorithm, wrapped, self.within()?)?)
+    pub(crate) fn unwrap(&self, algorithm: KeyWrapAlgorithm, wrapped: &[u8]) -> Result<SecretBytes, Halt> {
+        self.opened(KeyUse::Unwrap { algorithm, wrapped: wrapped.to_vec() })
     }
 
-    pub(crate) fn decrypt(&self, algorithm: EncryptionAlgorithm, text: &[u8]) -> Result<SecretBytes, EngineError> {
-        let decryption = self.store.decryption().ok_or(EngineError::Unsupported("decryption in this key store"))?;
-        Ok(decryption.decrypt(self.object, algorithm, text, self.within()?)?)
+    pub(crate) fn decrypt(&self, algorithm: EncryptionAlgorithm, text: &[u8]) -> Result<SecretBytes, Halt> {
+        self.opened(KeyUse::Decrypt { algorithm, ciphertext: text.to_vec() })
     }
 
-    pub(crate) fn sign(
-        &self,
-        algorithm: SigningAlgorithm,
-        kind: MessageKind,
-        message: &[u8],
-    ) -> Result<Vec<u8>, EngineError> {
-        let signing = self.store.signing().ok_or(EngineError::Unsupported("signing in this key store"))?;
-        Ok(signing.sign(self.object, algorithm, kind, message, self.within()?)?)
+    pub(crate) fn sign(&self, algorithm: SigningAlgorithm, kind: MessageKind, message: &[u8]) -> Result<Vec<u8>, Halt> {
+        self.made(KeyUse::Sign { algorithm, kind, message: message.to_vec() })
     }
 
     /// That what is encrypted by an algorithm can be decrypted here: not all tokens know OAEP with other digests than SHA-1.
@@ -323,8 +400,8 @@ impl<'a> Resident<'a> {
                 let trial = public.encrypt(algorithm, b"trial").map_err(|error| self.told(error))?;
                 let decrypts = match self.decrypt(algorithm, &trial) {
                     Ok(_) => true,
-                    Err(EngineError::Unsupported(_)) => false,
-                    Err(error) => return Err(error.into()),
+                    Err(Halt::Fail(EngineError::Unsupported(_))) => false,
+                    Err(halt) => return Err(halt),
                 };
                 stores.decrypts.lock().insert(place, decrypts);
                 decrypts
@@ -341,27 +418,47 @@ impl<'a> Resident<'a> {
     }
 }
 
+fn senseless() -> EngineError {
+    let cause = "it answered something else".to_owned();
+    EngineError::Unavailable(Unavailable::KeyStore(KeyStoreError::Unavailable { cause }))
+}
+
 /// How often resident keys have encrypted: GCM with random IVs wears a key out. Uses are reserved durably, a block at a time,
 /// so that no crash and no other node counts fewer than there were.
 #[derive(Default)]
-pub(crate) struct Uses(Mutex<HashMap<MaterialId, u64>>);
+pub(crate) struct Uses {
+    /// How many that were reserved are left.
+    left: Mutex<HashMap<MaterialId, u64>>,
+    /// Held while more are reserved.
+    reserving: Mutex<()>,
+}
 
 impl Uses {
+    /// Counts one use of a key version out of those that are reserved, if one is left. Never blocks.
+    fn take(&self, material: MaterialId) -> bool {
+        let mut left = self.left.lock();
+        let left = left.get_mut(&material).filter(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
+    }
+
     /// Counts one use of a key version.
     ///
     /// # Errors
     /// [`Quota::KeyUses`] when it was used as often as it may be; when the store can't reserve.
     fn count(&self, engine: &Engine, material: MaterialId) -> Result<(), EngineError> {
-        let mut reserved = self.0.lock();
-        if let Some(left) = reserved.get_mut(&material).filter(|left| **left > 0) {
-            *left -= 1;
+        if self.take(material) {
             return Ok(());
         }
-        if reserved.len() >= limits::COUNTED_VERSIONS {
-            reserved.clear();
+        let _reserving = self.reserving.lock();
+        if self.take(material) {
+            return Ok(());
         }
         let block = reserve(engine, material)?;
-        reserved.insert(material, block.saturating_sub(1));
+        let mut left = self.left.lock();
+        if left.len() >= limits::COUNTED_VERSIONS {
+            left.clear();
+        }
+        left.insert(material, block.saturating_sub(1));
         Ok(())
     }
 }

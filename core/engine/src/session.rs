@@ -139,7 +139,7 @@ impl Engine {
         let place = Hash::of([token]);
         if let Some(entry) = self.sessions.0.get(&place) {
             match self.check_session(entry, shown, Ground::Here) {
-                Err(Halt::Move(_) | Halt::Again) => {}
+                Err(Halt::Move(_) | Halt::Ask(_) | Halt::Again) => {}
                 answered => return settle(answered),
             }
         } else if tenant_of(token).is_none() {

@@ -283,7 +283,9 @@ impl Engine {
         let token_key = match vault.domain_key(TenantId::INSTALLATION, tenant.domain_key, Ground::Worker) {
             Ok(key) => key,
             Err(Halt::Fail(error)) => return Err(error),
-            Err(Halt::Move(_) | Halt::Again) => return Err(EngineError::Internal(InternalFault::WorkerLost)),
+            Err(Halt::Move(_) | Halt::Ask(_) | Halt::Again) => {
+                return Err(EngineError::Internal(InternalFault::WorkerLost));
+            }
         };
         let key_stores = KeyStores::new(parts.key_stores);
         let workers = Workers::start(key_stores.all()).map_err(|_| EngineError::Internal(InternalFault::WorkerLost))?;

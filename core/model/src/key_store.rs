@@ -158,8 +158,98 @@ pub struct ResidentSealed {
     pub tag: [u8; 16],
 }
 
-/// A key store. Calls block, so they belong on threads of the store's own; every one ends within the time given, waiting
-/// included.
+/// One use of a key that there is, with everything that goes into it: what a store's families of uses take, in one shape.
+pub enum KeyUse {
+    /// [`ResidentAead::seal`].
+    Seal {
+        /// Bound to the ciphertext.
+        additional: Vec<u8>,
+        /// What is encrypted.
+        plaintext: SecretBytes,
+    },
+    /// [`ResidentAead::open`].
+    Open {
+        /// As when it was sealed.
+        additional: Vec<u8>,
+        /// What is decrypted.
+        sealed: ResidentSealed,
+    },
+    /// [`ResidentKeyWrapping::wrap`].
+    Wrap {
+        /// How.
+        algorithm: KeyWrapAlgorithm,
+        /// What is wrapped.
+        key: SecretBytes,
+    },
+    /// [`ResidentKeyWrapping::unwrap`].
+    Unwrap {
+        /// How it was wrapped.
+        algorithm: KeyWrapAlgorithm,
+        /// What is unwrapped.
+        wrapped: Vec<u8>,
+    },
+    /// [`ResidentDecryption::decrypt`].
+    Decrypt {
+        /// How it was encrypted.
+        algorithm: EncryptionAlgorithm,
+        /// What is decrypted.
+        ciphertext: Vec<u8>,
+    },
+    /// [`ResidentSigning::sign`].
+    Sign {
+        /// How.
+        algorithm: SigningAlgorithm,
+        /// What the message is.
+        kind: MessageKind,
+        /// What is signed.
+        message: Vec<u8>,
+    },
+}
+
+impl KeyUse {
+    /// Whether both are the same use of the same input. Secrets are compared in constant time.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Seal { additional, plaintext }, Self::Seal { additional: others, plaintext: theirs }) => {
+                additional == others && plaintext.equals(theirs.expose())
+            }
+            (Self::Open { additional, sealed }, Self::Open { additional: others, sealed: theirs }) => {
+                additional == others && sealed == theirs
+            }
+            (Self::Wrap { algorithm, key }, Self::Wrap { algorithm: others, key: theirs }) => {
+                algorithm == others && key.equals(theirs.expose())
+            }
+            (Self::Unwrap { algorithm, wrapped }, Self::Unwrap { algorithm: others, wrapped: theirs }) => {
+                algorithm == others && wrapped == theirs
+            }
+            (Self::Decrypt { algorithm, ciphertext }, Self::Decrypt { algorithm: others, ciphertext: theirs }) => {
+                algorithm == others && ciphertext == theirs
+            }
+            (
+                Self::Sign { algorithm, kind, message },
+                Self::Sign { algorithm: others, kind: kinds, message: theirs },
+            ) => algorithm == others && kind == kinds && message == theirs,
+            _ => false,
+        }
+    }
+}
+
+/// What came of a [`KeyUse`].
+pub enum KeyUsed {
+    /// Of [`KeyUse::Seal`].
+    Sealed(ResidentSealed),
+    /// Of [`KeyUse::Open`], [`KeyUse::Unwrap`] and [`KeyUse::Decrypt`].
+    Opened(SecretBytes),
+    /// Of [`KeyUse::Wrap`] and [`KeyUse::Sign`].
+    Made(Vec<u8>),
+}
+
+/// What is done once a use that was begun has ended ([`KeyStore::begin`]).
+pub type AfterUse = Box<dyn FnOnce(Option<Result<KeyUsed, KeyStoreError>>) + Send>;
+
+/// A key store. Calls block but where it is said that they don't, so they belong on threads of the store's own; every one
+/// ends within the time given, waiting included.
 pub trait KeyStore: Send + Sync {
     /// Who this store is. Never blocks.
     fn describe(&self) -> KeyStoreDescription;
@@ -197,6 +287,13 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// When the store cannot serve.
     fn random(&self, bytes: &mut [u8], within: Duration) -> Result<(), KeyStoreError>;
+
+    /// Begins a use of a key without waiting for it. `after` is called once, within the time given, on whichever thread finds
+    /// that the use has ended, this one included, and must not block it. It is told what came of it; or nothing where it
+    /// can't be begun without waiting, or was cut short in a way that another try may get over: that is for whoever
+    /// wants it to make, on a thread that may wait. Never blocks. What was begun is bounded as what waits is, and refused
+    /// with [`KeyStoreError::Busy`] beyond.
+    fn begin(&self, object: ObjectId, wanted: &KeyUse, within: Duration, after: AfterUse);
 
     /// Whether the store's real path works just now: with a key that is in the token for that, encrypts and decrypts.
     ///
@@ -313,6 +410,44 @@ pub trait ResidentSigning {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uses_are_the_same_only_with_all_that_goes_into_them() {
+        let secret = |bytes: &[u8]| SecretBytes::copy_from(bytes);
+        let sealed = |text: &[u8]| ResidentSealed { ciphertext: text.to_vec(), iv: [1; 12], tag: [2; 16] };
+        let (pad, bare) = (KeyWrapAlgorithm::Aes256Kwp, KeyWrapAlgorithm::Aes256Kw);
+        let (one, two) = (EncryptionAlgorithm::RsaOaepSha1, EncryptionAlgorithm::RsaOaepSha256);
+        let (first, second) = (SigningAlgorithm::EcdsaSha256, SigningAlgorithm::EcdsaSha384);
+        let sign = |algorithm, kind, text: &[u8]| KeyUse::Sign { algorithm, kind, message: text.to_vec() };
+        let all = || {
+            [
+                KeyUse::Seal { additional: b"a".to_vec(), plaintext: secret(b"x") },
+                KeyUse::Seal { additional: b"b".to_vec(), plaintext: secret(b"x") },
+                KeyUse::Seal { additional: b"a".to_vec(), plaintext: secret(b"y") },
+                KeyUse::Open { additional: b"a".to_vec(), sealed: sealed(b"x") },
+                KeyUse::Open { additional: b"b".to_vec(), sealed: sealed(b"x") },
+                KeyUse::Open { additional: b"a".to_vec(), sealed: sealed(b"y") },
+                KeyUse::Wrap { algorithm: pad, key: secret(b"x") },
+                KeyUse::Wrap { algorithm: bare, key: secret(b"x") },
+                KeyUse::Wrap { algorithm: pad, key: secret(b"y") },
+                KeyUse::Unwrap { algorithm: pad, wrapped: b"x".to_vec() },
+                KeyUse::Unwrap { algorithm: bare, wrapped: b"x".to_vec() },
+                KeyUse::Unwrap { algorithm: pad, wrapped: b"y".to_vec() },
+                KeyUse::Decrypt { algorithm: one, ciphertext: b"x".to_vec() },
+                KeyUse::Decrypt { algorithm: two, ciphertext: b"x".to_vec() },
+                KeyUse::Decrypt { algorithm: one, ciphertext: b"y".to_vec() },
+                sign(first, MessageKind::Raw, b"x"),
+                sign(second, MessageKind::Raw, b"x"),
+                sign(first, MessageKind::Digest, b"x"),
+                sign(first, MessageKind::Raw, b"y"),
+            ]
+        };
+        for (index, this) in all().iter().enumerate() {
+            for (other, that) in all().iter().enumerate() {
+                assert_eq!(this.is(that), index == other, "{index} and {other}");
+            }
+        }
+    }
 
     #[test]
     fn names_are_short_plain_words() {

@@ -14,7 +14,7 @@ use crate::error::{CallError, Pkcs11Error};
 use crate::health::RootHealth;
 use crate::launcher::Launcher;
 use crate::limits::{PIN_BYTES, QUEUE_MOST, SESSIONS_MOST};
-use crate::link::{NoAnswer, Unsent};
+use crate::link::{Ending, NoAnswer, Outcome, Unsent};
 use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
 use crate::renewal::Renewal;
 use crate::root::Config;
@@ -60,7 +60,9 @@ struct Supervised {
 impl Drop for Supervised {
     fn drop(&mut self) {
         self.shared.stop();
-        if let Some(thread) = self.thread.take() {
+        let this = std::thread::current().id();
+        // The last to hold it may be a call that the thread itself has just ended.
+        if let Some(thread) = self.thread.take_if(|thread| thread.thread().id() != this) {
             // It panicked if this fails, and there is nothing left to stop.
             let _ = thread.join();
         }
@@ -110,25 +112,64 @@ impl Client {
 
     /// Whether a call would be handed to a running child at once.
     pub(crate) fn is_ready(&self) -> bool {
-        let state = self.0.shared.state.lock();
-        state.condition.refusal().is_none() && state.link.as_ref().is_some_and(|link| !link.refuses())
+        self.0.shared.ready().is_some()
     }
 
     /// Makes a call; `allowed` is how long it may take in all, for the error that says that it took longer.
     pub(crate) fn call(&self, call: &Call, deadline: Instant, allowed: Duration) -> Result<Reply, CallError> {
         let shared = &self.0.shared;
         let _inside = Inside::enter(shared).ok_or(CallError::Root(RootError::Busy))?;
-        let timeout = || CallError::Root(RootError::Timeout(allowed));
-        let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
         let answer = loop {
             match shared.link(deadline, allowed)?.send(call, deadline, deadline) {
                 Ok(mut flight) => break flight.wait_until(deadline),
                 Err(Unsent::Full) => return Err(CallError::Root(RootError::Busy)),
-                Err(Unsent::Late) => return Err(timeout()),
+                Err(Unsent::Late) => return Err(CallError::Root(RootError::Timeout(allowed))),
                 // That link is not given out again: the next one is to a new child.
                 Err(Unsent::Ended) => {}
             }
         };
+        self.told(call.uses_what_there_is(), answer, deadline, allowed)
+    }
+
+    /// Begins a use without waiting for it. `after` is told what came of it, at its deadline at the latest; nothing where it
+    /// can't be begun without waiting.
+    pub(crate) fn begin(
+        &self,
+        call: &Call,
+        deadline: Instant,
+        allowed: Duration,
+        after: impl FnOnce(Option<Result<Reply, CallError>>) + Send + 'static,
+    ) {
+        let busy = || Some(Err(CallError::Root(RootError::Busy)));
+        let Some(inside) = Inside::enter(&self.0.shared) else { return after(busy()) };
+        let Some(link) = self.0.shared.ready() else {
+            drop(inside);
+            return after(None);
+        };
+        let (client, uses) = (self.clone(), call.uses_what_there_is());
+        let ended = move |ending| {
+            let outcome = match ending {
+                Ending::Answer(outcome) => Some(client.told(uses, Ok(outcome), deadline, allowed)),
+                Ending::None(none) => Some(client.told(uses, Err(none), deadline, allowed)),
+                Ending::Unsent(Unsent::Full) => busy(),
+                Ending::Unsent(Unsent::Late | Unsent::Ended) => None,
+            };
+            drop(inside);
+            after(outcome);
+        };
+        link.begin(call, deadline, Box::new(ended));
+    }
+
+    /// What came of a call, once the breaker is told.
+    fn told(
+        &self,
+        uses: bool,
+        answer: Result<Outcome, NoAnswer>,
+        deadline: Instant,
+        allowed: Duration,
+    ) -> Result<Reply, CallError> {
+        let timeout = || CallError::Root(RootError::Timeout(allowed));
+        let ended = || CallError::Root(RootError::Unavailable { cause: "the module stopped during the call".into() });
         let outcome = match answer {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(Fault::Expired)) | Err(NoAnswer::Late) => Err(timeout()),
@@ -138,7 +179,7 @@ impl Client {
             Err(NoAnswer::Gone) if Instant::now() >= deadline => return Err(timeout()),
             Err(NoAnswer::Gone) => return Err(ended()),
         };
-        self.note(call, &outcome);
+        self.note(uses, &outcome);
         outcome
     }
 
@@ -159,18 +200,18 @@ impl Client {
 
     /// Tells the breaker how it went. A token that refuses a blob is well. One that lacks what is to be used has its module
     /// begun anew.
-    fn note(&self, call: &Call, outcome: &Result<Reply, CallError>) {
+    fn note(&self, uses: bool, outcome: &Result<Reply, CallError>) {
         let now = Instant::now();
         let state = &mut *self.0.shared.state.lock();
         let condition = &mut state.condition;
         let lacking = matches!(outcome, Err(CallError::Fault(Fault::NoObject | Fault::NotProvisioned)));
-        let begins_anew = lacking && call.uses_what_there_is() && condition.renewal.take(now);
+        let begins_anew = lacking && uses && condition.renewal.take(now);
         if let Some(link) = state.link.as_ref().filter(|_| begins_anew) {
             link.refuse();
         }
         // A root has but one set of keys: what is found once is found.
         match outcome {
-            Ok(_) if call.uses_what_there_is() && self.0.shared.config.root.is_some() => {
+            Ok(_) if uses && self.0.shared.config.root.is_some() => {
                 condition.renewal = Renewal::new();
             }
             Ok(_) => condition.renewal.found(now),
@@ -186,17 +227,17 @@ impl Client {
 }
 
 /// A place among the callers, given back on drop.
-struct Inside<'a>(&'a Shared);
+struct Inside(Arc<Shared>);
 
-impl<'a> Inside<'a> {
-    fn enter(shared: &'a Shared) -> Option<Self> {
+impl Inside {
+    fn enter(shared: &Arc<Shared>) -> Option<Self> {
         let before = shared.callers.fetch_add(1, Ordering::Relaxed);
-        let inside = Self(shared);
+        let inside = Self(Arc::clone(shared));
         (before < shared.config.queue).then_some(inside)
     }
 }
 
-impl Drop for Inside<'_> {
+impl Drop for Inside {
     fn drop(&mut self) {
         self.0.callers.fetch_sub(1, Ordering::Relaxed);
     }

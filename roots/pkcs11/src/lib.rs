@@ -5,6 +5,7 @@
 //! longer than their deadline, and a child that fails is replaced. Absent on purpose: where the PIN comes from (the
 //! server's matter), and carrying keys from one token of a group to the others (its vendor's).
 
+mod asking;
 mod blob;
 mod breaker;
 mod child;
@@ -19,11 +20,13 @@ mod link;
 mod objects;
 mod packets;
 mod protocol;
+mod reader;
 mod renewal;
 mod root;
 mod store;
 mod supervisor;
 mod token;
+mod uses;
 mod wrapping;
 
 pub use child::child_main;

@@ -22,9 +22,13 @@ pub(crate) const RANDOM_BYTES: usize = 4096;
 pub(crate) const FRAME_BYTES: usize = 32 * 1024;
 /// Most bytes that one call for a resident key takes, associated data and plaintext together.
 pub const DATA_BYTES: usize = 24 * 1024;
-/// Most sockets on which a child answers: calls that it has or may take next, two for each session, as long as there are
-/// that many.
+/// Most sockets on which a child answers: one for each caller that waits, whose calls it has or may take next, two for each
+/// session, as long as there are that many; and one for all calls that no thread waits for.
 pub(crate) const LANES_MOST: usize = 128;
+/// Answers to calls that no thread waits for that are taken in before others on the thread have their turn.
+pub(crate) const ANSWERS_AT_ONCE: usize = 32;
+/// The shortest time that is left to a further token.
+pub(crate) const LEAST: Duration = Duration::from_millis(20);
 /// How long a child may take to load the module, find the token and log in.
 pub(crate) const START: Duration = Duration::from_secs(30);
 /// How long a probe of a token may take at least, however short callers' deadlines are.

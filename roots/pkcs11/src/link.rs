@@ -1,20 +1,26 @@
 //! The parent's end of a running child: requests out, answers back to whoever waits.
 //!
-//! All callers send on one socket, from which whichever session is free receives. Each has a lane for the time of its call:
-//! a socket of its own for the answer, so that a call wakes one thread there and one here, and no other on the way.
+//! All callers send on one socket, from which whichever session is free receives. Whoever waits for an answer has a lane for
+//! the time of its call: a socket of its own, so that a call wakes one thread there and one here, and no other on the way.
+//! The answers that no thread waits for share one lane, so that one wake is for all that are there; whoever finds one there,
+//! or that one is late or will not come, ends the call.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{Shutdown, shutdown};
+use tokio::runtime::Handle;
 
-use crate::limits::HANG_LEAST;
+use crate::limits::{ANSWERS_AT_ONCE, HANG_LEAST};
 use crate::packets::{Incoming, Patience, Room, SendError, timeout_within};
 use crate::protocol::{Call, Fault, Moment, Reply, Request, Response};
+use crate::reader;
 
 /// What a waiting caller gets, unless the child ends first.
 pub(crate) type Outcome = Result<Reply, Fault>;
@@ -39,9 +45,44 @@ pub(crate) enum NoAnswer {
     Gone,
 }
 
+/// How a call ended that no thread waits for.
+pub(crate) enum Ending {
+    Answer(Outcome),
+    None(NoAnswer),
+    Unsent(Unsent),
+}
+
+/// What is done then; on a thread that must not be kept.
+pub(crate) type AfterCall = Box<dyn FnOnce(Ending) + Send>;
+
+/// What was found on the common lane.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// All that was there is taken in.
+    All,
+    /// There may be more.
+    Part,
+    /// Nothing will come any more.
+    End,
+}
+
+/// Our ends of the sockets on which a child answers.
+pub(crate) struct Lanes {
+    /// The one for all calls that no thread waits for.
+    pub(crate) common: OwnedFd,
+    /// Those that callers have for the time of a call.
+    pub(crate) own: Vec<OwnedFd>,
+}
+
+/// The number of the common lane; the others follow.
+const COMMON: u32 = 0;
+
 /// A running child, as callers see it.
 pub(crate) struct Link {
     socket: OwnedFd,
+    common: OwnedFd,
+    /// Whether a task reads the common lane.
+    read: AtomicBool,
     /// Whether further calls are refused; those under way may still be answered.
     refuses: AtomicBool,
     /// Whether the child is being ended.
@@ -57,6 +98,14 @@ struct State {
     /// Requests under way, by number. They stay here when their callers give up, until the child answers or is found to hang.
     waiting: HashMap<u64, Sent>,
     lanes: Vec<Lane>,
+    /// Of those, the ones that no thread waits for.
+    begun: HashMap<u64, Begun>,
+    /// When somebody has to look for those that are late.
+    alarm: Option<Instant>,
+    /// Wakes who does.
+    waker: Option<Waker>,
+    /// To send them from: as many as threads ever did at once.
+    rooms: Vec<Room>,
     last_answer: Instant,
     answers: u64,
     /// What the child answered that makes it of no more use.
@@ -67,6 +116,11 @@ struct State {
 struct Sent {
     at: Instant,
     deadline: Instant,
+}
+
+struct Begun {
+    deadline: Instant,
+    after: AfterCall,
 }
 
 /// Where answers to one caller after the other arrive.
@@ -80,13 +134,18 @@ struct Lane {
 }
 
 impl Link {
-    /// `socket` is the child's, `lanes` are the ones that it was given the other ends of, in that order.
-    pub(crate) fn new(socket: OwnedFd, lanes: Vec<OwnedFd>, limit: usize) -> Self {
+    /// `socket` is the child's, `lanes` are the ones that it was given the other ends of, the common one first.
+    pub(crate) fn new(socket: OwnedFd, lanes: Lanes, limit: usize) -> Self {
+        let Lanes { common, own } = lanes;
         let lane = |(number, socket)| Lane { number, socket, room: Room::new(), timeout: Duration::ZERO, owed: 0 };
         let state = State {
             next: 1,
             waiting: HashMap::new(),
-            lanes: (0..).zip(lanes).map(lane).collect(),
+            lanes: (COMMON + 1..).zip(own).map(lane).collect(),
+            begun: HashMap::new(),
+            alarm: None,
+            waker: None,
+            rooms: Vec::new(),
             last_answer: Instant::now(),
             answers: 0,
             fatal: None,
@@ -94,6 +153,8 @@ impl Link {
         };
         Self {
             socket,
+            common,
+            read: AtomicBool::new(false),
             refuses: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -148,8 +209,123 @@ impl Link {
         }
     }
 
-    /// Notes an answer, whoever it is for.
-    fn note(&self, response: &Response) {
+    /// Sends a call that no thread waits for. `after` is told how it ended, at its deadline at the latest, by whoever finds
+    /// that it has; at once when it can't be sent without waiting, or nobody would read the answer.
+    pub(crate) fn begin(self: &Arc<Self>, call: &Call, deadline: Instant, after: AfterCall) {
+        if self.refuses() {
+            return after(Ending::Unsent(Unsent::Ended));
+        }
+        if !self.is_read() {
+            return after(Ending::Unsent(Unsent::Late));
+        }
+        let mut state = self.state.lock();
+        if self.refuses() || state.waiting.len() >= self.limit {
+            drop(state);
+            return after(Ending::Unsent(if self.refuses() { Unsent::Ended } else { Unsent::Full }));
+        }
+        let (id, now) = (state.next, Instant::now());
+        state.next += 1;
+        state.waiting.insert(id, Sent { at: now, deadline });
+        state.begun.insert(id, Begun { deadline, after });
+        let is_sooner = state.alarm.is_none_or(|at| deadline < at);
+        if is_sooner {
+            state.alarm = Some(deadline);
+        }
+        let waker = state.waker.take_if(|_| is_sooner);
+        let mut room = state.rooms.pop().unwrap_or_else(Room::new);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        let sent = room.send(&self.socket, &Request { id, lane: COMMON, until: Moment::of(deadline), call }, now);
+        let mut state = self.state.lock();
+        state.rooms.push(room);
+        let Err(error) = sent else { return };
+        state.waiting.remove(&id);
+        // Where it is not there, its end was told.
+        let begun = state.begun.remove(&id);
+        drop(state);
+        let unsent = match error {
+            SendError::Late => Unsent::Late,
+            SendError::Failed => {
+                self.close();
+                Unsent::Ended
+            }
+        };
+        if let Some(begun) = begun {
+            (begun.after)(Ending::Unsent(unsent));
+        }
+    }
+
+    /// Whether a task reads the common lane, from now on at least.
+    fn is_read(self: &Arc<Self>) -> bool {
+        if self.read.load(Ordering::Acquire) {
+            return true;
+        }
+        let Ok(runtime) = Handle::try_current() else { return false };
+        if self.read.swap(true, Ordering::AcqRel) {
+            return true;
+        }
+        let begun = reader::begin(self, &runtime);
+        if !begun {
+            self.is_no_longer_read();
+        }
+        begun
+    }
+
+    /// The task that read the common lane has ended.
+    pub(crate) fn is_no_longer_read(&self) {
+        self.read.store(false, Ordering::Release);
+    }
+
+    /// Our end of the common lane.
+    pub(crate) const fn common(&self) -> &OwnedFd {
+        &self.common
+    }
+
+    /// Takes in answers on the common lane, so many at most, and ends the calls that they are for.
+    pub(crate) fn drain(&self, room: &mut Room, most: usize) -> Drained {
+        for _ in 0..most {
+            match room.receive::<Response>(&self.common, Patience::Look) {
+                Ok(Incoming::Message(response)) => {
+                    if let Some(begun) = self.note(&response) {
+                        (begun.after)(Ending::Answer(response.outcome));
+                    }
+                }
+                Ok(Incoming::Nothing) => return Drained::All,
+                Ok(Incoming::End) | Err(_) => {
+                    self.close();
+                    return Drained::End;
+                }
+            }
+        }
+        Drained::Part
+    }
+
+    /// When somebody has to look for calls that are late; `waker` wakes whoever does, once that is sooner.
+    pub(crate) fn alarm(&self, waker: &Waker) -> Option<Instant> {
+        let mut state = self.state.lock();
+        match &mut state.waker {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        state.alarm
+    }
+
+    /// Ends the calls that are late. Their answers are still to come.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut state = self.state.lock();
+        let late: Vec<Begun> =
+            state.begun.extract_if(|_, begun| begun.deadline <= now).map(|(_, begun)| begun).collect();
+        state.alarm = state.begun.values().map(|begun| begun.deadline).min();
+        drop(state);
+        for begun in late {
+            (begun.after)(Ending::None(NoAnswer::Late));
+        }
+    }
+
+    /// Notes an answer, whoever it is for; the call, if no thread waits for it.
+    fn note(&self, response: &Response) -> Option<Begun> {
         let fatal = match &response.outcome {
             Err(fault @ (Fault::Lost(_) | Fault::WrongPin)) => Some(fault.clone()),
             _ => None,
@@ -158,23 +334,36 @@ impl Link {
         state.last_answer = Instant::now();
         state.answers += 1;
         state.waiting.remove(&response.id);
+        let begun = state.begun.remove(&response.id);
         if let Some(fault) = fatal {
             state.fatal.get_or_insert(fault);
             drop(state);
             // No call is taken any more before anyone gets this answer: whoever does may call again at once.
             self.close();
         }
+        begun
     }
 
-    /// Takes in the answers that nobody waits for any more.
+    /// Takes in the answers that nobody waits for any more, and whatever else of those that no thread waits for their task
+    /// has not come to.
     pub(crate) fn collect(&self) {
+        let mut state = self.state.lock();
+        if !state.waiting.is_empty() {
+            let mut room = state.rooms.pop().unwrap_or_else(Room::new);
+            drop(state);
+            self.drain(&mut room, ANSWERS_AT_ONCE);
+            self.expire(Instant::now());
+            state = self.state.lock();
+            state.rooms.push(room);
+        }
+        drop(state);
         let owing: Vec<Lane> = self.state.lock().lanes.extract_if(.., |lane| lane.owed > 0).collect();
         for mut lane in owing {
             while lane.owed > 0
                 && let Ok(Incoming::Message(response)) = lane.room.receive(&lane.socket, Patience::Look)
             {
                 lane.owed -= 1;
-                self.note(&response);
+                drop(self.note(&response));
             }
             self.free(lane);
         }
@@ -249,8 +438,12 @@ impl Link {
         let mut state = self.state.lock();
         state.ended = true;
         state.waiting.clear();
+        let begun = std::mem::take(&mut state.begun);
         drop(state);
         self.ended.notify_all();
+        for begun in begun.into_values() {
+            (begun.after)(Ending::None(NoAnswer::Gone));
+        }
     }
 }
 
@@ -295,7 +488,7 @@ impl Flight<'_> {
         }
         match lane.room.receive::<Response>(&lane.socket, patience) {
             Ok(Incoming::Message(response)) => {
-                self.link.note(&response);
+                drop(self.link.note(&response));
                 if response.id == self.id {
                     self.answered = true;
                     return Ok(Some(response.outcome));
@@ -322,134 +515,4 @@ impl Drop for Flight<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::packets;
-
-    const LONG: Duration = Duration::from_secs(60);
-    const SOON: Duration = Duration::from_millis(20);
-
-    /// The other ends: what a child would hold.
-    struct Child {
-        socket: OwnedFd,
-        lanes: Vec<OwnedFd>,
-    }
-
-    impl Child {
-        fn request(&self) -> Request {
-            match Room::new().receive(&self.socket, Patience::Wait).unwrap() {
-                Incoming::Message(request) => request,
-                _ => panic!("no request"),
-            }
-        }
-
-        fn answer(&self, request: &Request, outcome: Outcome) {
-            let response = Response { id: request.id, outcome };
-            Room::new().send(&self.lanes[request.lane as usize], &response, Instant::now()).unwrap();
-        }
-    }
-
-    fn link(lanes: usize, limit: usize) -> (Link, Child) {
-        let (ours, theirs) = packets::pair().unwrap();
-        let pairs: Vec<_> = (0..lanes).map(|_| packets::pair().unwrap()).collect();
-        let (near, far) = pairs.into_iter().unzip();
-        (Link::new(ours, near, limit), Child { socket: theirs, lanes: far })
-    }
-
-    fn send(link: &Link) -> Result<Flight<'_>, Unsent> {
-        let now = Instant::now();
-        link.send(&Call::Probe, now + LONG, now + SOON)
-    }
-
-    fn number(outcome: &Result<Outcome, NoAnswer>) -> Option<u8> {
-        match outcome {
-            Ok(Ok(Reply::Public(bytes))) => bytes.first().copied(),
-            _ => None,
-        }
-    }
-
-    fn numbered(number: u8) -> Outcome {
-        Ok(Reply::Public(vec![number].into()))
-    }
-
-    #[test]
-    fn answers_reach_those_who_wait_for_them_in_any_order() {
-        let (link, child) = link(2, 8);
-        let (mut first, mut second) = (send(&link).unwrap(), send(&link).unwrap());
-        let (one, two) = (child.request(), child.request());
-        child.answer(&two, numbered(2));
-        assert!(matches!(first.look(), Err(NoAnswer::Late)));
-        assert_eq!(number(&second.wait_until(Instant::now() + LONG)), Some(2));
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| first.wait_until(Instant::now() + LONG));
-            child.answer(&one, numbered(1));
-            assert_eq!(number(&waiting.join().unwrap()), Some(1));
-        });
-        assert_eq!(link.answers(), 2);
-    }
-
-    #[test]
-    fn an_answer_that_comes_too_late_is_taken_in_and_not_mistaken_for_the_next_ones() {
-        let (link, child) = link(1, 8);
-        let late = |link: &Link| {
-            let mut flight = send(link).unwrap();
-            assert!(matches!(flight.wait_until(Instant::now() + SOON), Err(NoAnswer::Late)));
-            child.request()
-        };
-        let given_up = late(&link);
-        let mut next = send(&link).unwrap();
-        child.answer(&given_up, numbered(1));
-        child.answer(&child.request(), numbered(2));
-        assert_eq!(number(&next.wait_until(Instant::now() + LONG)), Some(2));
-        drop(next);
-        let given_up = late(&link);
-        assert!(link.hangs(Instant::now() + LONG * 2));
-        child.answer(&given_up, numbered(3));
-        link.collect();
-        assert!(!link.hangs(Instant::now() + LONG * 2));
-        assert_eq!(link.answers(), 3);
-    }
-
-    #[test]
-    fn without_a_lane_a_call_waits_for_its_turn_and_beyond_the_limit_it_is_refused() {
-        let (link, _child) = link(1, 2);
-        let flight = send(&link).unwrap();
-        assert_eq!(send(&link).err(), Some(Unsent::Late));
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| link.send(&Call::Probe, Instant::now() + LONG, Instant::now() + LONG).is_ok());
-            drop(flight);
-            assert!(waiting.join().unwrap());
-        });
-        // Both were given up, and neither was answered.
-        assert_eq!(send(&link).err(), Some(Unsent::Full));
-    }
-
-    #[test]
-    fn who_waits_learns_that_the_child_has_ended_once_the_tokens_health_may_tell() {
-        let (link, child) = link(1, 8);
-        let mut flight = send(&link).unwrap();
-        drop(child);
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| flight.wait_until(Instant::now() + LONG));
-            while !link.refuses() {
-                std::thread::yield_now();
-            }
-            assert!(!waiting.is_finished());
-            link.end();
-            assert!(matches!(waiting.join().unwrap(), Err(NoAnswer::Gone)));
-        });
-        assert_eq!(send(&link).err(), Some(Unsent::Ended));
-    }
-
-    #[test]
-    fn no_call_is_taken_any_more_before_anyone_learns_that_the_token_is_lost() {
-        let (link, child) = link(2, 8);
-        let mut flight = send(&link).unwrap();
-        child.answer(&child.request(), Err(Fault::Lost("lost".into())));
-        assert!(!link.refuses());
-        assert!(matches!(flight.look(), Ok(Err(Fault::Lost(_)))));
-        assert_eq!((send(&link).err(), link.fatal()), (Some(Unsent::Ended), Some(Fault::Lost("lost".into()))));
-        // The supervisor sees it.
-        assert!(matches!(Room::new().receive::<Response>(link.socket(), Patience::Wait), Ok(Incoming::End)));
-    }
-}
+mod tests;

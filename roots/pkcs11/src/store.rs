@@ -4,33 +4,29 @@
 //! that made it to the others is the vendor's matter; a token that does not have it yet is passed over.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest::{self, Algorithm, SHA256, SHA384, SHA512};
-use minicbor::bytes::ByteVec;
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::id::ObjectId;
 use strongroom_model::key_store::{
-    KeyStore, KeyStoreDescription, KeyStoreError, KeyStoreName, MemberHealth, MemberState, ResidentAead,
-    ResidentDecryption, ResidentKeyWrapping, ResidentSealed, ResidentSigning,
+    AfterUse, KeyStore, KeyStoreDescription, KeyStoreError, KeyStoreName, KeyUse, KeyUsed, MemberHealth, MemberState,
+    ResidentAead, ResidentDecryption, ResidentKeyWrapping, ResidentSealed, ResidentSigning,
 };
-use strongroom_model::root::RootError;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
 
+use crate::asking::{Asking, Failures, told};
 use crate::client::{Client, Settings};
-use crate::der;
 use crate::error::{CallError, Pkcs11Error};
 use crate::health::HealthState;
 use crate::launcher::Launcher;
-use crate::limits::{self, DATA_BYTES, RANDOM_BYTES, TOKENS_MOST};
-use crate::protocol::{Act, Call, Fault, Reply, SecretField, TokenSelector};
+use crate::limits::{self, LEAST, RANDOM_BYTES, TOKENS_MOST};
+use crate::protocol::{Act, Call, Reply, TokenSelector};
 use crate::supervisor::Known;
-
-/// The shortest time that is left to a further token.
-const LEAST: Duration = Duration::from_millis(20);
+use crate::uses::{self, senseless};
 
 /// Which tokens, and how they are used.
 #[derive(Clone, Debug)]
@@ -61,7 +57,7 @@ impl StoreConfig {
 /// A key store of PKCS#11 tokens, each behind a child process of its own, which ends with the store.
 pub struct Pkcs11KeyStore {
     description: KeyStoreDescription,
-    members: Vec<Client>,
+    members: Arc<[Client]>,
 }
 
 impl Pkcs11KeyStore {
@@ -94,12 +90,7 @@ impl Pkcs11KeyStore {
 
     /// Makes a call, of one token after the other until one has served. Each but the last gets an equal part of the time
     /// that is left.
-    fn call(
-        &self,
-        object: Option<ObjectId>,
-        within: Duration,
-        call: impl Fn() -> Call,
-    ) -> Result<Reply, KeyStoreError> {
+    fn call(&self, object: Option<ObjectId>, within: Duration, call: &Call) -> Result<Reply, KeyStoreError> {
         let deadline = Instant::now() + within;
         // Those that refuse, or would have to be waited for, are asked last: their answers say why nobody serves.
         let (mut order, away): (Vec<_>, Vec<_>) = self.members.iter().partition(|member| member.is_ready());
@@ -108,32 +99,23 @@ impl Pkcs11KeyStore {
         if let [only] = *order {
             order.push(only);
         }
-        let (mut failure, mut absent) = (None, None);
-        let tries = order.len();
+        let mut failures = Failures::default();
+        let (tries, tokens) = (order.len(), self.members.len());
         for (tried, member) in order.into_iter().enumerate() {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
             let others = u32::try_from(tries - tried).unwrap_or(1);
             // A lone token is given all the time there is.
-            let share = if self.members.len() == 1 { left } else { left / others };
+            let share = if tokens == 1 { left } else { left / others };
             if left.is_zero() || (tried > 0 && left < LEAST) {
                 break;
             }
-            match member.call(&call(), now + share, within).map_err(|error| told(object, error)) {
+            match member.call(call, now + share, within) {
                 Ok(reply) => return Ok(reply),
-                // What was given is at fault, or would be at fault in the next token, too.
-                Err(error @ (KeyStoreError::Refused | KeyStoreError::Unsupported { .. })) => return Err(error),
-                Err(error @ KeyStoreError::NoObject(_)) => absent = Some(error),
-                Err(error @ KeyStoreError::Unavailable { .. }) => failure = Some(error),
-                Err(error) if self.members.len() == 1 => return Err(error),
-                Err(error) => failure = Some(error),
-            }
-            if absent.is_some() && self.members.len() == 1 {
-                break;
+                Err(error) => failures.note(told(object, error), tokens)?,
             }
         }
-        // A token that did not answer may have what the others lack.
-        Err(failure.or(absent).unwrap_or(KeyStoreError::Timeout(within)))
+        Err(failures.told(within))
     }
 
     /// Tries all tokens at the same time, and says how long each took.
@@ -155,37 +137,29 @@ impl Pkcs11KeyStore {
         })
     }
 
-    fn act(&self, object: ObjectId, within: Duration, act: impl Fn() -> Act) -> Result<Reply, KeyStoreError> {
-        self.call(Some(object), within, || Call::Object { object, act: act() })
+    fn act(&self, object: ObjectId, within: Duration, act: Act) -> Result<Reply, KeyStoreError> {
+        self.call(Some(object), within, &Call::Object { object, act })
     }
-}
 
-/// A failure in the port's words.
-fn told(object: Option<ObjectId>, error: CallError) -> KeyStoreError {
-    if let (CallError::Fault(Fault::NoObject | Fault::Unfit(_)), Some(object)) = (&error, object) {
-        return KeyStoreError::NoObject(object);
+    /// A use of a key, waited for.
+    fn wait(&self, object: ObjectId, wanted: &KeyUse, within: Duration) -> Result<KeyUsed, KeyStoreError> {
+        let (call, shape) = uses::call(object, wanted)?;
+        shape.used(self.call(Some(object), within, &call)?)
     }
-    match RootError::from(error) {
-        RootError::Busy => KeyStoreError::Busy,
-        RootError::Timeout(allowed) => KeyStoreError::Timeout(allowed),
-        RootError::WrongCredential => KeyStoreError::WrongCredential,
-        RootError::Refused => KeyStoreError::Refused,
-        RootError::Unsupported { mechanism } => KeyStoreError::Unsupported { mechanism },
-        RootError::Unavailable { cause } => KeyStoreError::Unavailable { cause },
-        RootError::Sealed => KeyStoreError::Unavailable { cause: "it is sealed".into() },
+
+    fn opened(&self, object: ObjectId, wanted: &KeyUse, within: Duration) -> Result<SecretBytes, KeyStoreError> {
+        match self.wait(object, wanted, within)? {
+            KeyUsed::Opened(secret) => Ok(secret),
+            _ => Err(senseless()),
+        }
     }
-}
 
-fn senseless() -> KeyStoreError {
-    KeyStoreError::Unavailable { cause: "the child process answered something else".into() }
-}
-
-fn bounded(bytes: usize) -> Result<(), KeyStoreError> {
-    if bytes <= DATA_BYTES { Ok(()) } else { Err(KeyStoreError::TooLong { limit: DATA_BYTES }) }
-}
-
-fn copied(secret: &SecretBytes) -> SecretField {
-    SecretField(SecretBytes::copy_from(secret.expose()))
+    fn made(&self, object: ObjectId, wanted: &KeyUse, within: Duration) -> Result<Vec<u8>, KeyStoreError> {
+        match self.wait(object, wanted, within)? {
+            KeyUsed::Made(bytes) => Ok(bytes),
+            _ => Err(senseless()),
+        }
+    }
 }
 
 fn secret(reply: Reply) -> Result<SecretBytes, KeyStoreError> {
@@ -235,21 +209,21 @@ impl KeyStore for Pkcs11KeyStore {
         usage: Usage,
         within: Duration,
     ) -> Result<Vec<u8>, KeyStoreError> {
-        self.act(object, within, || Act::Generate { spec, usage }).and_then(public)
+        self.act(object, within, Act::Generate { spec, usage }).and_then(public)
     }
 
     fn destroy(&self, object: ObjectId, within: Duration) -> Result<(), KeyStoreError> {
         // In every token: what the vendor has not carried away yet must not stay.
         let deadline = Instant::now() + within;
         let call = Call::Object { object, act: Act::Destroy };
-        for member in &self.members {
+        for member in &*self.members {
             member.call(&call, deadline, within).map_err(|error| told(Some(object), error))?;
         }
         Ok(())
     }
 
     fn holds(&self, object: ObjectId, within: Duration) -> Result<bool, KeyStoreError> {
-        match self.act(object, within, || Act::Look) {
+        match self.act(object, within, Act::Look) {
             Ok(_) => Ok(true),
             Err(KeyStoreError::NoObject(_)) => Ok(false),
             Err(error) => Err(error),
@@ -259,7 +233,7 @@ impl KeyStore for Pkcs11KeyStore {
     fn random(&self, bytes: &mut [u8], within: Duration) -> Result<(), KeyStoreError> {
         for part in bytes.chunks_mut(RANDOM_BYTES) {
             let length = u32::try_from(part.len()).unwrap_or(0);
-            let drawn = secret(self.call(None, within, || Call::Random(length))?)?;
+            let drawn = secret(self.call(None, within, &Call::Random(length))?)?;
             if drawn.len() != part.len() {
                 return Err(senseless());
             }
@@ -269,7 +243,18 @@ impl KeyStore for Pkcs11KeyStore {
     }
 
     fn probe(&self, within: Duration) -> Result<(), KeyStoreError> {
-        self.call(None, within, || Call::Probe).map(drop)
+        self.call(None, within, &Call::Probe).map(drop)
+    }
+
+    fn begin(&self, object: ObjectId, wanted: &KeyUse, within: Duration, after: AfterUse) {
+        let (call, shape) = match uses::call(object, wanted) {
+            Ok((call, shape)) => (Arc::new(call), shape),
+            Err(error) => return after(Some(Err(error))),
+        };
+        let (tokens, deadline, failures) = (Arc::clone(&self.members), Instant::now() + within, Failures::default());
+        let (past, passed_over) = (0, false);
+        let asking = Asking { tokens, object, call, shape, deadline, within, after, past, passed_over, failures };
+        asking.ask_next();
     }
 
     fn probe_each(&self, within: Duration) -> Vec<Result<Duration, KeyStoreError>> {
@@ -308,14 +293,10 @@ impl ResidentAead for Pkcs11KeyStore {
         plaintext: &SecretBytes,
         within: Duration,
     ) -> Result<ResidentSealed, KeyStoreError> {
-        bounded(additional.len() + plaintext.len())?;
-        let act = || Act::Seal { additional: additional.to_vec().into(), text: copied(plaintext) };
-        let Reply::Wrapped { iv, text } = self.act(object, within, act)? else { return Err(senseless()) };
-        let (text, tag) = text.split_last_chunk().ok_or_else(senseless)?;
-        let iv = iv.as_slice().try_into().map_err(|_| senseless())?;
-        match text.len() == plaintext.len() {
-            true => Ok(ResidentSealed { ciphertext: text.to_vec(), iv, tag: *tag }),
-            false => Err(senseless()),
+        let plaintext = SecretBytes::copy_from(plaintext.expose());
+        match self.wait(object, &KeyUse::Seal { additional: additional.to_vec(), plaintext }, within)? {
+            KeyUsed::Sealed(sealed) => Ok(sealed),
+            _ => Err(senseless()),
         }
     }
 
@@ -326,15 +307,8 @@ impl ResidentAead for Pkcs11KeyStore {
         sealed: &ResidentSealed,
         within: Duration,
     ) -> Result<SecretBytes, KeyStoreError> {
-        bounded(additional.len() + sealed.ciphertext.len())?;
-        let text = [sealed.ciphertext.as_slice(), &sealed.tag].concat();
-        let act = || Act::Open {
-            additional: additional.to_vec().into(),
-            iv: sealed.iv.to_vec().into(),
-            text: text.clone().into(),
-        };
-        let opened = secret(self.act(object, within, act)?)?;
-        if opened.len() == sealed.ciphertext.len() { Ok(opened) } else { Err(senseless()) }
+        let wanted = KeyUse::Open { additional: additional.to_vec(), sealed: sealed.clone() };
+        self.opened(object, &wanted, within)
     }
 }
 
@@ -346,8 +320,7 @@ impl ResidentKeyWrapping for Pkcs11KeyStore {
         key: &SecretBytes,
         within: Duration,
     ) -> Result<Vec<u8>, KeyStoreError> {
-        bounded(key.len())?;
-        self.act(object, within, || Act::WrapKey { algorithm, key: copied(key) }).and_then(public)
+        self.made(object, &KeyUse::Wrap { algorithm, key: SecretBytes::copy_from(key.expose()) }, within)
     }
 
     fn unwrap(
@@ -357,8 +330,7 @@ impl ResidentKeyWrapping for Pkcs11KeyStore {
         wrapped: &[u8],
         within: Duration,
     ) -> Result<SecretBytes, KeyStoreError> {
-        bounded(wrapped.len())?;
-        self.act(object, within, || Act::UnwrapKey { algorithm, text: wrapped.to_vec().into() }).and_then(secret)
+        self.opened(object, &KeyUse::Unwrap { algorithm, wrapped: wrapped.to_vec() }, within)
     }
 }
 
@@ -370,8 +342,7 @@ impl ResidentDecryption for Pkcs11KeyStore {
         ciphertext: &[u8],
         within: Duration,
     ) -> Result<SecretBytes, KeyStoreError> {
-        bounded(ciphertext.len())?;
-        self.act(object, within, || Act::Decrypt { algorithm, text: ciphertext.to_vec().into() }).and_then(secret)
+        self.opened(object, &KeyUse::Decrypt { algorithm, ciphertext: ciphertext.to_vec() }, within)
     }
 }
 
@@ -384,27 +355,6 @@ impl ResidentSigning for Pkcs11KeyStore {
         message: &[u8],
         within: Duration,
     ) -> Result<Vec<u8>, KeyStoreError> {
-        let hash = hash(algorithm).ok_or_else(|| KeyStoreError::Unsupported { mechanism: format!("{algorithm:?}") })?;
-        let digest: ByteVec = match kind {
-            MessageKind::Raw => digest::digest(hash, message).as_ref().to_vec().into(),
-            MessageKind::Digest | MessageKind::ExternalMu => message.to_vec().into(),
-        };
-        bounded(digest.len())?;
-        let signature = public(self.act(object, within, || Act::Sign { algorithm, digest: digest.clone() })?)?;
-        match algorithm {
-            SigningAlgorithm::EcdsaSha256 | SigningAlgorithm::EcdsaSha384 | SigningAlgorithm::EcdsaSha512 => {
-                der::ecdsa_signature(&signature).ok_or_else(senseless)
-            }
-            _ => Ok(signature),
-        }
-    }
-}
-
-const fn hash(algorithm: SigningAlgorithm) -> Option<&'static Algorithm> {
-    match algorithm.digest_bytes() {
-        Some(32) => Some(&SHA256),
-        Some(48) => Some(&SHA384),
-        Some(64) if !matches!(algorithm, SigningAlgorithm::Ed25519Ph) => Some(&SHA512),
-        _ => None,
+        self.made(object, &KeyUse::Sign { algorithm, kind, message: message.to_vec() }, within)
     }
 }

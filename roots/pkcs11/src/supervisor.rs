@@ -20,7 +20,7 @@ use crate::error::CallError;
 use crate::health::Condition;
 use crate::launcher::Launcher;
 use crate::limits::{LANES_MOST, PAUSE, PAUSE_MOST, PROBE, START, TICK};
-use crate::link::{Flight, Link, NoAnswer};
+use crate::link::{Flight, Lanes, Link, NoAnswer};
 use crate::packets::{self, Incoming, Patience, Room};
 use crate::protocol::{Configure, Fault, Reply, Response, SecretField};
 
@@ -146,12 +146,14 @@ impl Shared {
     }
 
     /// Tells a new child what it is to serve, and how to answer; our ends of its lanes.
-    fn greet(&self, socket: &OwnedFd) -> std::io::Result<Vec<OwnedFd>> {
+    fn greet(&self, socket: &OwnedFd) -> std::io::Result<Lanes> {
         set_socket_timeout(socket, Timeout::Recv, Some(TICK))?;
-        let lanes = (self.config.sessions * 2).min(LANES_MOST);
+        let lanes = (self.config.sessions * 2).min(LANES_MOST - 1);
+        let (common, other) = packets::pair()?;
         let pairs: Vec<_> = (0..lanes).map(|_| packets::pair()).collect::<Result<_, _>>()?;
-        let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let theirs: Vec<_> = theirs.iter().map(OwnedFd::as_fd).collect();
+        let (own, others): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let ours = Lanes { common, own };
+        let theirs: Vec<_> = std::iter::once(&other).chain(&others).map(OwnedFd::as_fd).collect();
         let sent = Room::new().send_with(socket, &self.configure(), &theirs);
         sent.map(|()| ours).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
@@ -285,6 +287,13 @@ impl Shared {
         }
     }
 
+    /// The child that is ready now, if calls are not refused.
+    pub(crate) fn ready(&self) -> Option<Arc<Link>> {
+        let state = self.state.lock();
+        let link = state.link.as_ref().filter(|link| state.condition.refusal().is_none() && !link.refuses());
+        link.map(Arc::clone)
+    }
+
     /// Waits for a child to be ready; `Err` when none will be in time or calls are refused.
     pub(crate) fn link(&self, deadline: Instant, allowed: Duration) -> Result<Arc<Link>, CallError> {
         let mut state = self.state.lock();
@@ -330,7 +339,10 @@ mod tests {
     #[test]
     fn a_link_to_a_child_that_ends_is_not_given_out_until_there_is_another() {
         let shared = shared();
-        let link = || Arc::new(Link::new(packets::pair().unwrap().0, Vec::new(), 1));
+        let link = || {
+            let lanes = Lanes { common: packets::pair().unwrap().0, own: Vec::new() };
+            Arc::new(Link::new(packets::pair().unwrap().0, lanes, 1))
+        };
         let soon = Duration::from_millis(20);
         let given = || shared.link(Instant::now() + soon, soon);
         for end in [Link::close, Link::end] {

@@ -213,9 +213,9 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         foreign: "tokio",
-        folders: &["frontends", "clients", "server", "core/identity", "keystores/xks"],
+        folders: &["frontends", "clients", "server", "core/identity", "keystores/xks", "roots/pkcs11"],
         because: "the core, the roots and the stores run on threads, not on a runtime, but for what asks token issuers \
-                  and XKS proxies",
+                  and XKS proxies, and the task that takes in a token's answers (docs/adr/uses-begun.md)",
     },
 ];
 

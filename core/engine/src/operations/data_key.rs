@@ -60,7 +60,11 @@ impl Operation for GenerateDataKey {
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<DataKey>, Halt> {
-        let plaintext = random(authorized, self.bytes)?;
+        let draw = || random(authorized, self.bytes);
+        let plaintext = match authorized.key(0)?.entry().row.store {
+            Some(_) => authorized.asked.drawn(draw)?,
+            None => draw()?,
+        };
         let algorithm = EncryptionAlgorithm::DerivedAes256Gcm;
         let ciphertext = seal(authorized, 0, algorithm, &self.context, plaintext.expose())?;
         let plaintext = self.in_the_clear.then_some(plaintext);

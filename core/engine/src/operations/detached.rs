@@ -78,8 +78,8 @@ impl Operation for SealDetached {
         if integrity.is_some() {
             match open(handle, version, &key, associated, &parts.parts()) {
                 Ok(opened) => check(opened.equals(self.plaintext.expose()))?,
-                Err(EngineError::InvalidCiphertext) => check(false)?,
-                Err(error) => return Err(error.into()),
+                Err(Halt::Fail(EngineError::InvalidCiphertext)) => check(false)?,
+                Err(halt) => return Err(halt),
             }
         }
         Ok(Outcome::Answer(SealedDetached { parts, integrity, key: Arc::clone(handle.entry()) }))
@@ -157,12 +157,12 @@ fn open(
     key: &Usable<'_>,
     associated: &[u8],
     parts: &Parts<'_>,
-) -> Result<SecretBytes, EngineError> {
+) -> Result<SecretBytes, Halt> {
     match key {
         Usable::Material(material) => detached::open(material, &subject(handle, version), associated, parts)
-            .map_err(|error| crypto_error(handle, error)),
+            .map_err(|error| crypto_error(handle, error).into()),
         Usable::Resident(resident) => resident.open_detached(associated, parts),
-        Usable::Doubled(_) => Err(Usable::DOUBLED_ONLY_WHOLE),
+        Usable::Doubled(_) => Err(Usable::DOUBLED_ONLY_WHOLE.into()),
     }
 }
 

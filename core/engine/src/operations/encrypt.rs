@@ -172,9 +172,10 @@ pub(super) fn demand(action: Action, key: KeyReference, purpose: Purpose) -> Dem
     Demand { action, target: Target::Key(key), purpose }
 }
 
-/// Private keys of RSA take long enough to be kept off the thread that asked.
+/// Private keys of RSA take long enough to be kept off the thread that asked, unless they are used elsewhere.
 pub(super) fn private_key_ground(keys: &[KeyHandle]) -> Ground {
-    match keys.iter().any(|key| key.entry().row.spec.is_rsa()) {
+    let elsewhere = |key: &KeyHandle| key.entry().row.store.is_some() && key.is_used_in_store();
+    match keys.iter().any(|key| key.entry().row.spec.is_rsa() && !elsewhere(key)) {
         true => Ground::Worker,
         false => Ground::Here,
     }
@@ -207,7 +208,7 @@ pub(super) fn seal(
             ciphertext::seal(material, &subject, &context(pairs)?, plaintext, authorized.engine().random())
         }
         (EncryptionAlgorithm::DerivedAes256Gcm, Usable::Resident(resident)) => {
-            return Ok(resident.seal_whole(&subject(handle, version), &context(pairs)?, plaintext)?);
+            return resident.seal_whole(&subject(handle, version), &context(pairs)?, plaintext);
         }
         (EncryptionAlgorithm::DerivedAes256Gcm, Usable::Doubled(doubled)) => {
             return Ok(doubled.seal_whole(&subject(handle, version), &context(pairs)?, plaintext)?);

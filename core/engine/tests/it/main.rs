@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod backup;
+mod begun;
 mod conflicts;
 mod connecting;
 mod detached;

@@ -19,7 +19,7 @@ use strongroom_engine::{EngineError, KeyEntry, Mode, Quota, RotationCause, Unava
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::caller::Caller;
 use strongroom_model::id::ObjectId;
-use strongroom_model::key_store::{KeyStore, KeyStoreName, MemberState};
+use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName, KeyUse, MemberState, ResidentSealed};
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Row, Store as _, Table};
 use strongroom_model::usage::Usage;
@@ -29,11 +29,12 @@ use strongroom_secret::SecretBytes;
 use strongroom_testkit::engine::{TestEngine, by_name, key_policy, operator};
 use strongroom_testkit::softhsm::Token;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::tools::{decrypt, edit, encrypt, opened, sealed};
 
 const CHILD: &str = "STRONGROOM_TEST_CHILD";
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Not a test of its own: what the launcher starts.
@@ -50,6 +51,8 @@ pub(crate) struct Rig {
     pub(crate) store: Arc<Pkcs11KeyStore>,
     pub(crate) faults: Faults,
     directory: TempDir,
+    /// What takes in the answers of a token that nobody waits for.
+    pub(crate) runtime: Runtime,
 }
 
 pub(crate) fn name() -> KeyStoreName {
@@ -62,7 +65,12 @@ impl Rig {
     }
 
     /// With so much time for each use.
-    fn within(deadline: Duration) -> Self {
+    pub(crate) fn within(deadline: Duration) -> Self {
+        Self::with(deadline, 256)
+    }
+
+    /// And so many calls under way.
+    pub(crate) fn with(deadline: Duration, queue: usize) -> Self {
         let directory = TempDir::new().unwrap();
         let token = Token::new(directory.path(), "strongroom test");
         let faults = Faults::new(directory.path());
@@ -72,11 +80,26 @@ impl Rig {
         let launcher = Launcher { environment: environment.collect(), ..Launcher::of_this_program(arguments.into()) };
         let module = strongroom_pkcs11_shim::library().unwrap();
         let tokens = vec![TokenSelector::Label(token.label().to_owned())];
-        let config = StoreConfig { deadline, ..StoreConfig::new(name(), module, tokens) };
+        let config = StoreConfig { deadline, queue, ..StoreConfig::new(name(), module, tokens) };
         let store = Arc::new(Pkcs11KeyStore::start(config, &launcher, &token.pin()).unwrap());
         store.await_tokens(LONG).unwrap();
         let test = TestEngine::new().with_key_stores(vec![Arc::<Pkcs11KeyStore>::clone(&store)]);
-        Self { test, store, faults, directory }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let rig = Self { test, store, faults, directory, runtime };
+        rig.begin();
+        rig
+    }
+
+    /// Has a use begun that comes to nothing, so that from now on until the token's process ends uses are begun on any thread.
+    pub(crate) fn begin(&self) {
+        let _inside = self.runtime.enter();
+        let object = ObjectId::from_bytes([0; 16]);
+        self.store.generate(object, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+        let sealed = ResidentSealed { ciphertext: vec![1], iv: [2; 12], tag: [3; 16] };
+        let (told, tells) = std::sync::mpsc::channel();
+        let after = move |came| drop(told.send(matches!(came, Some(Err(KeyStoreError::Refused)))));
+        self.store.begin(object, &KeyUse::Open { additional: Vec::new(), sealed }, LONG, Box::new(after));
+        assert!(tells.recv().unwrap(), "it was asked");
     }
 
     /// Takes the token away; what it answers brings it back.
@@ -102,11 +125,11 @@ impl Rig {
         CreateResidentKey { key, store: name() }
     }
 
-    fn create(&self, spec: KeySpec, usage: Usage) -> Arc<KeyEntry> {
+    pub(crate) fn create(&self, spec: KeySpec, usage: Usage) -> Arc<KeyEntry> {
         self.test.run(&self.test.root(), self.request(spec, &[usage])).unwrap()
     }
 
-    fn seal(&self, key: &KeyEntry) -> Result<SealedDetached, EngineError> {
+    pub(crate) fn seal(&self, key: &KeyEntry) -> Result<SealedDetached, EngineError> {
         let seal = SealDetached {
             key: by_name(key),
             plaintext: SecretBytes::copy_from(b"text"),
@@ -121,7 +144,7 @@ impl Rig {
     }
 }
 
-fn open(key: &KeyEntry, sealed: &SealedDetached) -> OpenDetached {
+pub(crate) fn open(key: &KeyEntry, sealed: &SealedDetached) -> OpenDetached {
     OpenDetached {
         key: by_name(key),
         ciphertext: sealed.parts.ciphertext.clone(),

@@ -1,6 +1,8 @@
 //! The PKCS#11 root over SoftHSM2, in a child process as in production.
 
 #[cfg(test)]
+mod begun;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod golden;

@@ -22,11 +22,11 @@ use strongroom_testkit::softhsm::Token;
 
 use crate::rig::{Rig, children_of_this_process, eventually, program};
 
-const OBJECT: ObjectId = ObjectId::from_bytes(*b"an object to use");
+pub(crate) const OBJECT: ObjectId = ObjectId::from_bytes(*b"an object to use");
 const OTHER: ObjectId = ObjectId::from_bytes(*b"another object 2");
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// What a call may take beyond its deadline on a loaded machine.
-const SLACK: Duration = Duration::from_secs(5);
+pub(crate) const SLACK: Duration = Duration::from_secs(5);
 /// How soon a token is well again that is back, on a loaded machine.
 const HEALED: Duration = Duration::from_secs(15);
 const PLANT: &str = "STRONGROOM_TEST_PLANT";
@@ -36,7 +36,7 @@ fn config(rig: &Rig) -> StoreConfig {
     StoreConfig::new(name, Token::module(), vec![TokenSelector::Label(rig.token.label().into())])
 }
 
-fn shim_config(rig: &Rig) -> StoreConfig {
+pub(crate) fn shim_config(rig: &Rig) -> StoreConfig {
     let module = strongroom_pkcs11_shim::library().expect("the shim is built with this test");
     StoreConfig { module, deadline: Duration::from_millis(500), ..config(rig) }
 }
@@ -46,13 +46,13 @@ fn start(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
 }
 
 /// A store whose token is ready.
-fn ready(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
+pub(crate) fn ready(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
     let store = start(rig, config);
     store.await_tokens(LONG).unwrap();
     store
 }
 
-fn with_aes(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
+pub(crate) fn with_aes(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
     let store = ready(rig, config);
     assert_eq!(store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG), Ok(Vec::new()));
     store
@@ -75,7 +75,7 @@ fn round_trip(store: &Pkcs11KeyStore, within: Duration) -> Result<(), KeyStoreEr
     Ok(())
 }
 
-fn heals(store: &Pkcs11KeyStore) {
+pub(crate) fn heals(store: &Pkcs11KeyStore) {
     eventually("calls succeed again", || round_trip(store, Duration::from_millis(500)).is_ok());
     eventually("it is up again", || store.health()[0].state == MemberState::Up);
 }
@@ -409,7 +409,7 @@ fn a_store_starts_without_its_token_and_serves_once_it_is_there() {
     });
 }
 
-fn group(rig: &Rig) -> StoreConfig {
+pub(crate) fn group(rig: &Rig) -> StoreConfig {
     let _twin = Token::new(rig.directory(), "twin");
     plant(rig, "confined");
     let tokens = [rig.token.label(), "twin"].map(|label| TokenSelector::Label(label.into())).to_vec();
