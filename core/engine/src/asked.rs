@@ -105,7 +105,7 @@ impl Asked {
     /// Keeps a place in the log for the next attempt, and which key versions were touched.
     pub(crate) fn keep(&self, permit: Option<Permit>, versions: &[UsedVersion]) {
         let mut state = self.0.lock();
-        state.permit = permit.or(state.permit.take());
+        state.permit = permit.or_else(|| state.permit.take());
         if !versions.is_empty() {
             state.versions = versions.to_vec();
         }

@@ -19,7 +19,7 @@ use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
 use strongroom_testkit::engine::{block_on, by_name, call};
 
-use crate::resident::{LONG, Rig, eventually, open};
+use crate::resident::{Rig, eventually, open};
 use crate::tools::{Told, decrypt, edit, opened, sealed, told};
 
 /// How long a slowed token takes: long enough for what a test does meanwhile, on a loaded machine too.

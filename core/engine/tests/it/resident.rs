@@ -34,7 +34,7 @@ use tokio::runtime::Runtime;
 use crate::tools::{decrypt, edit, encrypt, opened, sealed};
 
 const CHILD: &str = "STRONGROOM_TEST_CHILD";
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(20);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Not a test of its own: what the launcher starts.
@@ -97,7 +97,7 @@ impl Rig {
         self.store.generate(object, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
         let sealed = ResidentSealed { ciphertext: vec![1], iv: [2; 12], tag: [3; 16] };
         let (told, tells) = std::sync::mpsc::channel();
-        let after = move |came| drop(told.send(matches!(came, Some(Err(KeyStoreError::Refused)))));
+        let after = move |came| told.send(matches!(came, Some(Err(KeyStoreError::Refused)))).unwrap();
         self.store.begin(object, &KeyUse::Open { additional: Vec::new(), sealed }, LONG, Box::new(after));
         assert!(tells.recv().unwrap(), "it was asked");
     }

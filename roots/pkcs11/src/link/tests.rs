@@ -160,7 +160,7 @@ fn each_call_that_was_begun_ends_with_its_own_answer_and_one_that_is_waited_for_
     let begun: Vec<_> = (0..3).map(|_| begin(&link, LONG)).collect();
     let mut flight = send(&link).unwrap();
     let requests: Vec<_> = (0..4).map(|_| child.request()).collect();
-    for (request, number) in requests.iter().zip(0..).rev() {
+    for (request, number) in requests.iter().zip(0..4).rev() {
         child.answer(request, numbered(number));
     }
     for (tells, index) in begun.iter().zip(0..) {

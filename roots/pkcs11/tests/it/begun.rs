@@ -145,14 +145,12 @@ fn of_a_module_that_crashes_all_uses_under_way_are_told_to_be_tried_again_and_an
     for fault in ["crash", "return 0x30", "hang"] {
         eventually("both are up", || store.health().iter().all(|member| member.state == MemberState::Up));
         let within = Duration::from_secs(8);
-        // Each token has answered something, so that a task reads what it answers.
-        store.try_each(OBJECT, LONG).into_iter().for_each(|tried| drop(tried.unwrap()));
         rig.faults.set(&format!("C_Encrypt * {fault} once")).unwrap();
         let tells = begin(&store, &seal(1), within);
         match end(&tells, within) {
             Some(Ok(KeyUsed::Sealed(_))) => {}
-            // The second was never asked on a runtime, and its turn came on a thread that has none.
-            None => {}
+            // Its turn came on the supervisor's thread, which can't have a task read what the other token answers.
+            None if fault == "crash" => {}
             other => panic!("{fault}: {:?}", failure(other)),
         }
         assert!(!rig.faults.in_force(), "{fault}");
