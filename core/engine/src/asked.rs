@@ -86,7 +86,7 @@ impl Asked {
         self.0.lock().uses.len() >= limits::ASKED_OF_STORES
     }
 
-    /// Notes that something is asked, after an attempt that had this place in the log and had touched these key versions.
+    /// Notes that something is asked.
     pub(crate) fn ask(&self, object: ObjectId, wanted: Arc<KeyUse>) {
         self.0.lock().uses.push(Use { object, wanted, came: None });
     }

@@ -10,6 +10,7 @@ mod asked;
 mod authentication;
 mod backup;
 mod call;
+mod carry;
 mod catalog;
 mod changes;
 mod commit;

@@ -6,7 +6,6 @@
 //! needs a key inside a key store it stops, too: the use is begun, and whoever finds that it has ended makes the attempt
 //! again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +18,6 @@ use strongroom_audit::record::SealedRecord;
 use strongroom_model::caller::Principal;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::TenantId;
-use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::{Forbidden, Purpose, VersionState};
 use strongroom_policy::Missing;
 
@@ -29,7 +27,7 @@ use crate::call::{Call, Mode, ServiceNames};
 use crate::catalog::PrincipalEntry;
 use crate::decide::{Decided, Subject};
 use crate::error::{Denial, EngineError, InternalFault, Quota, Unavailable};
-use crate::handoff::{self, Giver};
+use crate::handoff;
 use crate::operation::{Authorized, Demand, Halt, KeyHandle, Operation, Outcome, Target, UsedVersion};
 use crate::operations::principal;
 use crate::operations::records::TRIED_OUT;
@@ -53,13 +51,18 @@ impl Journey {
         let (started, began) = (engine.clock.now(), engine.clock.since_boot());
         Self { call, mode, started, began, charged: Charged::default(), asked: Asked::default() }
     }
+
+    /// Keeps of an attempt what the next one needs where a key is used between them.
+    fn stopped(&self, trace: Trace, further: Further) -> Further {
+        if matches!(further, Further::After(_)) || self.asked.any() {
+            self.asked.keep(trace.permit, &trace.used.lock());
+        }
+        further
+    }
 }
 
-/// A request and the way it goes, kept until it is answered whether or not anyone still waits.
-type Carried<O> = Arc<(Journey, O)>;
-
 /// Where an attempt that stopped is to be made again.
-enum Further {
+pub(crate) enum Further {
     On(Ground),
     /// Anywhere, once a use of a key has ended.
     After(Box<Question>),
@@ -88,9 +91,9 @@ pub(crate) struct TracedDemand {
 }
 
 /// A finished attempt: the answer, withheld until its record is durable.
-struct Finished<T> {
-    answer: Result<T, EngineError>,
-    durable: Durable,
+pub(crate) struct Finished<T> {
+    pub(crate) answer: Result<T, EngineError>,
+    pub(crate) durable: Durable,
 }
 
 impl Engine {
@@ -123,77 +126,6 @@ impl Engine {
             Ok(_) => finished.answer,
             Err(cause) => Err(log_error(&cause)),
         }
-    }
-
-    /// Has an attempt made again where it must be, and from there where else, whether or not anyone still waits once something
-    /// has begun.
-    fn carry<O: Operation>(
-        self: &Arc<Self>,
-        further: Further,
-        carried: Carried<O>,
-        giver: Giver<Result<O::Output, EngineError>>,
-    ) {
-        let ground = match further {
-            Further::On(ground) => ground,
-            Further::After(question) => return self.ask(*question, carried, giver),
-        };
-        let engine = Arc::clone(self);
-        let job = move |taken: bool| {
-            let (journey, operation) = &*carried;
-            let finished = match taken {
-                // What was begun before is recorded as what it was.
-                false if journey.asked.came(Err(KeyStoreError::Busy)) => {
-                    return engine.go_on(Ground::Here, carried, giver);
-                }
-                false => engine.refused(journey, operation, EngineError::Unavailable(Unavailable::Busy)),
-                true if !giver.is_awaited() && !journey.asked.any() => engine.abandoned(journey, operation),
-                true => return engine.go_on(ground, carried, giver),
-            };
-            giver.give(finished.answer, finished.durable);
-        };
-        self.workers.push(ground, Box::new(job));
-    }
-
-    /// Makes an attempt here.
-    fn go_on<O: Operation>(
-        self: &Arc<Self>,
-        ground: Ground,
-        carried: Carried<O>,
-        giver: Giver<Result<O::Output, EngineError>>,
-    ) {
-        let finished = match self.attempt(&carried.0, &carried.1, ground) {
-            Ok(finished) => finished,
-            Err(further) => return self.carry(further, carried, giver),
-        };
-        if let Ok(output) = &finished.answer {
-            carried.1.follow(self, &carried.0.call, output);
-        }
-        giver.give(finished.answer, finished.durable);
-    }
-
-    /// Begins a use of a key; whoever finds that it has ended goes on with the request, where its answer is found.
-    fn ask<O: Operation>(
-        self: &Arc<Self>,
-        question: Question,
-        carried: Carried<O>,
-        giver: Giver<Result<O::Output, EngineError>>,
-    ) {
-        let Question { store, ground, object, wanted, within } = question;
-        let wanted = Arc::new(wanted);
-        carried.0.asked.ask(object, Arc::clone(&wanted));
-        let engine = Arc::clone(self);
-        let after = move |came| {
-            let go_on = || match came {
-                Some(came) => {
-                    carried.0.asked.came(came);
-                    engine.go_on(Ground::Here, carried, giver);
-                }
-                None => engine.carry(Further::On(ground), carried, giver),
-            };
-            // One that panics costs its own request only: its side of the handing over is dropped.
-            drop(catch_unwind(AssertUnwindSafe(go_on)));
-        };
-        store.begin(object, &wanted, within, Box::new(after));
     }
 
     /// Does independent operations for one caller: a decision and a record each, one wait for all. Blocks.
@@ -232,7 +164,7 @@ impl Engine {
     }
 
     /// One attempt; `Err` says where it must be made again, and that nothing has happened but what is noted as asked.
-    fn attempt<O: Operation>(
+    pub(crate) fn attempt<O: Operation>(
         &self,
         journey: &Journey,
         operation: &O,
@@ -250,16 +182,8 @@ impl Engine {
                 Ok(outcome)
             });
             let answer = match answer {
-                Err(Halt::Move(ground)) => {
-                    if journey.asked.any() {
-                        journey.asked.keep(trace.permit.take(), &trace.used.lock());
-                    }
-                    return Err(Further::On(ground));
-                }
-                Err(Halt::Ask(question)) => {
-                    journey.asked.keep(trace.permit.take(), &trace.used.lock());
-                    return Err(Further::After(question));
-                }
+                Err(Halt::Move(ground)) => return Err(journey.stopped(trace, Further::On(ground))),
+                Err(Halt::Ask(question)) => return Err(journey.stopped(trace, Further::After(question))),
                 Err(Halt::Again) if tries < limits::COMMIT_TRIES => {
                     tries += 1;
                     continue;
@@ -307,24 +231,12 @@ impl Engine {
         }
     }
 
-    /// A request that vanished while it waited for a worker: nothing is done, and that is recorded.
-    fn abandoned<O: Operation>(&self, journey: &Journey, operation: &O) -> Finished<O::Output> {
-        let durable = self.append(self.seal_unperformed(journey, operation, None));
-        Finished { answer: Err(EngineError::Unavailable(Unavailable::Busy)), durable }
-    }
-
-    /// A request of which nothing came, for a reason that it was not asked about.
-    fn refused<O: Operation>(&self, journey: &Journey, operation: &O, error: EngineError) -> Finished<O::Output> {
-        let durable = self.append(self.seal_unperformed(journey, operation, Some(&error)));
-        Finished { answer: Err(error), durable }
-    }
-
     /// A place in the log, which a request keeps while a key is used for it.
     fn reserve(&self, journey: &Journey) -> Result<Permit, LogUnavailable> {
         journey.asked.permit().map_or_else(|| self.log.reserve(RecordClass::Authenticated, 1), Ok)
     }
 
-    fn append(&self, record: SealedRecord) -> Durable {
+    pub(crate) fn append(&self, record: SealedRecord) -> Durable {
         match self.log.reserve(RecordClass::Authenticated, 1) {
             Ok(permit) => self.log.append(permit, vec![record]),
             Err(cause) => Durable::finished(Err(cause)),
