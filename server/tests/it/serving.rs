@@ -240,3 +240,35 @@ fn beyond_a_rate_of_the_configuration_clients_are_throttled_until_sighup_takes_i
     assert_eq!(ask().status, 200);
     served.stop();
 }
+
+#[test]
+fn of_a_crowd_beyond_the_requests_in_work_some_are_served_and_the_others_throttled_and_then_all_are_served_again() {
+    const CROWD: usize = 32;
+    let house = House::new();
+    let root = house.software_root("root");
+    house.configure(&format!("{root}[limits]\nrequests_in_work = 1\n"));
+    house.init();
+    let served = house.serve();
+    let key = house.root_key();
+    let all = std::sync::Barrier::new(CROWD);
+    let ask = |mut client: Client| {
+        all.wait();
+        let answer = client.kms("CreateKey", "{}").unwrap();
+        // The connection of one that was refused goes on.
+        let next = client.kms("ListKeys", "{}").unwrap();
+        [answer, next]
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let clients = (0..CROWD).map(|_| house.client(&served, &key)).collect::<Vec<_>>();
+        let crowd: Vec<_> = clients.into_iter().map(|client| scope.spawn(|| ask(client))).collect();
+        crowd.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    let (served_ones, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert!(!served_ones.is_empty() && !refused.is_empty(), "{} served", served_ones.len());
+    for answer in refused {
+        assert_eq!((answer.status, answer.text("__type")), (400, "ThrottlingException".to_owned()));
+    }
+    let mut one = house.client(&served, &key);
+    assert_eq!(one.kms("ListKeys", "{}").unwrap().status, 200);
+    served.stop();
+}
