@@ -104,6 +104,9 @@ def test_tags_of_a_session_are_its_principals(server, make_user, make_role, key,
         else:
             with refused("AccessDeniedException"):
                 kms.describe_key(KeyId=key["KeyId"])
+    with refused("ValidationError") as refusal:
+        assume(server, user, role, Tags=[{"Key": "aws:team", "Value": "red"}])
+    assert "aws:team" in refusal.text
 
 
 def test_who_is_not_trusted_is_denied_whether_or_not_the_role_exists(server, make_user, make_role, refused):

@@ -81,7 +81,8 @@ impl KeyStores {
     /// store leads through here.
     ///
     /// # Errors
-    /// When there is no such store, or whoever asks is no operator and it is not offered.
+    /// When there is no such store, or whoever asks is no operator and it is not offered: who may not use a store does not
+    /// learn whether there is one.
     pub(crate) fn offered(
         &self,
         authorized: &Authorized<'_>,
@@ -89,15 +90,13 @@ impl KeyStores {
         tenant: TenantId,
     ) -> Result<&Arc<dyn KeyStore>, EngineError> {
         let found = self.place(name).and_then(|place| Some((self.stores.get(place)?, self.accounts.get(place)?)));
-        let (store, accounts) = found.ok_or_else(|| Noun::KeyStore(name.clone()))?;
         if matches!(authorized.call().caller.principal, Principal::Operator { .. }) {
-            return Ok(store);
+            return found.map(|(store, _)| store).ok_or_else(|| Noun::KeyStore(name.clone()).into());
         }
         let (tenant, _) = authorized.engine().catalog().load_tenant(tenant)?;
-        match accounts.contains(&tenant.account) {
-            true => Ok(store),
-            false => Err(EngineError::StoreNotOffered { store: name.clone(), account: tenant.account.as_str().into() }),
-        }
+        let offered = found.filter(|(_, accounts)| accounts.contains(&tenant.account));
+        let refusal = || EngineError::StoreNotOffered { store: name.clone(), account: tenant.account.as_str().into() };
+        offered.map(|(store, _)| store).ok_or_else(refusal)
     }
 
     /// Begins the making of an RSA key pair: of so few at once that its store goes on with other keys meanwhile.

@@ -299,6 +299,10 @@ impl Sts {
     ) -> Result<SecretBytes, Answer> {
         let (operation, id) = (call.operation, call.request_id.clone());
         let told = |error: &EngineError| worded(error, operation, &id);
+        let reserved = |key: &str| key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+        if let Some((key, _)) = tags.iter().find(|(key, _)| reserved(key)) {
+            return Err(validation(format!("Tag keys that begin with aws: are reserved: {key}")));
+        }
         let role = &ask.role;
         let arn =
             format!("arn:{}:sts::{}:assumed-role/{}/{}", role.partition, role.account, role.name, ask.session_name);

@@ -238,7 +238,8 @@ fn a_tenant_makes_keys_in_the_key_stores_that_are_offered_to_it_and_in_no_other_
     for kind in ["xks", "ekm"] {
         for (store, words) in [
             ("hsm", ["KeyStoreNotOffered", "key store hsm is not offered to tenant 111122223333"]),
-            ("nope", ["NotFound", "key store nope does not exist"]),
+            // Whether there is one at all is not told.
+            ("nope", ["KeyStoreNotOffered", "key store nope is not offered to tenant 111122223333"]),
         ] {
             refused(&format!("{kind} store create {kind}-one --region us-east-1 --key-store {store}"), words);
         }
@@ -247,7 +248,10 @@ fn a_tenant_makes_keys_in_the_key_stores_that_are_offered_to_it_and_in_no_other_
             &format!("{kind} key create --store {kind}-one a --key-store hsm"),
             ["KeyStoreNotOffered", "accounts of its [[key_store]]"],
         );
-        refused(&format!("{kind} key create --store {kind}-one a --key-store nope"), ["NotFound", "key store nope"]);
+        refused(
+            &format!("{kind} key create --store {kind}-one a --key-store nope"),
+            ["KeyStoreNotOffered", "key store nope is not offered"],
+        );
         done(&format!("{kind} key create --store {kind}-one a --key-store shared"));
         // Operators may for every tenant.
         rig.house.done(&format!("{kind} key create --store {kind}-one b --key-store hsm {tenant}"));

@@ -227,6 +227,8 @@ impl Operation for ListGrants {
 pub struct ListRetirableGrants {
     /// Of whose keys.
     pub tenant: TenantId,
+    /// In which region.
+    pub region: Arc<str>,
     /// Who, as policies name them.
     pub retiring: String,
     /// Begin behind this one.
@@ -263,8 +265,12 @@ impl Operation for ListRetirableGrants {
                 let Some(grant) = place.ok().and_then(|place| grants.rows.get(place)) else { continue };
                 let grant = shown.grant(grant)?;
                 // The index knows the name; those whom a former holder may retire are not the present one's.
-                if grant.retiring.as_ref() == Some(&self.retiring) {
-                    items.push((catalog.key(key, authorized.ground)?, grant));
+                if grant.retiring.as_ref() != Some(&self.retiring) {
+                    continue;
+                }
+                let entry = catalog.key(key, authorized.ground)?;
+                if entry.row.region == *self.region {
+                    items.push((entry, grant));
                 }
             }
         }

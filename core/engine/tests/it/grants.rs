@@ -15,7 +15,7 @@ use strongroom_model::caller::Caller;
 use strongroom_model::id::GrantId;
 use strongroom_model::spec::KeySpec;
 use strongroom_model::usage::Usage;
-use strongroom_testkit::engine::{TestDialect, TestEngine, allow, block_on, by_name, call};
+use strongroom_testkit::engine::{REGION, TestDialect, TestEngine, allow, block_on, by_name, call};
 
 use crate::tools::{decrypt, edit_as, encrypt, pairs};
 
@@ -132,9 +132,12 @@ fn the_retiring_principal_and_a_grantee_with_leave_may_give_a_grant_up_and_nobod
     let plain = make(&[Action::Encrypt]);
     assert!(denied(&retire(&carla, plain)));
     assert!(denied(&retire(&anna, plain)), "the grantee without leave");
-    let listed =
-        ListRetirableGrants { tenant: test.tenant.id, retiring: berta.policy_name.to_string(), after: None, limit: 10 };
-    let listed = test.run(&test.root(), listed).unwrap();
+    let listed = |region: &str| {
+        let (tenant, retiring) = (test.tenant.id, berta.policy_name.to_string());
+        test.run(&test.root(), ListRetirableGrants { tenant, region: region.into(), retiring, after: None, limit: 10 })
+    };
+    assert!(listed("eu-elsewhere-1").unwrap().items.is_empty(), "a key of another region");
+    let listed = listed(REGION).unwrap();
     assert_eq!(listed.items.iter().map(|(_, grant)| grant.id).collect::<Vec<GrantId>>(), [plain]);
     retire(&berta, plain).unwrap();
     let with_leave = make(&[Action::Encrypt, Action::RetireGrant]);

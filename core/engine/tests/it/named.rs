@@ -20,7 +20,7 @@ use strongroom_model::name::Name;
 use strongroom_model::spec::Origin;
 use strongroom_model::store::Table;
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{ACCOUNT, TestEngine, allow, by_name, call, operator};
+use strongroom_testkit::engine::{ACCOUNT, REGION, TestEngine, allow, by_name, call, operator};
 
 use crate::gate::Point;
 use crate::races::overtaken;
@@ -194,7 +194,13 @@ fn grants(test: &TestEngine, key: &KeyEntry, grantee: Option<&str>) -> Vec<Grant
 }
 
 fn retirable(test: &TestEngine, arn: &str) -> usize {
-    let list = ListRetirableGrants { tenant: test.tenant.id, retiring: arn.to_owned(), after: None, limit: 1 };
+    let list = ListRetirableGrants {
+        tenant: test.tenant.id,
+        region: REGION.into(),
+        retiring: arn.to_owned(),
+        after: None,
+        limit: 1,
+    };
     test.run(&test.root(), list).unwrap().items.len()
 }
 

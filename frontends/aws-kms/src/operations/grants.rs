@@ -300,6 +300,7 @@ pub(super) async fn list_retirable(
     let after = page.after().and_then(|after| after.split_at_checked(16));
     let operation = ListRetirableGrants {
         tenant: context.caller.tenant,
+        region: Arc::clone(&context.region),
         retiring: retiring.to_owned(),
         after: after.and_then(|(key, id)| KeyId::from_slice(key).zip(GrantId::from_slice(id))),
         limit: page.limit,
