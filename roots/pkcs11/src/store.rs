@@ -91,16 +91,26 @@ impl Pkcs11KeyStore {
     /// Makes a call, of one token after the other until one has served. Each but the last gets an equal part of the time
     /// that is left.
     fn call(&self, object: Option<ObjectId>, within: Duration, call: &Call) -> Result<Reply, KeyStoreError> {
+        Self::call_among(&self.members, object, within, call)
+    }
+
+    /// The same for some of the tokens.
+    fn call_among(
+        members: &[Client],
+        object: Option<ObjectId>,
+        within: Duration,
+        call: &Call,
+    ) -> Result<Reply, KeyStoreError> {
         let deadline = Instant::now() + within;
         // Those that refuse, or would have to be waited for, are asked last: their answers say why nobody serves.
-        let (mut order, away): (Vec<_>, Vec<_>) = self.members.iter().partition(|member| member.is_ready());
+        let (mut order, away): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.is_ready());
         order.extend(away);
         // A lone token is asked once more, since a child that ended is soon replaced.
         if let [only] = *order {
             order.push(only);
         }
         let mut failures = Failures::default();
-        let (tries, tokens) = (order.len(), self.members.len());
+        let (tries, tokens) = (order.len(), members.len());
         for (tried, member) in order.into_iter().enumerate() {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
@@ -209,7 +219,12 @@ impl KeyStore for Pkcs11KeyStore {
         usage: Usage,
         within: Duration,
     ) -> Result<Vec<u8>, KeyStoreError> {
-        self.act(object, within, Act::Generate { spec, usage }).and_then(public)
+        // In one token alone: were another asked while it is not known what came of the first, two keys could be left that go
+        // by one id.
+        let first = self.members.iter().position(Client::is_ready).unwrap_or(0);
+        let one = self.members.get(first..=first).unwrap_or_default();
+        let call = Call::Object { object, act: Act::Generate { spec, usage } };
+        Self::call_among(one, Some(object), within, &call).and_then(public)
     }
 
     fn destroy(&self, object: ObjectId, within: Duration) -> Result<(), KeyStoreError> {

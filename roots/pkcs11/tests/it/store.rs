@@ -450,6 +450,22 @@ fn a_group_serves_while_one_token_is_away_and_knows_what_only_one_has() {
 }
 
 #[test]
+fn a_key_is_made_in_one_token_of_a_group_however_long_that_takes_and_in_no_other() {
+    let rig = Rig::new();
+    let config = group(&rig);
+    let store = ready(&rig, config.clone());
+    rig.faults.set("C_GenerateKeyPair * delay 3000 once").unwrap();
+    store.generate(OTHER, KeySpec::EcP256, Usage::Sign, Duration::from_secs(4)).unwrap();
+    assert!(!rig.faults.in_force());
+    let has = |token: &TokenSelector| {
+        let alone = ready(&rig, StoreConfig { tokens: vec![token.clone()], ..config.clone() });
+        alone.holds(OTHER, LONG).unwrap()
+    };
+    let have: Vec<_> = config.tokens.iter().map(has).collect();
+    assert_eq!(have.iter().filter(|has| **has).count(), 1, "{have:?}");
+}
+
+#[test]
 fn a_token_whose_objects_vanish_while_its_module_lives_is_told_of_and_serves_again_once_they_are_back() {
     let rig = Rig::new();
     let (store, within) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
