@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use strongroom_audit::gate::Permit;
-use strongroom_model::id::ObjectId;
+use strongroom_model::id::{KeyId, ObjectId};
 use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyUse, KeyUsed, ResidentSealed};
 use strongroom_secret::SecretBytes;
 
 use crate::error::EngineError;
 use crate::limits;
-use crate::operation::UsedVersion;
+use crate::operation::{KeyHandle, UsedVersion};
 use crate::workers::Ground;
 
 /// A use that an attempt needs, to be begun by whoever made the attempt. Made for the holder of a witness only.
@@ -44,9 +44,18 @@ struct State {
     uses: Vec<Use>,
     /// The place in the log that was taken before anything was asked.
     permit: Option<Permit>,
+    /// The keys that the demands were found to be about, in their order.
+    keys: Vec<FoundKey>,
     /// The key versions that were touched.
     versions: Vec<UsedVersion>,
     drawn: Option<SecretBytes>,
+}
+
+/// A key that a demand was found to be about.
+#[derive(Clone)]
+pub(crate) struct FoundKey {
+    pub(crate) id: KeyId,
+    pub(crate) resource: Arc<str>,
 }
 
 struct Use {
@@ -102,13 +111,26 @@ impl Asked {
         }
     }
 
-    /// Keeps a place in the log for the next attempt, and which key versions were touched.
-    pub(crate) fn keep(&self, permit: Option<Permit>, versions: &[UsedVersion]) {
+    /// Keeps a place in the log for the next attempt, which keys the demands were found to be about, and which of their versions
+    /// were touched.
+    pub(crate) fn keep(&self, permit: Option<Permit>, keys: &[KeyHandle], versions: &[UsedVersion]) {
         let mut state = self.0.lock();
         state.permit = permit.or_else(|| state.permit.take());
-        if !versions.is_empty() {
-            state.versions = versions.to_vec();
+        let found = |handle: &KeyHandle| FoundKey { id: handle.entry.row.id, resource: Arc::clone(&handle.resource) };
+        let known = state.keys.len();
+        state.keys.extend(keys.iter().skip(known).map(found));
+        for version in versions {
+            if !state.versions.iter().any(|known| (known.handle, known.material) == (version.handle, version.material))
+            {
+                state.versions.push(*version);
+            }
         }
+    }
+
+    /// The key at `index` among those that the demands are about, once anything was asked: a name that was led elsewhere
+    /// meanwhile leads this request to the key that was used for it.
+    pub(crate) fn key(&self, index: usize) -> Option<FoundKey> {
+        self.0.lock().keys.get(index).cloned()
     }
 
     /// The place in the log that was kept.

@@ -10,7 +10,7 @@ use strongroom_model::key_store::KeyStoreError;
 
 use crate::Engine;
 use crate::asked::Question;
-use crate::error::{EngineError, Unavailable};
+use crate::error::{EngineError, InternalFault, Unavailable};
 use crate::handoff::Giver;
 use crate::operation::Operation;
 use crate::perform::{Finished, Further, Journey};
@@ -18,6 +18,93 @@ use crate::workers::Ground;
 
 /// A request and what it is about.
 pub(crate) type Carried<O> = Arc<(Journey, O)>;
+
+/// A request on its way from thread to thread. Whatever becomes of the thread, it is recorded and answered: dropped unfinished,
+/// it has failed.
+struct UnderWay<O: Operation> {
+    engine: Arc<Engine>,
+    carried: Carried<O>,
+    /// There until it is answered.
+    giver: Option<Giver<Result<O::Output, EngineError>>>,
+}
+
+impl<O: Operation> UnderWay<O> {
+    fn is_awaited(&self) -> bool {
+        self.giver.as_ref().is_some_and(Giver::is_awaited)
+    }
+
+    fn finish(mut self, finished: Finished<O::Output>) {
+        if let Some(giver) = self.giver.take() {
+            giver.give(finished.answer, finished.durable);
+        }
+    }
+
+    /// Goes on where an attempt that stopped has to be made again.
+    fn carry(self, further: Further) {
+        let ground = match further {
+            Further::On(ground) => ground,
+            Further::After(question) => return self.ask(*question),
+        };
+        let engine = Arc::clone(&self.engine);
+        let job = move |taken: bool| {
+            let (journey, operation) = &*self.carried;
+            let finished = match taken {
+                // What was begun before is recorded as what it was.
+                false if journey.asked.came(Err(KeyStoreError::Busy)) => return self.go_on(Ground::Here),
+                false => self.engine.refused(journey, operation, EngineError::Unavailable(Unavailable::Busy)),
+                true if !self.is_awaited() && !journey.asked.any() => self.engine.abandoned(journey, operation),
+                true => return self.go_on(ground),
+            };
+            self.finish(finished);
+        };
+        engine.workers.push(ground, Box::new(job));
+    }
+
+    /// Makes an attempt here.
+    fn go_on(self, ground: Ground) {
+        let (journey, operation) = &*self.carried;
+        let finished = match self.engine.attempt(journey, operation, ground) {
+            Ok(finished) => finished,
+            Err(further) => return self.carry(further),
+        };
+        if let Ok(output) = &finished.answer {
+            operation.follow(&self.engine, &journey.call, output);
+        }
+        self.finish(finished);
+    }
+
+    /// Begins a use of a key; whoever finds that it has ended goes on with the request, where its answer is found.
+    fn ask(self, question: Question) {
+        let Question { store, ground, object, wanted, within } = question;
+        let wanted = Arc::new(wanted);
+        self.carried.0.asked.ask(object, Arc::clone(&wanted));
+        let after = move |came| {
+            let go_on = || match came {
+                Some(came) => {
+                    self.carried.0.asked.came(came);
+                    self.go_on(Ground::Here);
+                }
+                None => self.carry(Further::On(ground)),
+            };
+            // One that panics costs its own request only.
+            drop(catch_unwind(AssertUnwindSafe(go_on)));
+        };
+        store.begin(object, &wanted, within, Box::new(after));
+    }
+}
+
+impl<O: Operation> Drop for UnderWay<O> {
+    fn drop(&mut self) {
+        let Some(giver) = self.giver.take() else { return };
+        let (journey, operation) = &*self.carried;
+        let lost = EngineError::Internal(InternalFault::WorkerLost);
+        // It may be dropped because something panicked.
+        let refused = catch_unwind(AssertUnwindSafe(|| self.engine.refused(journey, operation, lost)));
+        if let Ok(Finished { answer, durable }) = refused {
+            giver.give(answer, durable);
+        }
+    }
+}
 
 impl Engine {
     /// Has an attempt made again where it must be, and from there where else, whether or not anyone still waits once something
@@ -28,72 +115,12 @@ impl Engine {
         carried: Carried<O>,
         giver: Giver<Result<O::Output, EngineError>>,
     ) {
-        let ground = match further {
-            Further::On(ground) => ground,
-            Further::After(question) => return self.ask(*question, carried, giver),
-        };
-        let engine = Arc::clone(self);
-        let job = move |taken: bool| {
-            let (journey, operation) = &*carried;
-            let finished = match taken {
-                // What was begun before is recorded as what it was.
-                false if journey.asked.came(Err(KeyStoreError::Busy)) => {
-                    return engine.go_on(Ground::Here, carried, giver);
-                }
-                false => engine.refused(journey, operation, EngineError::Unavailable(Unavailable::Busy)),
-                true if !giver.is_awaited() && !journey.asked.any() => engine.abandoned(journey, operation),
-                true => return engine.go_on(ground, carried, giver),
-            };
-            giver.give(finished.answer, finished.durable);
-        };
-        self.workers.push(ground, Box::new(job));
-    }
-
-    /// Makes an attempt here.
-    fn go_on<O: Operation>(
-        self: &Arc<Self>,
-        ground: Ground,
-        carried: Carried<O>,
-        giver: Giver<Result<O::Output, EngineError>>,
-    ) {
-        let finished = match self.attempt(&carried.0, &carried.1, ground) {
-            Ok(finished) => finished,
-            Err(further) => return self.carry(further, carried, giver),
-        };
-        if let Ok(output) = &finished.answer {
-            carried.1.follow(self, &carried.0.call, output);
-        }
-        giver.give(finished.answer, finished.durable);
-    }
-
-    /// Begins a use of a key; whoever finds that it has ended goes on with the request, where its answer is found.
-    fn ask<O: Operation>(
-        self: &Arc<Self>,
-        question: Question,
-        carried: Carried<O>,
-        giver: Giver<Result<O::Output, EngineError>>,
-    ) {
-        let Question { store, ground, object, wanted, within } = question;
-        let wanted = Arc::new(wanted);
-        carried.0.asked.ask(object, Arc::clone(&wanted));
-        let engine = Arc::clone(self);
-        let after = move |came| {
-            let go_on = || match came {
-                Some(came) => {
-                    carried.0.asked.came(came);
-                    engine.go_on(Ground::Here, carried, giver);
-                }
-                None => engine.carry(Further::On(ground), carried, giver),
-            };
-            // One that panics costs its own request only: its side of the handing over is dropped.
-            drop(catch_unwind(AssertUnwindSafe(go_on)));
-        };
-        store.begin(object, &wanted, within, Box::new(after));
+        UnderWay { engine: Arc::clone(self), carried, giver: Some(giver) }.carry(further);
     }
 
     /// A request that vanished while it waited for a worker: nothing is done, and that is recorded.
     fn abandoned<O: Operation>(&self, journey: &Journey, operation: &O) -> Finished<O::Output> {
-        let durable = self.append(self.seal_unperformed(journey, operation, None));
+        let durable = self.append(journey, self.seal_unperformed(journey, operation, None));
         Finished { answer: Err(EngineError::Unavailable(Unavailable::Busy)), durable }
     }
 
@@ -104,7 +131,7 @@ impl Engine {
         operation: &O,
         error: EngineError,
     ) -> Finished<O::Output> {
-        let durable = self.append(self.seal_unperformed(journey, operation, Some(&error)));
+        let durable = self.append(journey, self.seal_unperformed(journey, operation, Some(&error)));
         Finished { answer: Err(error), durable }
     }
 }

@@ -55,7 +55,7 @@ impl Journey {
     /// Keeps of an attempt what the next one needs where a key is used between them.
     fn stopped(&self, trace: Trace, further: Further) -> Further {
         if matches!(further, Further::After(_)) || self.asked.any() {
-            self.asked.keep(trace.permit, &trace.used.lock());
+            self.asked.keep(trace.permit, &trace.keys, &trace.used.lock());
         }
         further
     }
@@ -113,12 +113,11 @@ impl Engine {
             Err(further) => {
                 let carried = Arc::new((journey, operation));
                 let (giver, awaited) = handoff::pair();
-                self.carry(further, Arc::clone(&carried), giver);
+                self.carry(further, carried, giver);
                 match awaited.await {
                     Some((answer, Ok(_))) => return answer,
                     Some((_, Err(cause))) => return Err(log_error(&cause)),
-                    // A worker that died in the middle of it can't say what became of it; that is recorded, too.
-                    None => self.refused(&carried.0, &carried.1, EngineError::Internal(InternalFault::WorkerLost)),
+                    None => return Err(EngineError::Internal(InternalFault::WorkerLost)),
                 }
             }
         };
@@ -225,7 +224,7 @@ impl Engine {
                 Err(EngineError::Conflict) if tries < limits::COMMIT_TRIES => tries += 1,
                 Err(error) => {
                     let record = self.seal_record(journey, &trace, Some(&error), None);
-                    return Ok(Finished { answer: Err(error), durable: self.append(record) });
+                    return Ok(Finished { answer: Err(error), durable: self.append(journey, record) });
                 }
             }
         }
@@ -236,8 +235,8 @@ impl Engine {
         journey.asked.permit().map_or_else(|| self.log.reserve(RecordClass::Authenticated, 1), Ok)
     }
 
-    pub(crate) fn append(&self, record: SealedRecord) -> Durable {
-        match self.log.reserve(RecordClass::Authenticated, 1) {
+    pub(crate) fn append(&self, journey: &Journey, record: SealedRecord) -> Durable {
+        match self.reserve(journey) {
             Ok(permit) => self.log.append(permit, vec![record]),
             Err(cause) => Durable::finished(Err(cause)),
         }
@@ -254,8 +253,12 @@ impl Engine {
         self.settle_debts(ground)?;
         let call = &journey.call;
         self.may_serve(call, ground)?;
-        let unresolved = self.resolve_all(call, operation.demands()?, ground, trace)?;
-        self.rates.charge_caller(journey)?;
+        let unresolved = self.resolve_all(journey, operation.demands()?, ground, trace)?;
+        // What a key was used for already is beyond no rate.
+        let charges = !journey.asked.any();
+        if charges {
+            self.rates.charge_caller(journey)?;
+        }
         if unresolved.is_none() || !trace.demands.is_empty() {
             self.decide_all(journey, operation, ground, trace)?;
         }
@@ -264,10 +267,12 @@ impl Engine {
             return Err(error.into());
         }
         self.check_states(trace, ground)?;
-        self.rates.charge_keys(journey, &trace.keys)?;
+        if charges {
+            self.rates.charge_keys(journey, &trace.keys)?;
+        }
         let wanted = operation.ground(&trace.keys);
-        // Uses of keys in key stores are begun here and not waited for.
-        let begins = ground.max(wanted) == Ground::Here;
+        // Uses of keys in key stores are begun here and not waited for; what came of them is read anywhere.
+        let begins = ground.max(wanted) == Ground::Here || journey.asked.any();
         let store = self.store_ground(operation.store(), &trace.keys, begins);
         let wanted = store.map_or(wanted, |store| store.max(wanted));
         if wanted > ground {

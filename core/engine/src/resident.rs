@@ -231,7 +231,9 @@ impl<'a> Resident<'a> {
             let name = self.handle.entry().row.store.as_ref();
             name.and_then(|name| self.authorized.engine().key_stores.ground(name)).unwrap_or(Ground::Worker)
         };
-        if here && (matches!(known, Known::Open) || asked.is_full()) {
+        // It has to be waited for, on a thread that may.
+        let waits = !here || matches!(known, Known::Open) || asked.is_full();
+        if waits && self.authorized.ground < ground() {
             return Err(Halt::Move(ground()));
         }
         if matches!((&wanted, known), (KeyUse::Seal { .. }, Known::Nothing)) {

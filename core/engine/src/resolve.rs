@@ -14,7 +14,7 @@ use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Noun};
 use crate::operation::{Demand, Halt, KeyHandle, KeyReference, RoleName, Target};
 use crate::operations::principal;
-use crate::perform::{Trace, TracedDemand};
+use crate::perform::{Journey, Trace, TracedDemand};
 use crate::workers::Ground;
 
 impl Engine {
@@ -22,13 +22,13 @@ impl Engine {
     /// why, are told in its turn: whoever may not do what comes before it must not learn from this what there is.
     pub(crate) fn resolve_all(
         &self,
-        call: &Call,
+        journey: &Journey,
         demands: Vec<Demand>,
         ground: Ground,
         trace: &mut Trace,
     ) -> Result<Option<(EngineError, Option<TracedDemand>)>, Halt> {
         for (index, demand) in demands.into_iter().enumerate() {
-            match self.resolve(call, demand, ground, trace) {
+            match self.resolve(journey, demand, ground, trace) {
                 Ok(()) => {}
                 Err(Halt::Fail(error)) => {
                     let traced = (trace.demands.len() > index).then(|| trace.demands.pop()).flatten();
@@ -41,12 +41,16 @@ impl Engine {
     }
 
     /// Finds what a demand is about.
-    fn resolve(&self, call: &Call, demand: Demand, ground: Ground, trace: &mut Trace) -> Result<(), Halt> {
+    fn resolve(&self, journey: &Journey, demand: Demand, ground: Ground, trace: &mut Trace) -> Result<(), Halt> {
+        let call = &journey.call;
         let dialect = call.dialect;
         let mut reserved = false;
         let (resource, key) = match &demand.target {
             Target::Key(reference) | Target::Known(reference) => {
-                let entry = self.resolve_key(call, &demand, reference, ground, trace)?;
+                let entry = match journey.asked.key(trace.keys.len()) {
+                    Some(found) => self.catalog.key(found.id, ground)?,
+                    None => self.resolve_key(call, &demand, reference, ground, trace)?,
+                };
                 let region = match reference {
                     KeyReference::Name(name) if *name.region != *call.region => Arc::from(&*name.region),
                     _ => Arc::clone(&call.region),

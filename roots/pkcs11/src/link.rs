@@ -17,7 +17,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{Shutdown, shutdown};
 use tokio::runtime::Handle;
 
-use crate::limits::{ANSWERS_AT_ONCE, HANG_LEAST};
+use crate::limits::HANG_LEAST;
 use crate::packets::{Incoming, Patience, Room, SendError, timeout_within};
 use crate::protocol::{Call, Fault, Moment, Reply, Request, Response};
 use crate::reader;
@@ -169,7 +169,8 @@ impl Link {
         &self.socket
     }
 
-    /// Sends a call, for whose turn it waits no longer than until `turn`; its answer can be waited for.
+    /// Sends a call, for whose turn, a lane and a place on the socket, it waits no longer than until `turn`; its answer can be
+    /// waited for.
     pub(crate) fn send(&self, call: &Call, deadline: Instant, turn: Instant) -> Result<Flight<'_>, Unsent> {
         let mut state = self.state.lock();
         let lane = loop {
@@ -192,7 +193,7 @@ impl Link {
         let mut flight = Flight { link: self, lane: Some(lane), id, answered: false };
         let request = Request { id, lane: number, until: Moment::of(deadline), call };
         let Some(lane) = &mut flight.lane else { return Err(Unsent::Ended) };
-        match lane.room.send(&self.socket, &request, deadline) {
+        match lane.room.send(&self.socket, &request, turn) {
             Ok(()) => Ok(flight),
             Err(error) => {
                 flight.answered = true;
@@ -351,7 +352,8 @@ impl Link {
         if !state.waiting.is_empty() {
             let mut room = state.rooms.pop().unwrap_or_else(Room::new);
             drop(state);
-            self.drain(&mut room, ANSWERS_AT_ONCE);
+            // All of them: no call is late whose answer is there.
+            self.drain(&mut room, self.limit);
             self.expire(Instant::now());
             state = self.state.lock();
             state.rooms.push(room);

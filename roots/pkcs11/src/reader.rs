@@ -58,9 +58,9 @@ impl Future for Reader {
             match this.lane.get_ref().0.drain(&mut this.room, ANSWERS_AT_ONCE) {
                 Drained::All => guard.clear_ready(),
                 Drained::Part => {
-                    // Others on this thread have their turn.
+                    // Others on this thread have their turn. No call is late whose answer may be there.
                     context.waker().wake_by_ref();
-                    break;
+                    return Poll::Pending;
                 }
                 Drained::End => return Poll::Ready(()),
             }

@@ -10,7 +10,8 @@ use strongroom_engine::operations::data_key::GenerateDataKey;
 use strongroom_engine::operations::detached::{SealDetached, SealedDetached};
 use strongroom_engine::operations::encrypt::ReEncrypt;
 use strongroom_engine::operations::key::Edit;
-use strongroom_engine::{EngineError, KeyEntry, Mode, NoAttributes, Quota, Unavailable};
+use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
+use strongroom_engine::{EngineError, KeyEntry, KeyReference, Mode, NoAttributes, Quota, Unavailable};
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
 use strongroom_model::spec::KeySpec;
@@ -76,6 +77,31 @@ fn a_key_that_is_disabled_while_the_token_works_releases_nothing_and_the_record_
     let record = records.last().unwrap().record().unwrap();
     assert!(matches!(record.outcome, Outcome::Failed { engine: 4, .. }), "{:?}", record.outcome);
     assert_eq!(record.demands[0].material, Some(key.current().unwrap().material));
+}
+
+#[test]
+fn a_name_that_is_led_elsewhere_or_deleted_while_the_token_works_still_led_to_the_key_that_was_used() {
+    let rig = Rig::new();
+    let (one, two) = (aes(&rig), aes(&rig));
+    let (test, root) = (&rig.test, rig.test.root());
+    let name = test.alias("current");
+    test.run(&root, CreateName { name: name.clone(), key: by_name(&one) }).unwrap();
+    let by_alias = || SealDetached { key: KeyReference::Name(name.clone()), ..seal(&one, "text") };
+    test.run(&root, by_alias()).unwrap();
+    rig.faults.set(SLOW).unwrap();
+    let move_it = || test.run(&root, MoveName { name: name.clone(), key: by_name(&two) }).map(drop);
+    let delete_it = || test.run(&root, DeleteName { name: name.clone() }).map(drop);
+    for (change, used) in [(&move_it as &dyn Fn() -> Result<(), EngineError>, &one), (&delete_it, &two)] {
+        let request = begun(&rig, by_alias());
+        change().unwrap();
+        let made = block_on(request).unwrap();
+        let records = test.records();
+        let record = records.last().unwrap().record().unwrap();
+        assert_eq!(record.demands.len(), 1);
+        assert_eq!(record.demands[0].key, Some(used.row.id));
+        assert_eq!(record.demands[0].material, Some(used.current().unwrap().material));
+        assert!(test.run(&root, open(used, &made)).unwrap().plaintext.equals(b"text"));
+    }
 }
 
 #[test]
