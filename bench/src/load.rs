@@ -153,24 +153,37 @@ pub(crate) async fn connect(target: &Target, connections: usize) -> Result<Vec<C
 
 /// Asks for some time; each connection asks again once it is answered.
 pub(crate) async fn run(clients: &mut Vec<Client>, ask: &Arc<Ask>, time: Duration) -> Result<Outcome> {
+    let all = clients.len();
+    run_at_once(clients, all, ask, time).await
+}
+
+/// Asks for some time, with so many requests under way at any time, on all connections in turn.
+async fn run_at_once(clients: &mut Vec<Client>, most: usize, ask: &Arc<Ask>, time: Duration) -> Result<Outcome> {
     let end = Instant::now() + time;
-    let tasks = clients.drain(..).map(|mut client| {
+    let each = clients.len().div_ceil(most.max(1)).max(1);
+    let mut tasks = Vec::new();
+    while !clients.is_empty() {
+        let mut some: Vec<_> = clients.drain(..each.min(clients.len())).collect();
         let ask = Arc::clone(ask);
-        tokio::spawn(async move {
+        tasks.push(tokio::spawn(async move {
             let mut outcome = Outcome::default();
-            while Instant::now() < end {
-                let begun = Instant::now();
-                let answer = client.offer(&ask).await?;
-                outcome.note(answer, begun.elapsed());
+            'time: loop {
+                for client in &mut some {
+                    let begun = Instant::now();
+                    if begun >= end {
+                        break 'time;
+                    }
+                    let answer = client.offer(&ask).await?;
+                    outcome.note(answer, begun.elapsed());
+                }
             }
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((client, outcome))
-        })
-    });
-    let tasks: Vec<_> = tasks.collect();
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((some, outcome))
+        }));
+    }
     let mut all = Outcome::default();
     for task in tasks {
-        let (client, outcome) = task.await??;
-        clients.push(client);
+        let (some, outcome) = task.await??;
+        clients.extend(some);
         all.add(outcome);
     }
     Ok(all)
@@ -178,7 +191,18 @@ pub(crate) async fn run(clients: &mut Vec<Client>, ask: &Arc<Ask>, time: Duratio
 
 /// Asks for some time; every request must be accepted.
 pub(crate) async fn run_all(clients: &mut Vec<Client>, ask: &Arc<Ask>, time: Duration) -> Result<Vec<Duration>> {
-    let Outcome { accepted, refused, words } = run(clients, ask, time).await?;
+    let all = clients.len();
+    run_all_at_once(clients, all, ask, time).await
+}
+
+/// The same with so many requests under way at any time, on all connections in turn.
+pub(crate) async fn run_all_at_once(
+    clients: &mut Vec<Client>,
+    most: usize,
+    ask: &Arc<Ask>,
+    time: Duration,
+) -> Result<Vec<Duration>> {
+    let Outcome { accepted, refused, words } = run_at_once(clients, most, ask, time).await?;
     match refused.is_empty() {
         true => Ok(accepted),
         false => Err(format!("{} of {} requests were refused: {words}", refused.len(), accepted.len()).into()),

@@ -1,7 +1,8 @@
 //! Overload: the server on one processor, the load on another, asked more and more and at last twice what it can carry.
 //!
-//! What it can carry is found first, by as many connections as it works on at once. Then requests are due at a fixed
-//! rate (see [`crate::open_loop`]). Clients that are refused wait, as AWS's SDKs do, a random time of up to a second;
+//! What it can carry is found first, with as many requests under way as it works on at once: on as many connections, and
+//! on all of them in turn, which costs the server more memory that is not in its caches; the latter is the best that other loads are compared with,
+//! since they come on as many connections. Then requests are due at a fixed rate (see [`crate::open_loop`]). Clients that are refused wait, as AWS's SDKs do, a random time of up to a second;
 //! impatient ones don't. The CPU of refusals is shared out among the accepted requests: it is the figure to trust on a
 //! machine that does other things, too. All of it is done in several rounds, each compared with the best of its own;
 //! a figure is the median of the rounds.
@@ -11,14 +12,15 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::client::Client;
 use crate::load::{Job, Outcome, Sample, Times};
 use crate::open_loop::{Offered, offer};
 use crate::process::cpu;
 use crate::subject::Subject;
 use crate::{Arguments, Result, load};
 
-/// Connections that find out what the server can carry: what it works on at once, on one processor.
-const CONNECTIONS: usize = 64;
+/// Requests under way that find out what the server can carry: what it works on at once, on one processor.
+const AT_ONCE: usize = 64;
 /// Connections for requests at a fixed rate: far more than it works on at once, so that some must be refused.
 const CLIENTS: usize = 512;
 /// The loads, as multiples of what can be carried, and whether refused clients wait.
@@ -85,39 +87,43 @@ async fn loads(arguments: &Arguments, subject: &Subject) -> Result<()> {
     let time = Duration::from_secs(arguments.seconds);
     let job = arguments.jobs.first().copied().unwrap_or(Job::Encrypt);
     let (server, sample) = (subject.id()?, subject.samples.of(job)?);
-    let mut clients = load::connect(&sample.target, CLIENTS).await?;
     let mut rounds = Vec::new();
     for _ in 0..arguments.rounds.max(1) {
-        let best = best(sample, server, time).await?;
+        let mut few = load::connect(&sample.target, AT_ONCE).await?;
+        let few = best(sample, &mut few, server, time).await?;
+        // Only now: the server ends connections that nothing is asked on for long.
+        let mut clients = load::connect(&sample.target, CLIENTS).await?;
+        let best = best(sample, &mut clients, server, time).await?;
         let mut offered = Vec::new();
         for (factor, patient) in LOADS {
             let before = Spent::now(server)?;
             let figures = offer(&mut clients, &sample.ask, best.accepted * factor, time, patient).await?;
             offered.push(Figures::new(figures, time, Spent::now(server)?.since(before)));
         }
-        rounds.push((best, offered));
+        rounds.push((few, best, offered));
     }
     println!(
         "| {} | due/s | accepted/s | of the best | p50 ms | p99 ms | of the best's | CPU us each | refused/s | p99 ms | unsent/s | the load's CPU |",
         job.name()
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
-    let bests = rounds.iter().map(|(best, _)| (best, best)).collect::<Vec<_>>();
-    row(&format!("{CONNECTIONS} connections, each asking again when answered"), &bests);
+    let few = rounds.iter().map(|(few, best, _)| (best, few)).collect::<Vec<_>>();
+    row(&format!("{AT_ONCE} connections, each asking again when answered"), &few);
+    let bests = rounds.iter().map(|(_, best, _)| (best, best)).collect::<Vec<_>>();
+    row(&format!("{AT_ONCE} requests at once, on {CLIENTS} connections in turn: the best"), &bests);
     for (index, (factor, patient)) in LOADS.into_iter().enumerate() {
         let name = format!("{factor} of it, {} clients", if patient { "patient" } else { "impatient" });
-        let of_round = rounds.iter().filter_map(|(best, offered)| Some((best, offered.get(index)?)));
+        let of_round = rounds.iter().filter_map(|(_, best, offered)| Some((best, offered.get(index)?)));
         row(&name, &of_round.collect::<Vec<_>>());
     }
     Ok(())
 }
 
-/// What the server can carry.
-async fn best(sample: &Sample, server: u32, time: Duration) -> Result<Figures> {
-    let mut clients = load::connect(&sample.target, CONNECTIONS).await?;
-    load::run_all(&mut clients, &sample.ask, time / 4).await?;
+/// What the server can carry on these connections.
+async fn best(sample: &Sample, clients: &mut Vec<Client>, server: u32, time: Duration) -> Result<Figures> {
+    load::run_all_at_once(clients, AT_ONCE, &sample.ask, time / 4).await?;
     let before = Spent::now(server)?;
-    let accepted = load::run_all(&mut clients, &sample.ask, time).await?;
+    let accepted = load::run_all_at_once(clients, AT_ONCE, &sample.ask, time).await?;
     let outcome = Outcome { accepted, ..Outcome::default() };
     let offered = Offered { due: outcome.accepted.len(), unsent: 0, outcome };
     Ok(Figures::new(offered, time, Spent::now(server)?.since(before)))

@@ -138,7 +138,7 @@ impl App for Gateway {
                 _ => {}
             }
         }
-        let Some(_place) = self.admission.enter().await else { return self.overloaded(head) };
+        let Some(_place) = self.admission.enter() else { return self.overloaded(head) };
         let Some(serving) = self.shared.serving() else { return self.sealed(peer, request).await };
         self.route(serving, peer, request).await
     }

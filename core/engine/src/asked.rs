@@ -15,7 +15,7 @@ use strongroom_secret::SecretBytes;
 
 use crate::error::EngineError;
 use crate::limits;
-use crate::operation::{KeyHandle, UsedVersion};
+use crate::perform::Trace;
 use crate::workers::Ground;
 
 /// A use that an attempt needs, to be begun by whoever made the attempt. Made for the holder of a witness only.
@@ -42,20 +42,10 @@ pub(crate) struct Asked(Mutex<State>);
 #[derive(Default)]
 struct State {
     uses: Vec<Use>,
-    /// The place in the log that was taken before anything was asked.
-    permit: Option<Permit>,
-    /// The keys that the demands were found to be about, in their order.
-    keys: Vec<FoundKey>,
-    /// The key versions that were touched.
-    versions: Vec<UsedVersion>,
+    /// The attempt that found out most of those that stopped, with the key versions that all of them touched and the place in
+    /// the log that was taken before anything was asked.
+    attempt: Option<Trace>,
     drawn: Option<SecretBytes>,
-}
-
-/// A key that a demand was found to be about.
-#[derive(Clone)]
-pub(crate) struct FoundKey {
-    pub(crate) id: KeyId,
-    pub(crate) resource: Arc<str>,
 }
 
 struct Use {
@@ -111,36 +101,37 @@ impl Asked {
         }
     }
 
-    /// Keeps a place in the log for the next attempt, which keys the demands were found to be about, and which of their versions
-    /// were touched.
-    pub(crate) fn keep(&self, permit: Option<Permit>, keys: &[KeyHandle], versions: &[UsedVersion]) {
+    /// Keeps what an attempt found out that stopped.
+    pub(crate) fn keep(&self, mut attempt: Trace) {
         let mut state = self.0.lock();
-        state.permit = permit.or_else(|| state.permit.take());
-        let found = |handle: &KeyHandle| FoundKey { id: handle.entry.row.id, resource: Arc::clone(&handle.resource) };
-        let known = state.keys.len();
-        state.keys.extend(keys.iter().skip(known).map(found));
-        for version in versions {
-            if !state.versions.iter().any(|known| (known.handle, known.material) == (version.handle, version.material))
-            {
-                state.versions.push(*version);
+        if let Some(mut before) = state.attempt.take() {
+            if before.demands.len() > attempt.demands.len() {
+                std::mem::swap(&mut before, &mut attempt);
             }
+            attempt.add(before);
         }
+        state.attempt = Some(attempt);
     }
 
     /// The key at `index` among those that the demands are about, once anything was asked: a name that was led elsewhere
     /// meanwhile leads this request to the key that was used for it.
-    pub(crate) fn key(&self, index: usize) -> Option<FoundKey> {
-        self.0.lock().keys.get(index).cloned()
+    pub(crate) fn key(&self, index: usize) -> Option<KeyId> {
+        self.0.lock().attempt.as_ref()?.keys.get(index).map(|handle| handle.entry.row.id)
+    }
+
+    /// Whether a place in the log is kept.
+    pub(crate) fn has_permit(&self) -> bool {
+        self.0.lock().attempt.as_ref().is_some_and(|attempt| attempt.permit.is_some())
     }
 
     /// The place in the log that was kept.
     pub(crate) fn permit(&self) -> Option<Permit> {
-        self.0.lock().permit.take()
+        self.0.lock().attempt.as_mut()?.permit.take()
     }
 
-    /// The key versions that an earlier attempt touched: for the record of one that was refused before it touched any.
-    pub(crate) fn versions(&self) -> Vec<UsedVersion> {
-        self.0.lock().versions.clone()
+    /// What was found out before, for the record of a request that failed before it found out as much again.
+    pub(crate) fn attempt(&self) -> Option<Trace> {
+        self.0.lock().attempt.take()
     }
 
     /// Random bytes that are the same in every attempt: drawn anew, they would make another use of the key each time.

@@ -68,7 +68,9 @@ impl<O: Operation> UnderWay<O> {
             Err(further) => return self.carry(further),
         };
         if let Ok(output) = &finished.answer {
-            operation.follow(&self.engine, &journey.call, output);
+            // What is done is done and recorded, whatever comes of what follows.
+            let follow = || operation.follow(&self.engine, &journey.call, output);
+            drop(catch_unwind(AssertUnwindSafe(follow)));
         }
         self.finish(finished);
     }
@@ -124,14 +126,23 @@ impl Engine {
         Finished { answer: Err(EngineError::Unavailable(Unavailable::Busy)), durable }
     }
 
-    /// A request of which nothing came, for a reason that it was not asked about.
+    /// A request of which nothing came, for a reason that it was not asked about. Where keys were used for it, its record names them.
     pub(crate) fn refused<O: Operation>(
         &self,
         journey: &Journey,
         operation: &O,
         error: EngineError,
     ) -> Finished<O::Output> {
-        let durable = self.append(journey, self.seal_unperformed(journey, operation, Some(&error)));
-        Finished { answer: Err(error), durable }
+        let record = match journey.asked.attempt() {
+            Some(mut before) => {
+                let record = self.seal_record(journey, &before, Some(&error), None);
+                if let Some(permit) = before.permit.take() {
+                    return Finished { answer: Err(error), durable: self.log.append(permit, vec![record]) };
+                }
+                record
+            }
+            None => self.seal_unperformed(journey, operation, Some(&error)),
+        };
+        Finished { answer: Err(error), durable: self.append(journey, record) }
     }
 }

@@ -55,7 +55,7 @@ impl Journey {
     /// Keeps of an attempt what the next one needs where a key is used between them.
     fn stopped(&self, trace: Trace, further: Further) -> Further {
         if matches!(further, Further::After(_)) || self.asked.any() {
-            self.asked.keep(trace.permit, &trace.keys, &trace.used.lock());
+            self.asked.keep(trace);
         }
         further
     }
@@ -78,6 +78,20 @@ pub(crate) struct Trace {
     pub(crate) permit: Option<Permit>,
     /// The algorithm asked for, as records name it; empty for none.
     pub(crate) algorithm: &'static str,
+}
+
+impl Trace {
+    /// Adds what another attempt found out that found out less: the key versions that it touched, and what this one lacks.
+    pub(crate) fn add(&mut self, other: Self) {
+        let used = self.used.get_mut();
+        for version in other.used.into_inner() {
+            if !used.iter().any(|known| (known.handle, known.material) == (version.handle, version.material)) {
+                used.push(version);
+            }
+        }
+        self.decided = self.decided.take().or(other.decided);
+        self.permit = self.permit.take().or(other.permit);
+    }
 }
 
 /// A demand as far as it was resolved.
@@ -197,8 +211,14 @@ impl Engine {
                 let answer = Err(EngineError::LimitExceeded(Quota::Requests));
                 return Ok(Finished { answer, durable: Durable::finished(Ok(Position::default())) });
             }
-            if answer.is_err() && trace.used.lock().is_empty() {
-                *trace.used.lock() = journey.asked.versions();
+            // What was used before is recorded, however early this attempt failed.
+            if answer.is_err()
+                && let Some(before) = journey.asked.attempt()
+            {
+                let (most, other) =
+                    if before.demands.len() > trace.demands.len() { (before, trace) } else { (trace, before) };
+                trace = most;
+                trace.add(other);
             }
             let permit = match trace.permit.take().map_or_else(|| self.reserve(journey), Ok) {
                 Ok(permit) => permit,
@@ -278,8 +298,10 @@ impl Engine {
         if wanted > ground {
             return Err(Halt::Move(wanted));
         }
-        let permit = self.reserve(journey).map_err(|cause| log_error(&cause))?;
-        trace.permit = Some(permit);
+        if !journey.asked.has_permit() {
+            let permit = self.log.reserve(RecordClass::Authenticated, 1).map_err(|cause| log_error(&cause))?;
+            trace.permit = Some(permit);
+        }
         let authorized = Authorized {
             engine: self,
             call,

@@ -9,11 +9,10 @@ use strongroom_model::id::{RecordId, TenantId};
 use strongroom_model::store::Batch;
 
 use crate::Engine;
-use crate::asked::FoundKey;
 use crate::call::{Call, Mode};
 use crate::changes;
 use crate::error::EngineError;
-use crate::operation::{self, Operation, Target};
+use crate::operation::Operation;
 use crate::perform::{Journey, Trace};
 
 impl Engine {
@@ -68,8 +67,7 @@ impl Engine {
         record.seal()
     }
 
-    /// The record of a request that was refused unheard, or without an error vanished before its work began; or that could not
-    /// be finished once a key was used for it, which it then names.
+    /// The record of a request that was refused unheard, or without an error vanished before its work began.
     pub(crate) fn seal_unperformed<O: Operation>(
         &self,
         journey: &Journey,
@@ -83,22 +81,6 @@ impl Engine {
         record.duration_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         describe_call(&mut record, &journey.call);
         record.mode = mode(journey);
-        record.algorithm = Text::from(operation.algorithm());
-        let versions = journey.asked.versions();
-        let keys = demands.iter().filter(|demand| matches!(demand.target, Target::Key(_) | Target::Known(_)));
-        let touched: Vec<_> = (0..).map_while(|index| journey.asked.key(index)).collect();
-        let described = |(index, (demand, found)): (usize, (&operation::Demand, &'_ FoundKey))| {
-            let version = versions.iter().find(|used| used.handle == index);
-            Demand {
-                action: demand.action,
-                resource: Text::from(found.resource.to_string()),
-                key: Some(found.id),
-                material: version.map(|used| used.material),
-                ordinal: version.map(|used| u64::from(used.ordinal)),
-                purpose: Some(demand.purpose),
-            }
-        };
-        record.demands = List::Owned(keys.zip(&touched).enumerate().map(described).collect());
         record.outcome = match error {
             None => Outcome::Abandoned,
             Some(error) => failed(error, &journey.call),

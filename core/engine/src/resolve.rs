@@ -48,7 +48,7 @@ impl Engine {
         let (resource, key) = match &demand.target {
             Target::Key(reference) | Target::Known(reference) => {
                 let entry = match journey.asked.key(trace.keys.len()) {
-                    Some(found) => self.catalog.key(found.id, ground)?,
+                    Some(id) => self.catalog.key(id, ground)?,
                     None => self.resolve_key(call, &demand, reference, ground, trace)?,
                 };
                 let region = match reference {

@@ -100,6 +100,9 @@ pub(crate) enum AdminError {
     /// A tag that nobody may give.
     #[error("the tag {0:?} is reserved: its name begins with aws:")]
     ReservedTag(String),
+    /// A tag that no client of AWS KMS could show or take away.
+    #[error("tag {0:?} is not of the form of tags: a name has 1 to 128 characters, a value at most 256")]
+    TagLength(String),
     /// A front end whose keys have names that nobody draws at random.
     #[error("no key is made here for the front end that owns names of kind {0:?}")]
     KeyNotOffered(String),
@@ -143,6 +146,7 @@ impl AdminError {
             Self::RegionNotServed { .. } => (StatusCode::BAD_REQUEST, "UnknownRegion"),
             Self::Name { .. } => (StatusCode::BAD_REQUEST, "InvalidName"),
             Self::ReservedTag(_) => (StatusCode::BAD_REQUEST, "ReservedTag"),
+            Self::TagLength(_) => (StatusCode::BAD_REQUEST, "TagLength"),
             Self::NoConfiguration | Self::Roots(_) => (StatusCode::CONFLICT, "Configuration"),
             Self::UnknownAction(_) => (StatusCode::BAD_REQUEST, "UnknownAction"),
             Self::Answer => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
@@ -164,6 +168,7 @@ impl AdminError {
                 "write alias/ and 1 to 250 letters, digits, slashes, hyphens and underscores; alias/aws/ is reserved",
             ),
             Self::ReservedTag(_) => Some("choose another name for the tag"),
+            Self::TagLength(_) => Some("give the tag a name, and keep name and value short"),
             Self::NoConfiguration => Some("use strongroom init and strongroom serve"),
             Self::Roots(_) => Some("put the new root into the configuration file as a [[root]], then ask again"),
             Self::RootId => Some("find it with: strongroom root list"),

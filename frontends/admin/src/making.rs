@@ -3,6 +3,8 @@
 //! Here identity policies decide, so no key policy locks anyone out. One that would where the key is used is refused all the
 //! same, unless the request says that it is meant.
 
+use std::ops::RangeInclusive;
+
 use strongroom_admin_api::{
     CreateKey, KeyDescription, KeyPolicy, KeyRotation, PutKeyPolicy, Tag, Tags, spec as spec_named,
     usages as usages_named,
@@ -24,6 +26,10 @@ use crate::keys::shown;
 use crate::reply::Reply;
 use crate::services::{inside, key_store};
 use crate::xks::served;
+
+/// Characters of a tag's name and value, as AWS has them.
+const TAG_NAME: RangeInclusive<usize> = 1..=128;
+const TAG_VALUE: usize = 256;
 
 pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let asked: CreateKey = context.body()?;
@@ -161,8 +167,13 @@ fn check_name(owner: &dyn Dialect, kind: NameKind, name: &str) -> Result<(), Adm
 /// No client of AWS KMS could take such a tag away again.
 fn check_tags(tags: &[Tag]) -> Result<(), AdminError> {
     let reserved = |tag: &&Tag| tag.name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    let misshapen = |tag: &&Tag| !TAG_NAME.contains(&tag.name.chars().count()) || tag.value.chars().count() > TAG_VALUE;
+    let shown = |tag: &Tag| tag.name.chars().take(*TAG_NAME.end()).collect();
+    if let Some(tag) = tags.iter().find(misshapen) {
+        return Err(AdminError::TagLength(shown(tag)));
+    }
     match tags.iter().find(reserved) {
-        Some(tag) => Err(AdminError::ReservedTag(tag.name.chars().take(128).collect())),
+        Some(tag) => Err(AdminError::ReservedTag(shown(tag))),
         None => Ok(()),
     }
 }

@@ -273,10 +273,25 @@ fn generate(
         remove_public_halves(session, id(object))?;
         let (public, private) = pair_templates(object, spec, usage)?;
         let mechanism = if spec.is_rsa() { Mechanism::RsaPkcsKeyPairGen } else { Mechanism::EccKeyPairGen };
-        session.generate_key_pair(&mechanism, &public, &private)?;
+        session.generate_key_pair(&mechanism, &public, &private).map_err(|error| impossible(error, spec))?;
     }
     let public = one(session, object, ObjectClass::PUBLIC_KEY)?.ok_or(Fault::NoObject)?;
     public_key(session, public, spec)
+}
+
+/// What it means when a token that offers the mechanism makes no pair: it has none of that curve or length.
+fn impossible(error: Error, spec: KeySpec) -> Trouble {
+    match code(&error) {
+        Some(
+            RvError::CurveNotSupported
+            | RvError::DomainParamsInvalid
+            | RvError::KeySizeRange
+            | RvError::MechanismParamInvalid
+            | RvError::AttributeValueInvalid
+            | RvError::TemplateInconsistent,
+        ) => Fault::Unsupported(format!("{spec:?} keys: {error}")).into(),
+        _ => error.into(),
+    }
 }
 
 /// The mechanisms without which a key would be of no use.

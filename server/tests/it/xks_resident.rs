@@ -34,6 +34,7 @@ struct Stalls {
 }
 
 impl Stalls {
+    #[expect(clippy::disallowed_methods, reason = "how long a sleep takes is what is measured")]
     fn watch() -> Self {
         const NAP: Duration = Duration::from_millis(1);
         let over = Arc::new(AtomicBool::new(false));

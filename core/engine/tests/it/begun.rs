@@ -11,6 +11,7 @@ use strongroom_engine::operations::detached::{SealDetached, SealedDetached};
 use strongroom_engine::operations::encrypt::ReEncrypt;
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
+use strongroom_engine::operations::tenant::SuspendTenant;
 use strongroom_engine::{EngineError, KeyEntry, KeyReference, Mode, NoAttributes, Quota, Unavailable};
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::EncryptionAlgorithm;
@@ -18,7 +19,7 @@ use strongroom_model::spec::KeySpec;
 use strongroom_model::store::{Batch, Store as _, Table};
 use strongroom_model::usage::Usage;
 use strongroom_secret::SecretBytes;
-use strongroom_testkit::engine::{block_on, by_name, call};
+use strongroom_testkit::engine::{block_on, by_name, call, operator};
 
 use crate::resident::{Rig, eventually, open};
 use crate::tools::{Told, decrypt, edit, opened, sealed, told};
@@ -76,6 +77,24 @@ fn a_key_that_is_disabled_while_the_token_works_releases_nothing_and_the_record_
     let records = rig.test.records();
     let record = records.last().unwrap().record().unwrap();
     assert!(matches!(record.outcome, Outcome::Failed { engine: 4, .. }), "{:?}", record.outcome);
+    assert_eq!(record.demands[0].material, Some(key.current().unwrap().material));
+}
+
+#[test]
+fn a_tenant_that_is_suspended_while_the_token_works_is_told_nothing_and_the_record_names_what_was_used() {
+    let rig = Rig::new();
+    let key = aes(&rig);
+    rig.faults.set(SLOW).unwrap();
+    let request = begun(&rig, seal(&key, "text"));
+    let suspend = SuspendTenant { tenant: rig.test.tenant.id, suspended: true };
+    rig.test.run(&operator(), suspend).unwrap();
+    let refused = block_on(request).err();
+    assert!(matches!(refused, Some(EngineError::TenantSuspended)), "{refused:?}");
+    let records = rig.test.records();
+    let record = records.last().unwrap().record().unwrap();
+    assert!(matches!(record.outcome, Outcome::Failed { engine: 5, .. }), "{:?}", record.outcome);
+    assert_eq!((record.action, record.demands.len()), (Action::SealDetached, 1));
+    assert_eq!(record.demands[0].key, Some(key.row.id));
     assert_eq!(record.demands[0].material, Some(key.current().unwrap().material));
 }
 

@@ -41,6 +41,12 @@ fn a_request_is_looked_at_alone_where_its_tenant_is_not_there_yet() {
     assert_eq!(house.ask("POST", keys, with("policy", json!(open))).status.as_u16(), 204);
     let reserved = json!([{"name": "Aws:x", "value": "1"}]);
     assert_eq!(house.ask("POST", keys, with("tags", reserved)).code(), (400, "ReservedTag"));
+    for (name, value) in
+        [(String::new(), String::new()), ("n".repeat(129), String::new()), ("n".into(), "v".repeat(257))]
+    {
+        let misshapen = json!([{"name": name, "value": value}]);
+        assert_eq!(house.ask("POST", keys, with("tags", misshapen)).code(), (400, "TagLength"));
+    }
     let policy = "/v1/tenants/999999999999/principals/a/policies/p?dry_run=alone";
     assert_eq!(house.ask("PUT", policy, json!({"document": "{}"})).code(), (400, "InvalidPolicy"));
     let roles = "/v1/tenants/999999999999/roles?dry_run=alone";
