@@ -133,16 +133,16 @@ impl Engine {
         operation: &O,
         error: EngineError,
     ) -> Finished<O::Output> {
-        let record = match journey.asked.attempt() {
-            Some(mut before) => {
-                let record = self.seal_record(journey, &before, Some(&error), None);
-                if let Some(permit) = before.permit.take() {
-                    return Finished { answer: Err(error), durable: self.log.append(permit, vec![record]) };
-                }
-                record
-            }
+        let mut before = journey.asked.attempt();
+        let permit = before.as_mut().and_then(|before| before.permit.take());
+        let record = match &before {
+            Some(before) => self.seal_record(journey, before, Some(&error), None),
             None => self.seal_unperformed(journey, operation, Some(&error)),
         };
-        Finished { answer: Err(error), durable: self.append(journey, record) }
+        let durable = match permit {
+            Some(permit) => self.log.append(permit, vec![record]),
+            None => self.append(journey, record),
+        };
+        Finished { answer: Err(error), durable }
     }
 }

@@ -20,7 +20,7 @@ use crate::call::{Call, Dialect, Mode};
 use crate::error::{self, EngineError, LinkFault};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
 use crate::operations::key::unchanged;
-use crate::operations::store_link::{LinkPlace, move_to};
+use crate::operations::store_link::LinkPlace;
 use crate::rows::{self, ConnectingRow, ExternalLinkRow, LinkFailure, LinkState, StoreLinkRow};
 use crate::workers::{Ground, Pool};
 use crate::{Engine, keys, limits};
@@ -221,7 +221,7 @@ fn failure_of_token(
     place: &LinkPlace,
     name: &KeyStoreName,
 ) -> Result<Option<LinkFailure>, Halt> {
-    let store = match move_to(authorized, place, name) {
+    let store = match authorized.engine().key_stores.offered_here(authorized, name, place.tenant) {
         Err(Halt::Fail(EngineError::NotFound(_) | EngineError::StoreNotOffered { .. })) => {
             return Ok(Some(LinkFailure::NoStore));
         }

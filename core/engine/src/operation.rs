@@ -7,7 +7,6 @@ use strongroom_crypto::KeyMaterial;
 use strongroom_model::action::Action;
 use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, LineageId, MaterialId, TenantId};
-use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::name::Name;
 use strongroom_model::purpose::Purpose;
 use strongroom_model::store::Batch;
@@ -160,11 +159,6 @@ pub trait Operation: Send + Sync + 'static {
     /// The algorithm asked for, as records and the usage ledger name it; empty for none.
     fn algorithm(&self) -> &'static str {
         ""
-    }
-
-    /// The key store that it needs besides those of its keys.
-    fn store(&self) -> Option<&KeyStoreName> {
-        None
     }
 
     /// What the request carries for the demand at `index`, where that is not what it carries as a whole.

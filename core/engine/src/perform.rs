@@ -293,7 +293,7 @@ impl Engine {
         let wanted = operation.ground(&trace.keys);
         // Uses of keys in key stores are begun here and not waited for; what came of them is read anywhere.
         let begins = ground.max(wanted) == Ground::Here || journey.asked.any();
-        let store = self.store_ground(operation.store(), &trace.keys, begins);
+        let store = self.store_ground(&trace.keys, begins);
         let wanted = store.map_or(wanted, |store| store.max(wanted));
         if wanted > ground {
             return Err(Halt::Move(wanted));

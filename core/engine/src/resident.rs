@@ -99,6 +99,20 @@ impl KeyStores {
         offered.map(|(store, _)| store).ok_or_else(refusal)
     }
 
+    /// The same, on one of the store's own threads: none but whom it is offered to has a place among those who wait for it.
+    pub(crate) fn offered_here(
+        &self,
+        authorized: &Authorized<'_>,
+        name: &KeyStoreName,
+        tenant: TenantId,
+    ) -> Result<&Arc<dyn KeyStore>, Halt> {
+        let store = self.offered(authorized, name, tenant)?;
+        match self.ground(name) {
+            Some(wanted) if wanted > authorized.ground && authorized.ground < Ground::Heavy => Err(Halt::Move(wanted)),
+            _ => Ok(store),
+        }
+    }
+
     /// Begins the making of an RSA key pair: of so few at once that its store goes on with other keys meanwhile.
     ///
     /// # Errors
@@ -149,18 +163,13 @@ impl Engine {
         }
     }
 
-    /// Where an operation must run for the sake of the stores that its keys are in, or that it names.
-    /// `begins` says whether uses are begun only, which may be done anywhere.
-    pub(crate) fn store_ground(
-        &self,
-        named: Option<&KeyStoreName>,
-        keys: &[KeyHandle],
-        begins: bool,
-    ) -> Option<Ground> {
+    /// Where an operation must run for the sake of the stores that its keys are in. `begins` says whether uses are begun only,
+    /// which may be done anywhere.
+    pub(crate) fn store_ground(&self, keys: &[KeyHandle], begins: bool) -> Option<Ground> {
         let used = || keys.iter().filter(|key| key.is_used_in_store()).map(|key| &key.entry().row);
         let doubled = used().any(|key| key.external.is_some()).then_some(Ground::External);
         let resident = used().filter(|_| !begins).filter_map(|key| key.store.as_ref());
-        resident.chain(named).filter_map(|name| self.key_stores.ground(name)).chain(doubled).max()
+        resident.filter_map(|name| self.key_stores.ground(name)).chain(doubled).max()
     }
 }
 

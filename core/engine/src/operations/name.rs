@@ -188,10 +188,6 @@ impl Operation for CreateNamedKey {
         Ok(all)
     }
 
-    fn store(&self) -> Option<&KeyStoreName> {
-        self.store.as_ref()
-    }
-
     fn ground(&self, keys: &[KeyHandle]) -> Ground {
         self.key.ground(keys)
     }

@@ -35,10 +35,6 @@ impl Operation for CreateResidentKey {
         self.key.demands()
     }
 
-    fn store(&self) -> Option<&KeyStoreName> {
-        Some(&self.store)
-    }
-
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {
         make_resident(authorized, &self.key, &self.store, (None, None), Batch::default())
     }
@@ -75,7 +71,7 @@ pub(super) fn make_resident(
     if key.origin != Origin::Resident || key.multi_region {
         return Err(EngineError::Unsupported("such a key in a key store").into());
     }
-    let store = engine.key_stores.offered(authorized, name, key.tenant)?;
+    let store = engine.key_stores.offered_here(authorized, name, key.tenant)?;
     let row = KeyRow { link: link.map(str::to_owned), ..key.row(authorized, Some(name), &mut batch)? };
     let mut version = version_row(authorized, &row, &[], 1, RotationCause::Creation)?;
     // A dry run makes nothing, and what it would commit is dropped.

@@ -60,10 +60,6 @@ impl Operation for CreateService {
         Ok(all)
     }
 
-    fn store(&self) -> Option<&KeyStoreName> {
-        self.store.as_ref()
-    }
-
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<PrincipalRow>, Halt> {
         check_name("the service's name", &self.name)?;
         let (policy, document) = &self.policy;
@@ -239,10 +235,6 @@ impl Operation for CreateServiceKey {
             import.into_iter().filter(|_| self.key.origin == Origin::Imported).chain([Action::ManageBindings]);
         all.extend(actions.map(|action| Demand { action, target: target.clone(), purpose: Purpose::Inspect }));
         Ok(all)
-    }
-
-    fn store(&self) -> Option<&KeyStoreName> {
-        self.store.as_ref()
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Arc<KeyEntry>>, Halt> {

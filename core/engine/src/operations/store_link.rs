@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use strongroom_model::action::Action;
 use strongroom_model::id::TenantId;
-use strongroom_model::key_store::{KeyStore, KeyStoreName};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::store::{Batch, Row, Table};
 use strongroom_secret::SecretBytes;
 
@@ -21,7 +21,6 @@ use crate::catalog::KeyEntry;
 use crate::error::{EngineError, InputFault, LinkFault, Quota};
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome};
 use crate::rows::{self, LinkState, StoreLinkRow, StoreLinksRow};
-use crate::workers::Ground;
 use crate::{Engine, connecting, keys, limits};
 
 /// A tenant's place for links.
@@ -322,7 +321,7 @@ impl Operation for CreateLinkedKey {
         let (link, _, read) = self.place().find(authorized, &self.link)?;
         let store = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
-        move_to(authorized, &self.place(), store)?;
+        authorized.engine().key_stores.offered_here(authorized, store, self.place().tenant)?;
         // Written as it was: of a removal or disconnection at the same time, one sees the other.
         let mut batch = Batch::default();
         batch.replace(Table::StoreLink, &read, read.value.clone());
@@ -355,7 +354,7 @@ impl Operation for GenerateLinkedRandom {
             let problem = "must lie between 1 and 1024";
             return Err(EngineError::from(InputFault::Form { what: "the number of bytes", problem }).into());
         }
-        let store = move_to(authorized, &self.place, store)?;
+        let store = authorized.engine().key_stores.offered_here(authorized, store, self.place.tenant)?;
         let mut drawn = vec![0; self.bytes];
         store.random(&mut drawn, limits::OBJECT_DEADLINE)?;
         Ok(Outcome::Answer(SecretBytes::take(drawn)))
@@ -372,20 +371,6 @@ pub(super) fn require_connected(link: &StoreLinkRow) -> Result<(), EngineError> 
 /// That the state of a link forbids what is asked of it.
 pub(super) fn in_state(link: &StoreLinkRow) -> EngineError {
     EngineError::StoreLink(LinkFault::State { id: link.id.as_str().into(), state: link.state })
-}
-
-/// The store, on one of its own threads.
-pub(crate) fn move_to<'a>(
-    authorized: &Authorized<'a>,
-    place: &LinkPlace,
-    name: &KeyStoreName,
-) -> Result<&'a dyn KeyStore, Halt> {
-    let stores = &authorized.engine().key_stores;
-    let store = stores.offered(authorized, name, place.tenant)?;
-    match stores.ground(name) {
-        Some(wanted) if wanted > authorized.ground && authorized.ground < Ground::Heavy => Err(Halt::Move(wanted)),
-        _ => Ok(&**store),
-    }
 }
 
 /// A store that is not offered to a tenant is none of the tenant's to know of.
