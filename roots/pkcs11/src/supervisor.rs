@@ -238,7 +238,7 @@ impl Shared {
         let error = match ended {
             Ended::Stopping => None,
             Ended::Lacking => {
-                info!("the module does not find in the token what should be there; it is begun anew");
+                info!(token = %self.config.token, "the module does not find in the token what should be there; it is begun anew");
                 None
             }
             Ended::Crashed => Some(RootError::Unavailable { cause: "the module crashed".into() }),
@@ -250,7 +250,7 @@ impl Shared {
             state.link = None;
             state.condition.set_running(false, now);
             if let Some(error) = error {
-                warn!(%error, "the child process of the token has ended");
+                warn!(token = %self.config.token, cause = words(&error), "the child process of the token has ended");
                 state.condition.failure(error, now);
             }
         });
@@ -259,7 +259,7 @@ impl Shared {
     fn note_failed_start(&self, error: CallError) {
         let now = Instant::now();
         let shown = RootError::from(error.clone());
-        warn!(error = %shown, "the token could not be reached");
+        warn!(token = %self.config.token, cause = words(&shown), "the token could not be reached");
         self.change(|state| {
             state.start_error = Some(error);
             state.condition.failure(shown, now);
@@ -317,6 +317,14 @@ fn stop(child: &mut Child) {
     // Fails only if it has ended already.
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// What ails a token, which may be a key store's as well as a root's.
+fn words(error: &RootError) -> String {
+    match error {
+        RootError::Unavailable { cause } => cause.clone(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
