@@ -50,9 +50,9 @@ pub(crate) fn show(
     if output.format() == Format::Table {
         let headings = ["TIME", "CALLER", "OPERATION", "RESOURCE", "OUTCOME", "DECIDED BY", "FROM", "REQUEST"];
         output.list(&rows, &headings, Clone::clone)?;
-        if query.after.is_some() {
-            output.done(&format!("there are more than {}; see --limit and --since", options.limit))?;
-        }
+    }
+    if query.after.is_some() {
+        output.beside(format!("there are more than {}; see --limit and --since", options.limit))?;
     }
     Ok(())
 }

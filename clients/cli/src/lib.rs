@@ -71,7 +71,11 @@ pub fn run_in(
     err: &mut dyn Write,
 ) -> u8 {
     let mut output = Output::new(global.output, out);
-    match done(command, global, environment, &mut output).and_then(|()| output.flush()) {
+    let done = done(command, global, environment, &mut output).and_then(|()| output.flush());
+    if let Some(told) = output.told_beside() {
+        let _ = writeln!(err, "strongroom: {}", output::safe(&told));
+    }
+    match done {
         Ok(()) | Err(CliError::Pipe) => 0,
         Err(error) => {
             // Nothing can be done about a standard error that can't be written.

@@ -12,11 +12,13 @@ use crate::error::CliError;
 pub(crate) struct Output<'a> {
     format: Format,
     out: &'a mut dyn Write,
+    /// What people are told beside what programs read.
+    beside: Option<String>,
 }
 
 impl<'a> Output<'a> {
     pub(crate) fn new(format: Format, out: &'a mut dyn Write) -> Self {
-        Self { format, out }
+        Self { format, out, beside: None }
     }
 
     pub(crate) const fn format(&self) -> Format {
@@ -68,6 +70,20 @@ impl<'a> Output<'a> {
             writeln!(self.out, "{}", safe(what))?;
         }
         Ok(())
+    }
+
+    /// Something about the answer that is no part of it: at its end for people, on standard error beside what programs read.
+    pub(crate) fn beside(&mut self, what: String) -> Result<(), CliError> {
+        if self.format == Format::Table {
+            return self.done(&what);
+        }
+        self.beside = Some(what);
+        Ok(())
+    }
+
+    /// What is to be told on standard error.
+    pub(crate) fn told_beside(&mut self) -> Option<String> {
+        self.beside.take()
     }
 
     /// That something was done, in words for people and as a value for programs.

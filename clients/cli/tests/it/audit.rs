@@ -56,6 +56,11 @@ fn only_as_many_records_are_shown_as_are_asked_for() {
     let table = house.done("audit show --action GetCallerIdentity --limit 3");
     assert_eq!(table.lines().count(), 5, "{table}");
     assert!(table.ends_with("there are more than 3; see --limit and --since\n"), "{table}");
+    for form in ["json", "cloudtrail"] {
+        let ran = house.run(&format!("audit show --action GetCallerIdentity --limit 3 --output {form}"));
+        assert_eq!((ran.exit, ran.out.lines().count()), (0, 3), "{ran:?}");
+        assert_eq!(ran.err, "strongroom: there are more than 3; see --limit and --since\n");
+    }
 }
 
 #[test]
