@@ -300,13 +300,17 @@ impl Catalog {
     /// The link that a key was made through, if it was made through one that there is.
     pub(crate) fn link_of(&self, key: &KeyRow, ground: Ground) -> Result<Option<StoreLinkRow>, Halt> {
         let Some(link) = &key.link else { return Ok(None) };
-        let place = keys::store_links(key.tenant, &key.region);
-        let links = cached(&self.store_links, &self.doubts, &place, ground, || {
+        Ok(self.links(key.tenant, &key.region, ground)?.link(link).cloned())
+    }
+
+    /// A tenant's links in a region, as every use of a key sees them.
+    pub(crate) fn links(&self, tenant: TenantId, region: &str, ground: Ground) -> Result<Arc<StoreLinksRow>, Halt> {
+        let place = keys::store_links(tenant, region);
+        cached(&self.store_links, &self.doubts, &place, ground, || {
             let read = self.snapshot()?.get(Table::StoreLink, &place)?;
             let links = read.map(|row| rows::decode("store links", &row.value)).transpose()?;
             Ok(Arc::new(links.unwrap_or_default()))
-        })?;
-        Ok(links.link(link).cloned())
+        })
     }
 
     /// A tenant as it is now, with the row to replace.

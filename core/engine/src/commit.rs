@@ -15,8 +15,8 @@ use crate::passage::Passing;
 use crate::{Engine, limits};
 
 impl Engine {
-    /// Commits a change together with its record, waits until the log has the record, and makes the change visible. What
-    /// is answered besides is why what was permitted before may not have ended: the change is made all the same.
+    /// Commits a change together with its record, makes it visible, and waits until the log has the record. What is
+    /// answered besides is why what was permitted before may not have ended: the change is made all the same.
     pub(crate) fn commit(
         &self,
         mut batch: Batch,
@@ -39,9 +39,11 @@ impl Engine {
             return Err(error.into());
         }
         drop(passing);
-        let written = self.log.append(permit, vec![record]).wait();
-        self.logged(id, written.as_ref().ok().copied());
+        // Its place in the log comes before those of all that see it. Seen it is at once: the outbox holds the record.
+        let written = self.log.append(permit, vec![record]);
         self.make_visible(&touched);
+        let written = written.wait();
+        self.logged(id, written.as_ref().ok().copied());
         if let Err(error) = self.settle_doubts(moment) {
             tracing::warn!(%error, "commits in doubt could not be settled; the next tick tries again");
         }
