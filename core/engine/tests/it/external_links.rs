@@ -51,7 +51,7 @@ impl Rig {
         rig
     }
 
-    fn place(&self) -> LinkPlace {
+    pub(crate) fn place(&self) -> LinkPlace {
         LinkPlace { tenant: self.test.tenant.id, region: REGION.into() }
     }
 
