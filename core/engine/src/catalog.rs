@@ -219,11 +219,14 @@ impl Catalog {
 
     /// A key's grants.
     pub(crate) fn grants(&self, key: KeyId, ground: Ground) -> Result<Arc<GrantSet>, Halt> {
-        cached(&self.grants, &self.doubts, &key, ground, || {
-            let rows = self.scan_all(Table::Grant, key.as_bytes(), limits::GRANTS_PER_KEY_MOST)?;
-            let rows = rows.iter().map(|row| rows::decode("grants", &row.value)).collect::<Result<_, _>>()?;
-            Ok(Arc::new(GrantSet::new(rows)))
-        })
+        cached(&self.grants, &self.doubts, &key, ground, || self.load_grants(key))
+    }
+
+    /// A key's grants as they are now, past the cache.
+    pub(crate) fn load_grants(&self, key: KeyId) -> Result<Arc<GrantSet>, EngineError> {
+        let rows = self.scan_all(Table::Grant, key.as_bytes(), limits::GRANTS_PER_KEY_MOST)?;
+        let rows = rows.iter().map(|row| rows::decode("grants", &row.value)).collect::<Result<_, _>>()?;
+        Ok(Arc::new(GrantSet::new(rows)))
     }
 
     /// A principal with its policies.

@@ -78,6 +78,10 @@ pub const COMMIT_TRIES: u32 = 8;
 pub const NAMES_PER_KEY_MOST: usize = 250;
 /// Grants that the quota of a key may be set to: a key's grants are held in memory while it is used.
 pub const GRANTS_PER_KEY_MOST: usize = 100_000;
+/// Grants on one key that may be on their way to the store without seeing each other, and those that the caches may not
+/// have seen: more than all workers can make at once and than may be in doubt.
+pub const GRANTS_UNDER_WAY: usize = 1_024;
+const _: () = assert!(GRANTS_UNDER_WAY > 2 * (WORKERS + STORE_WORKERS + EXTERNAL_WORKERS) + DOUBTFUL_COMMITS);
 /// Tenants' regions whose keys are counted at a time.
 pub const COUNTED_KEYS: usize = 4_096;
 /// Time after which the keys of a tenant that has reached its quota are counted again.

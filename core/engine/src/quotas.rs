@@ -4,6 +4,9 @@
 //! reached: in between, every attempt to make one counts. So the quota holds but for what other nodes make in between,
 //! and for what is under way while the keys are counted. Absent on purpose: a count in the store, which every two
 //! creations at a time would have to wait for.
+//!
+//! The quotas of a key hold always. Whoever gives it a name writes its row as it was read, so that of two at the same
+//! time one is made again and counts the other. A grant does so where few places are left: its key's row is in use.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,6 +66,12 @@ impl Counted {
     pub(crate) fn check_grants(&self, has: usize) -> Result<(), EngineError> {
         let most = self.quotas.load().grants_per_key;
         if has < most { Ok(()) } else { Err(EngineError::LimitExceeded(Quota::Grants { most, has })) }
+    }
+
+    /// Whether so few places are left on a key that has so many grants that of two made at the same time one must see the
+    /// other.
+    pub(crate) fn are_grants_scarce(&self, has: usize) -> bool {
+        has.saturating_add(limits::GRANTS_UNDER_WAY) >= self.quotas.load().grants_per_key
     }
 
     /// Counts the key that is to be made under this name of its own, or refuses it; a dry run's is not counted. Blocks.

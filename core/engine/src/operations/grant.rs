@@ -69,7 +69,7 @@ impl Operation for CreateGrant {
         }
         let names: Vec<&str> = [Some(self.grantee.as_str()), self.retiring.as_deref()].into_iter().flatten().collect();
         let (meant, present) = named::write_grant(engine.catalog(), entry.row.tenant, &names)?;
-        let existing = engine.catalog().grants(entry.row.id, authorized.ground)?;
+        let mut existing = engine.catalog().grants(entry.row.id, authorized.ground)?;
         let mut row = GrantRow {
             id: GrantId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?),
             key: entry.row.id,
@@ -98,16 +98,21 @@ impl Operation for CreateGrant {
             let token = engine.seal_grant_token(entry.row.id, id)?;
             Ok(GrantCreated { id, key: Arc::clone(entry), token })
         };
+        let ordered = row.name.is_some() || engine.quotas.are_grants_scarce(existing.rows.len());
+        if ordered && !existing.rows.iter().any(|other| same(&other)) {
+            // Read once more, now that the key was read: what the caches hold may be older than the key.
+            existing = engine.catalog().load_grants(entry.row.id)?;
+        }
         if let Some(same) = existing.rows.iter().find(same) {
             return Ok(Outcome::Answer(answer(same.id)?));
         }
         engine.quotas.check_grants(existing.rows.len())?;
         let mut batch = Batch { preconditions: present, ..Batch::default() };
         let value = rows::encode(&row);
-        match row.name {
-            // Written as it was: of two of the same name at the same time, one sees the other.
-            Some(_) => batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row)),
-            None => batch.preconditions.push(entry.unchanged()),
+        match ordered {
+            // Written as it was: of two of the same name, or for the last place, at the same time, one sees the other.
+            true => batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row)),
+            false => batch.preconditions.push(entry.unchanged()),
         }
         if let Some(parent) = parent {
             let place = keys::grant(row.key, parent);

@@ -43,9 +43,11 @@ impl Operation for CreateName {
         if find(authorized, &self.name)?.is_some() {
             return Err(EngineError::AlreadyExists(shown(authorized, &self.name)).into());
         }
+        let entry = handle.entry();
         let mut batch = Batch::default();
-        batch.preconditions.push(handle.entry().unchanged());
-        bind(&mut batch, &self.name, handle.entry().row.id, authorized.now());
+        // Written as it was: of two at the same time, one sees the other's name.
+        batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+        bind(&mut batch, &self.name, entry.row.id, authorized.now());
         Ok(Outcome::Change(batch, ()))
     }
 }
@@ -83,7 +85,8 @@ impl Operation for MoveName {
         check_decided(authorized, &self.name, &binding, former)?;
         let Name { region, kind, text, .. } = &self.name;
         let mut batch = Batch::default();
-        batch.preconditions.push(handle.entry().unchanged());
+        // Written as it was: of two names that come to it at the same time, one is seen with the other.
+        batch.replace(Table::Key, &handle.entry().as_read(), rows::encode(new));
         batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, region, *kind, text));
         binding.key = new.id;
         binding.updated = authorized.now();

@@ -1,6 +1,7 @@
 //! How much there may be: keys, names, grants; and that a listing of as many keys as there may be ends, having shown each.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use strongroom_engine::operations::grant::CreateGrant;
@@ -39,6 +40,19 @@ fn creation(test: &TestEngine, name: Name, multi_region: bool) -> CreateKey {
 
 fn create(test: &TestEngine, multi_region: bool) -> Result<Arc<KeyEntry>, EngineError> {
     test.run(&test.root(), creation(test, test.key_name(), multi_region))
+}
+
+fn unconstrained(key: &KeyEntry) -> CreateGrant {
+    CreateGrant {
+        key: by_name(key),
+        grantee: "arn:test:user/alice".to_owned(),
+        retiring: None,
+        actions: vec![Action::Encrypt],
+        context_equals: None,
+        context_subset: None,
+        source_resource: None,
+        name: None,
+    }
 }
 
 /// The quota that a refusal names.
@@ -96,16 +110,7 @@ fn a_key_has_no_more_names_and_grants_than_it_may() {
     assert_eq!(reached(test.run(&test.root(), moved)), full);
 
     let grant = |name: Option<&str>, key: &KeyEntry| {
-        let grant = CreateGrant {
-            key: by_name(key),
-            grantee: "arn:test:user/alice".to_owned(),
-            retiring: None,
-            actions: vec![Action::Encrypt],
-            context_equals: None,
-            context_subset: None,
-            source_resource: None,
-            name: name.map(str::to_owned),
-        };
+        let grant = CreateGrant { name: name.map(str::to_owned), ..unconstrained(key) };
         test.run(&test.root(), grant).map(|made| made.id)
     };
     let first = grant(Some("one"), &key).unwrap();
@@ -113,6 +118,70 @@ fn a_key_has_no_more_names_and_grants_than_it_may() {
     assert_eq!(reached(grant(None, &key)), Some(Quota::Grants { most: 2, has: 2 }));
     assert_eq!(grant(Some("one"), &key).unwrap(), first, "the same grant again is not one more");
     grant(None, &other).unwrap();
+}
+
+/// Makes one after the other until a quota is reached, on many threads at once, and tells how many were made on all.
+fn made_at_once(make: impl Fn(String) -> Result<(), EngineError> + Sync) -> usize {
+    let until_full = |thread: usize| {
+        let mut made = 0;
+        loop {
+            match make(format!("{thread}-{made}")) {
+                Ok(()) => made += 1,
+                // It lost to the others too often.
+                Err(EngineError::Conflict) => {}
+                refused => {
+                    assert!(reached(refused).is_some());
+                    return made;
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || until_full(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
+}
+
+#[test]
+fn however_many_are_made_at_once_a_key_has_no_more_names_and_grants_than_it_may() {
+    let test = TestEngine::new();
+    let (key, other) = (test.create_key(), test.create_key());
+    test.engine.limit_quotas(Quotas { names_per_key: 20, grants_per_key: 20, ..Quotas::default() });
+    let bind = |text: &str| CreateName { name: test.alias(text), key: by_name(&key) };
+    assert_eq!(made_at_once(|text| test.run(&test.root(), bind(&text))), 20);
+    // By moving names to a key as by making them.
+    let bound = (0..20).map(|number| test.alias(&format!("moved-{number}")));
+    for name in bound {
+        test.run(&test.root(), CreateName { name, key: by_name(&other) }).unwrap();
+    }
+    let fresh = test.create_key();
+    let next = AtomicUsize::new(0);
+    let moved = made_at_once(|text| match next.fetch_add(1, Ordering::Relaxed) {
+        number @ 0..20 => {
+            let (name, key) = (test.alias(&format!("moved-{number}")), by_name(&fresh));
+            until_settled(|| test.run(&test.root(), MoveName { name: name.clone(), key: key.clone() }))
+        }
+        _ => test.run(&test.root(), CreateName { name: test.alias(&format!("fresh-{text}")), key: by_name(&fresh) }),
+    });
+    assert_eq!(moved, 20);
+    for named in [true, false] {
+        let key = test.create_key();
+        let made = made_at_once(|text| {
+            let name = named.then_some(text);
+            test.run(&test.root(), CreateGrant { name, ..unconstrained(&key) }).map(|_| ())
+        });
+        assert_eq!(made, 20);
+    }
+}
+
+/// Does what loses to others again until it does not.
+fn until_settled<T>(mut make: impl FnMut() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    loop {
+        match make() {
+            Err(EngineError::Conflict) => {}
+            settled => return settled,
+        }
+    }
 }
 
 /// Makes so many names beside that of `key`, all of them its own: what a listing of keys reads.

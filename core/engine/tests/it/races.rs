@@ -11,7 +11,7 @@ use strongroom_engine::operations::key::{Edit, EditKey};
 use strongroom_engine::operations::name::{CreateName, DeleteName, MoveName};
 use strongroom_engine::operations::principal::{FindPrincipal, PutIdentityPolicy, SuspendPrincipal};
 use strongroom_engine::operations::tenant::SuspendTenant;
-use strongroom_engine::{Engine, EngineError, KeyEntry, KeyReference, Mode, Operation, limits};
+use strongroom_engine::{Engine, EngineError, KeyEntry, KeyReference, Mode, Operation, Quota, Quotas, limits};
 use strongroom_model::action::Action;
 use strongroom_model::caller::Caller;
 use strongroom_model::store::Table;
@@ -260,6 +260,38 @@ fn the_same_named_grant_made_at_the_same_time_is_one_grant() {
         |engine| run(engine, &test.root(), same()).unwrap().id,
     );
     assert_eq!((first, grants(&test, &key)), (second, 1));
+}
+
+#[test]
+fn of_two_grants_or_names_for_the_last_place_of_a_key_at_the_same_time_one_is_refused() {
+    let test = TestEngine::new();
+    let key = test.create_key();
+    let anna = test.user("anna", None);
+    let place_for_one = Quotas { names_per_key: 1, grants_per_key: 1, ..Quotas::default() };
+    let (first, second, _) = overtaken(
+        &test,
+        Point::Commit(Table::Grant),
+        |engine| {
+            engine.limit_quotas(place_for_one.clone());
+            run(engine, &test.root(), grant(&key, &anna, &[Action::Decrypt], None)).map(|_| ())
+        },
+        |engine| run(engine, &test.root(), grant(&key, &anna, &[Action::Encrypt], None)).map(|_| ()),
+    );
+    second.unwrap();
+    assert!(matches!(first, Err(EngineError::LimitExceeded(Quota::Grants { most: 1, has: 1 }))), "{first:?}");
+    assert_eq!(grants(&test, &key), 1);
+    let name = |text: &str| CreateName { name: test.alias(text), key: by_name(&key) };
+    let (first, second, _) = overtaken(
+        &test,
+        Point::Commit(Table::Binding),
+        |engine| {
+            engine.limit_quotas(place_for_one.clone());
+            run(engine, &test.root(), name("one"))
+        },
+        |engine| run(engine, &test.root(), name("two")),
+    );
+    second.unwrap();
+    assert!(matches!(first, Err(EngineError::LimitExceeded(Quota::Names { most: 1, has: 1 }))), "{first:?}");
 }
 
 #[test]
