@@ -387,6 +387,9 @@ pub enum PolicyCommand {
         /// The name by which it calls the key, e.g. alias/app.
         #[arg(long, value_name = "NAME", conflicts_with = "key", requires = "region")]
         name: Option<String>,
+        /// The grant on the key that it would retire, by id: for kms:RetireGrant.
+        #[arg(long, value_name = "ID", conflicts_with = "on_principal")]
+        grant: Option<String>,
         /// The principal that it is about, by name.
         #[arg(long, value_name = "NAME", conflicts_with_all = ["key", "name"])]
         on_principal: Option<String>,

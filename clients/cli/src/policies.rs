@@ -50,12 +50,23 @@ pub(crate) fn policy(client: &Client<'_>, output: &mut Output<'_>, command: Poli
             let names: Vec<_> = roles::ROLES.iter().map(|role| [role.name, role.description]).collect();
             output.list(&names, &["ROLE", "FOR WHOM"], |role| role.iter().map(|text| (*text).to_owned()).collect())
         }
-        PolicyCommand::Explain { of, principal, action, key, name, on_principal, region, conditions, context } => {
+        PolicyCommand::Explain {
+            of,
+            principal,
+            action,
+            key,
+            name,
+            grant,
+            on_principal,
+            region,
+            conditions,
+            context,
+        } => {
             let condition = |(name, value)| Condition { name, value };
             let conditions = conditions.into_iter().map(condition).collect();
             let encryption_context = context.into_iter().map(condition).collect();
             let explain =
-                Explain { principal, action, key, name, on_principal, region, conditions, encryption_context };
+                Explain { principal, action, key, name, grant, on_principal, region, conditions, encryption_context };
             let explanation: Explanation = client.tell(Endpoint::ExplainPolicy, &[&of.tenant], &explain)?;
             explained(output, &explanation)
         }

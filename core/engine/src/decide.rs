@@ -74,6 +74,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) keys: &'a [KeyHandle],
     /// What the request carries for this demand, where that is not what it carries as a whole.
     pub(crate) attributes: Option<&'a (dyn Attributes + Send + Sync)>,
+    /// The grant that is to be given up; where none is told, one that speaks of nobody.
+    pub(crate) retired: Option<&'a GrantRow>,
 }
 
 impl<'a> Subject<'a> {
@@ -99,8 +101,8 @@ impl Engine {
         let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
         let mut decision = strongroom_policy::evaluate(&request, &set);
         let grants;
-        if let (Outcome::ImplicitDeny(_), Some(key), true) = (decision.outcome, subject.key, by_grant(subject.action)) {
-            grants = self.grants_for(call, subject.action, key, ground)?;
+        if let (Outcome::ImplicitDeny(_), Some(key)) = (decision.outcome, subject.key) {
+            grants = self.grants_for(call, subject, key, ground)?;
             if !grants.is_empty() {
                 set.grants = &grants;
                 decision = strongroom_policy::evaluate(&request, &set);
@@ -131,21 +133,25 @@ impl Engine {
         let request = request(call, subject, &facts);
         let session_policies = self.session_policies(&call.caller)?;
         let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
-        let grants = match subject.key.filter(|_| by_grant(subject.action)) {
-            Some(key) => self.grants_for(call, subject.action, key, Ground::Worker)?,
+        let grants = match subject.key {
+            Some(key) => self.grants_for(call, subject, key, Ground::Worker)?,
             None => Vec::new(),
         };
         set.grants = &grants;
         let explanation = strongroom_policy::explain(&request, &set);
         let decision = explanation.decision;
-        let statements = explanation.statements.iter().map(|report| ExplainedStatement {
-            place: place(&report.statement, principal.as_deref(), subject.role.is_some()),
-            index: report.statement.index,
-            sid: report.statement.sid.map(str::to_owned),
-            allows: report.effect == Effect::Allow,
-            matched: matches!(report.verdict, Verdict::Matched | Verdict::MatchedAccount),
-            decided: decision.deciding().any(|deciding| deciding == report.statement),
-            because: mismatch(&report.verdict),
+        let statements = explanation.statements.iter().map(|report| {
+            let matched = matches!(report.verdict, Verdict::Matched | Verdict::MatchedAccount);
+            ExplainedStatement {
+                place: place(&report.statement, principal.as_deref(), subject.role.is_some()),
+                index: report.statement.index,
+                sid: report.statement.sid.map(str::to_owned),
+                allows: report.effect == Effect::Allow,
+                matched,
+                // One grant may stand for several: who may give it up is one of three.
+                decided: matched && decision.deciding().any(|deciding| deciding == report.statement),
+                because: mismatch(&report.verdict),
+            }
         });
         let mut statements: Vec<_> = statements.collect();
         let undocumented =
@@ -182,39 +188,6 @@ impl Engine {
         let session_policies = self.session_policies(&call.caller)?;
         let set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
         Ok(strongroom_policy::allows_future_put(replacement, &request, &set))
-    }
-
-    /// Whether the caller may give up `row`, a grant on `subject`'s key: the retiring principal may, the grantee if that is
-    /// among what the grant allows, and the key's own account; of an account its root, and whom its identity policies
-    /// allow it. Nothing is given by policies alone, and whatever they deny is denied.
-    pub(crate) fn may_retire(
-        &self,
-        call: &Call,
-        subject: &Subject<'_>,
-        row: &GrantRow,
-        now: i64,
-        ground: Ground,
-    ) -> Result<bool, Halt> {
-        let principal = self.principal_of(&call.caller, ground)?;
-        let facts = Attached::new(call, subject, now, None);
-        let request = request(call, subject, &facts);
-        let session_policies = self.session_policies(&call.caller)?;
-        let mut set = self.policy_set(call, subject, principal.as_deref(), &session_policies);
-        let named = |name, id| grantee(&call.caller, name, id);
-        let grantee = row.actions.contains(&Action::RetireGrant.code()).then(|| named(&row.grantee, row.grantee_id()));
-        let retiring = row.retiring.as_deref().map(|retiring| named(retiring, row.retiring_id()));
-        let account = Some(Grantee::Principal(subject.account));
-        let grants = [retiring, grantee, account].into_iter().flatten().filter_map(|grantee| {
-            let action = call.dialect.action(Action::RetireGrant);
-            Grant::new(&row.id.to_string(), grantee, [action], Constraints::default()).ok()
-        });
-        let grants: Vec<_> = grants.collect();
-        set.grants = &grants;
-        set.combining = match set.combining {
-            Combining::Aws => Combining::GrantsOnly,
-            other => other,
-        };
-        Ok(strongroom_policy::evaluate(&request, &set).is_allowed())
     }
 
     /// Where policies may ask for the use of a key that is to be taken out of use.
@@ -274,15 +247,29 @@ impl Engine {
             },
             identity_policies,
             session_policies,
-            combining: if call.dialect.has_key_policies() { Combining::Aws } else { Combining::IdentityOnly },
+            combining: match (call.dialect.has_key_policies(), subject.action) {
+                (false, _) => Combining::IdentityOnly,
+                (true, Action::RetireGrant) => Combining::GrantsOnly,
+                (true, _) => Combining::Aws,
+            },
             ..PolicySet::default()
         }
     }
 
-    /// The caller's grants on a key that name this action.
-    fn grants_for(&self, call: &Call, action: Action, key: &KeyEntry, ground: Ground) -> Result<Vec<Grant>, Halt> {
-        if !call.dialect.has_key_policies() {
-            return Ok(Vec::new());
+    /// The caller's grants on a key that name what is asked for.
+    fn grants_for(
+        &self,
+        call: &Call,
+        subject: &Subject<'_>,
+        key: &KeyEntry,
+        ground: Ground,
+    ) -> Result<Vec<Grant>, Halt> {
+        let action = subject.action;
+        match action {
+            _ if !call.dialect.has_key_policies() => return Ok(Vec::new()),
+            // A grant that lets itself be given up says nothing about others.
+            Action::RetireGrant => return Ok(retirements(call, subject)),
+            _ => {}
         }
         let set = self.catalog.grants(key.row.id, ground)?;
         let rows = known_as(&call.caller).flat_map(|known| set.of_grantee(known));
@@ -299,12 +286,6 @@ fn gone(caller: &Caller, halt: Halt) -> Halt {
         }
         (halt, ..) => halt,
     }
-}
-
-/// Whether a grant may decide. One that lets itself be given up says nothing about others: whoever ends one looks at that
-/// one.
-fn by_grant(action: Action) -> bool {
-    action != Action::RetireGrant
 }
 
 /// A statement as records name it: where it stands, its position there and its `Sid`.
@@ -367,6 +348,22 @@ fn grant(call: &Call, action: Action, row: &GrantRow) -> Option<Grant> {
     };
     let grantee = grantee(&call.caller, &row.grantee, row.grantee_id());
     Grant::new(&row.id.to_string(), grantee, [call.dialect.action(action)], constraints).ok()
+}
+
+/// By what a grant may be given up: the retiring principal may, the grantee if that is among what the grant allows, and
+/// the key's own account; of an account its root, and whom its identity policies allow it. Nothing is given by policies
+/// alone, and whatever they deny is denied (KMS Developer Guide, "Retiring and revoking grants").
+fn retirements(call: &Call, subject: &Subject<'_>) -> Vec<Grant> {
+    let named = |name, id| grantee(&call.caller, name, id);
+    let allows = |row: &&GrantRow| row.actions.contains(&Action::RetireGrant.code());
+    let grantee = subject.retired.filter(allows).map(|row| named(&row.grantee, row.grantee_id()));
+    let retiring =
+        subject.retired.and_then(|row| row.retiring.as_deref().map(|retiring| named(retiring, row.retiring_id())));
+    let account = Some(Grantee::Principal(subject.account));
+    let id = subject.retired.map_or_else(|| "*".to_owned(), |row| row.id.to_string());
+    let action = call.dialect.action(Action::RetireGrant);
+    let may = [retiring, grantee, account].into_iter().flatten();
+    may.filter_map(|grantee| Grant::new(&id, grantee, [action], Constraints::default()).ok()).collect()
 }
 
 /// Whom a name in a grant means, as the caller may be he.

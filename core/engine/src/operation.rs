@@ -262,6 +262,8 @@ pub struct Authorized<'a> {
     pub(crate) used: &'a parking_lot::Mutex<Vec<UsedVersion>>,
     pub(crate) asked: &'a Asked,
     pub(crate) decided: Option<&'a Decided>,
+    /// What the work itself decided, in the place of the demands.
+    pub(crate) decided_later: &'a parking_lot::Mutex<Option<Decided>>,
 }
 
 /// A key version that an operation touched, for the record and the usage ledger.
@@ -331,8 +333,8 @@ impl<'a> Authorized<'a> {
         statements.iter().find_map(|statement| statement.strip_prefix("grant "))
     }
 
-    /// Whether the caller may give up a grant on the key at `index`.
-    pub(crate) fn may_retire(&self, index: usize, grant: &GrantRow) -> Result<bool, Halt> {
+    /// Decides whether the caller may give up a grant on the key at `index`. A denial is an error.
+    pub(crate) fn decide_retirement(&self, index: usize, grant: &GrantRow) -> Result<(), Halt> {
         let handle = self.key(index)?;
         let subject = Subject {
             action: Action::RetireGrant,
@@ -343,9 +345,13 @@ impl<'a> Authorized<'a> {
             asked: None,
             keys: self.keys,
             attributes: None,
+            retired: Some(grant),
         };
         let now = i64::try_from(self.now.0).unwrap_or(i64::MAX);
-        self.engine.may_retire(self.call, &subject, grant, now, self.ground)
+        let mut decided = Decided::default();
+        let decision = self.engine.decide(self.call, &subject, now, self.ground, &mut decided);
+        *self.decided_later.lock() = Some(decided);
+        decision
     }
 
     /// The refusal of what the caller asked of the key at `index`, where the policies alone could not tell.

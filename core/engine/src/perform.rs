@@ -75,6 +75,8 @@ pub(crate) struct Trace {
     pub(crate) keys: Vec<KeyHandle>,
     pub(crate) used: Mutex<Vec<UsedVersion>>,
     pub(crate) decided: Option<Decided>,
+    /// What the work itself decided, in the place of the demands.
+    pub(crate) decided_later: Mutex<Option<Decided>>,
     pub(crate) permit: Option<Permit>,
     /// The algorithm asked for, as records name it; empty for none.
     pub(crate) algorithm: &'static str,
@@ -313,6 +315,7 @@ impl Engine {
             used: &trace.used,
             asked: &journey.asked,
             decided: trace.decided.as_ref(),
+            decided_later: &trace.decided_later,
         };
         operation.run(&authorized)
     }
@@ -346,6 +349,7 @@ impl Engine {
                 asked,
                 keys,
                 attributes,
+                retired: None,
             };
             let reserved = traced.reserved && !is_above_policy(&journey.call.caller.principal);
             let decision = match (&role, reserved) {

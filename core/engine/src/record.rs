@@ -53,7 +53,8 @@ impl Engine {
             })
             .collect();
         record.demands = List::Owned(demands);
-        if let Some(decided) = &trace.decided {
+        let later = trace.decided_later.lock();
+        if let Some(decided) = later.as_ref().or(trace.decided.as_ref()) {
             record.decision = Some(Decision {
                 // What the policies left open may be refused by the work itself.
                 allowed: decided.allowed && !matches!(error, Some(EngineError::Denied(_))),

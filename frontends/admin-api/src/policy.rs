@@ -43,6 +43,9 @@ pub struct Explain {
     /// `region`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The grant on the key that it would retire, by id: for `kms:RetireGrant`, which each grant has a say in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
     /// The principal that it is about, by name: for what is decided on principals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_principal: Option<String>,

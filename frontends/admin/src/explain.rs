@@ -6,7 +6,7 @@ use strongroom_admin_api::{Condition, Explain, ExplainedStatement, Explanation};
 use strongroom_engine::operations::explain::ExplainRequest;
 use strongroom_engine::{Attributes, ConditionKey, DeniedBy, Dialect, KeyReference, Missing, PolicyOutcome, Value};
 use strongroom_model::action::Action;
-use strongroom_model::id::TenantId;
+use strongroom_model::id::{GrantId, TenantId};
 use strongroom_model::name::Name;
 
 use crate::bindings::bounded;
@@ -25,6 +25,16 @@ pub(crate) async fn explain(context: &Context<'_>) -> Result<Reply, AdminError> 
         (None, Some(text)) => Some(KeyReference::Name(named(tenant, dialect, text, asked.region.as_deref())?)),
         (None, None) => None,
     };
+    let grant = match asked.grant.as_deref() {
+        Some(_) if action != Action::RetireGrant || key.is_none() => {
+            return Err(AdminError::Value { field: "grant", problem: "must stand beside a key, and for retiring it" });
+        }
+        Some(id) => Some(GrantId::from_hex(id).ok_or(AdminError::Value {
+            field: "grant",
+            problem: "must be the id of a grant, as the key's grants are listed",
+        })?),
+        None => None,
+    };
     let attributes = Stated { conditions: asked.conditions, context: asked.encryption_context };
     let explained = context
         .perform(ExplainRequest {
@@ -33,6 +43,7 @@ pub(crate) async fn explain(context: &Context<'_>) -> Result<Reply, AdminError> 
             dialect,
             action,
             key,
+            grant,
             on_principal: asked.on_principal,
             region: asked.region.map(Arc::from),
             attributes: Arc::new(attributes),

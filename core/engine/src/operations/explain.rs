@@ -5,16 +5,16 @@ use std::sync::Arc;
 use strongroom_model::action::Action;
 use strongroom_model::caller::{Caller, Principal, Session};
 use strongroom_model::clock::Timestamp;
-use strongroom_model::id::TenantId;
+use strongroom_model::id::{GrantId, TenantId};
 use strongroom_model::purpose::Purpose;
 use strongroom_policy::Attributes;
 
 use super::principal;
 use crate::call::{Call, Dialect};
 use crate::decide::{Explained, Subject};
-use crate::error::EngineError;
+use crate::error::{EngineError, Noun};
 use crate::operation::{Authorized, Demand, Halt, KeyReference, Operation, Outcome, Target};
-use crate::rows::PrincipalRow;
+use crate::rows::{GrantRow, PrincipalRow};
 
 /// Asks what policy would say to a request. States of keys and tenants are left out.
 pub struct ExplainRequest {
@@ -28,6 +28,9 @@ pub struct ExplainRequest {
     pub action: Action,
     /// On which key; on the tenant as a whole if neither a key nor a principal is named.
     pub key: Option<KeyReference>,
+    /// Which grant on the key it would give up; where giving one up is asked for and none is named, one that speaks of
+    /// nobody.
+    pub grant: Option<GrantId>,
     /// On which principal of the tenant, by name.
     pub on_principal: Option<String>,
     /// Where; in the key's own region if absent.
@@ -88,6 +91,12 @@ impl Operation for ExplainRequest {
             (None, None) => self.dialect.tenant_resource(&tenant.account).into(),
         };
         let account = key.map_or(&tenant.account, |key| &key.tenant.account);
+        let grants = match (key, self.grant) {
+            (Some(key), Some(_)) => Some(engine.catalog().grants(key.row.id, authorized.ground)?),
+            _ => None,
+        };
+        let named = |row: &&GrantRow| Some(row.id) == self.grant;
+        let retired = grants.as_deref().map(|grants| grants.rows.iter().find(named).ok_or(Noun::Grant)).transpose()?;
         let subject = Subject {
             action: self.action,
             resource: &resource,
@@ -100,6 +109,7 @@ impl Operation for ExplainRequest {
             },
             keys: &[],
             attributes: None,
+            retired,
         };
         let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
         Ok(Outcome::Answer(engine.explain(&call, &subject, now)?))

@@ -508,7 +508,8 @@ pub(crate) fn check_lockout(
     policy: Document,
 ) -> Result<(), Halt> {
     let action = Action::PutKeyPolicy;
-    let subject = Subject { action, resource, account, key, role: None, asked: None, keys: &[], attributes: None };
+    let (role, asked, attributes, retired) = (None, None, None, None);
+    let subject = Subject { action, resource, account, key, role, asked, keys: &[], attributes, retired };
     let now = i64::try_from(authorized.now().0).unwrap_or(i64::MAX);
     match authorized.engine().could_still_govern(call, &subject, &policy.compile(), now)? {
         true => Ok(()),

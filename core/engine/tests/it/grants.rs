@@ -7,8 +7,8 @@ use strongroom_engine::operations::explain::ExplainRequest;
 use strongroom_engine::operations::grant::{CreateGrant, EndGrant, ListGrants, ListRetirableGrants};
 use strongroom_engine::operations::key::Edit;
 use strongroom_engine::{
-    Attributes, Call, ConditionKey, EngineError, InputFault, KeyEntry, Mode, NoAttributes, Noun, Operation,
-    PolicyOutcome, Value,
+    Attributes, Call, ConditionKey, DeniedBy, EngineError, InputFault, KeyEntry, Missing, Mode, NoAttributes, Noun,
+    Operation, PolicyOutcome, Value,
 };
 use strongroom_model::action::Action;
 use strongroom_model::caller::Caller;
@@ -146,6 +146,26 @@ fn the_retiring_principal_and_a_grantee_with_leave_may_give_a_grant_up_and_nobod
     assert!(retire(&test.root(), third).is_ok(), "whom the key policy allows it");
 }
 
+fn explanation(
+    test: &TestEngine,
+    key: &KeyEntry,
+    name: &str,
+    action: Action,
+    grant: Option<GrantId>,
+) -> ExplainRequest {
+    ExplainRequest {
+        on_principal: None,
+        tenant: test.tenant.id,
+        principal: Some(name.to_owned()),
+        dialect: &TestDialect,
+        action,
+        key: Some(by_name(key)),
+        grant,
+        region: None,
+        attributes: Arc::new(NoAttributes),
+    }
+}
+
 #[test]
 fn policies_deny_giving_a_grant_up_and_allow_it_only_to_accounts_that_may() {
     let test = TestEngine::new();
@@ -166,9 +186,34 @@ fn policies_deny_giving_a_grant_up_and_allow_it_only_to_accounts_that_may() {
     let with = CreateGrant { retiring: Some(berta.policy_name.to_string()), ..grant(&key, &berta, &[Action::Encrypt]) };
     let id = test.run(&test.root(), with).unwrap().id;
     let retire = |caller: &Arc<Caller>| test.run(caller, EndGrant { key: by_name(&key), id, retire: true });
-    assert!(denied(&retire(&berta)), "the retiring principal whom the key policy denies it");
-    assert!(denied(&retire(&anna)), "whom the key policy alone allows it");
+    let explained = |name: &str, grant: Option<GrantId>| {
+        let explain = explanation(&test, &key, name, Action::RetireGrant, grant);
+        let told = test.run(&test.root(), explain).unwrap();
+        let deciding = told.statements.iter().filter(|statement| statement.decided);
+        (told.outcome, deciding.map(|statement| statement.place.clone()).collect::<Vec<_>>())
+    };
+    let by_key_policy = PolicyOutcome::ExplicitDeny(DeniedBy::ResourcePolicy);
+    let by_nothing = PolicyOutcome::ImplicitDeny(Missing::IdentityPolicyAllow);
+    // What is explained is what is done.
+    let cases = [
+        ("berta", &berta, by_key_policy, "explicit deny", &["key-policy[2] "][..]),
+        ("anna", &anna, by_nothing, "no identity-based policy allows it", &[]),
+    ];
+    for (name, caller, outcome, missing, statements) in cases {
+        let Err(EngineError::Denied(denial)) = retire(caller) else { panic!("{name} retired it") };
+        let records = test.records();
+        let decision = records.last().unwrap().record().unwrap().decision.unwrap();
+        assert_eq!((decision.allowed, decision.missing.as_full()), (false, Some(missing)));
+        let named: Vec<_> = decision.statements.iter().filter_map(|text| text.as_full()).collect();
+        assert_eq!(named, statements);
+        assert_eq!((denial.outcome, explained(name, Some(id)).0), (outcome, outcome));
+        assert_eq!(explained(name, None).0, outcome);
+    }
+    assert_eq!(explained("carla", Some(id)).1, ["identity-policy policy".to_owned(), format!("grant {id}")]);
+    assert_eq!(explained("carla", None).1, ["identity-policy policy", "grant *"]);
     retire(&allowed).unwrap();
+    let gone = explanation(&test, &key, "carla", Action::RetireGrant, Some(id));
+    assert!(matches!(test.run(&test.root(), gone), Err(EngineError::NotFound(Noun::Grant))));
 }
 
 #[test]
@@ -176,22 +221,16 @@ fn a_grant_that_allows_its_own_retirement_is_not_explained_as_leave_to_retire_ot
     let test = TestEngine::new();
     let key = test.create_key();
     let anna = test.user("anna", None);
-    test.run(&test.root(), grant(&key, &anna, &[Action::Encrypt, Action::RetireGrant])).unwrap();
-    let explained = |action| {
-        let explain = ExplainRequest {
-            on_principal: None,
-            tenant: test.tenant.id,
-            principal: Some("anna".to_owned()),
-            dialect: &TestDialect,
-            action,
-            key: Some(by_name(&key)),
-            region: None,
-            attributes: Arc::new(NoAttributes),
-        };
+    let made = |actions: &[Action]| test.run(&test.root(), grant(&key, &anna, actions)).unwrap().id;
+    let (free, kept) = (made(&[Action::Encrypt, Action::RetireGrant]), made(&[Action::Encrypt]));
+    let explained = |action, grant| {
+        let explain = explanation(&test, &key, "anna", action, grant);
         test.run(&test.root(), explain).unwrap().outcome
     };
-    assert_eq!(explained(Action::Encrypt), PolicyOutcome::Allow);
-    assert!(matches!(explained(Action::RetireGrant), PolicyOutcome::ImplicitDeny(_)));
+    assert_eq!(explained(Action::Encrypt, None), PolicyOutcome::Allow);
+    assert!(matches!(explained(Action::RetireGrant, None), PolicyOutcome::ImplicitDeny(_)));
+    assert_eq!(explained(Action::RetireGrant, Some(free)), PolicyOutcome::Allow);
+    assert!(matches!(explained(Action::RetireGrant, Some(kept)), PolicyOutcome::ImplicitDeny(_)));
 }
 
 #[test]

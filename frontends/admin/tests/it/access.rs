@@ -109,6 +109,12 @@ fn an_explanation_names_the_statements_that_decide_and_why_others_do_not() {
     assert_eq!(decided(&denied), Vec::<String>::new());
     let because = denied["statements"][1]["because"].as_str().unwrap();
     assert_eq!(because, "the action differs");
+    let grant = json!({"action": "test:Encrypt", "key": key.row.id.to_string(), "grant": "00".repeat(16)});
+    let answer = house.ask("POST", &format!("/v1/tenants/{FIRST}/explain"), grant);
+    assert_eq!(answer.code(), (400, "InvalidRequest"), "a grant for what no single grant has a say in");
+    let retired = json!({"action": "test:RetireGrant", "key": key.row.id.to_string(), "grant": "00".repeat(16)});
+    let answer = house.ask("POST", &format!("/v1/tenants/{FIRST}/explain"), retired);
+    assert_eq!(answer.code().0, 404, "no such grant");
     let body = json!({"action": "test:Nothing"});
     let answer = house.ask("POST", &format!("/v1/tenants/{FIRST}/explain"), body);
     assert_eq!(answer.code(), (400, "UnknownAction"));
