@@ -21,7 +21,7 @@ use crate::load::{Job, Sample, Samples};
 use crate::process::program;
 
 const ACCOUNT: &str = "111122223333";
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 const POOL: &str = "pool.managedhsm.example";
 const TOKEN: &str = "bench";
 /// The variable with the token's PIN.
@@ -48,6 +48,29 @@ pub(crate) struct House {
 fn free_addresses() -> Result<[SocketAddr; 2]> {
     let [one, two] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     Ok([one.local_addr()?, two.local_addr()?])
+}
+
+/// An encryption, one with CDIV, and a decryption, as AWS KMS asks a proxy for them; `key` is the key's path.
+pub(crate) async fn xks_asks(client: &mut Client, signer: &Arc<Signer>, key: &str) -> Result<[Ask; 3]> {
+    let associated = format!(r#""additionalAuthenticatedData":"{}""#, STANDARD.encode(ASSOCIATED));
+    let plaintext = format!(r#""plaintext":"{}""#, STANDARD.encode(PLAINTEXT));
+    let cdiv = r#""ciphertextDataIntegrityValueAlgorithm":"SHA_256""#;
+    let ask = |call: &str, body: String| {
+        let target = format!("{key}/{call}");
+        Ask { signer: Some(Arc::clone(signer)), target, content: "application/json", action: None, body }
+    };
+    let plain = ask("encrypt", format!("{{{METADATA},{associated},{plaintext}}}"));
+    let checked = ask("encrypt", format!("{{{METADATA},{associated},{plaintext},{cdiv}}}"));
+    let sealed = client.ask(&plain).await?;
+    let mut body = format!("{{{METADATA},{associated}");
+    for member in ["ciphertext", "initializationVector", "authenticationTag", "ciphertextMetadata"] {
+        // Metadata is for a proxy to give or not.
+        if let Ok(value) = text_field(&sealed, member) {
+            body.push_str(&format!(r#","{member}":"{value}""#));
+        }
+    }
+    body.push('}');
+    Ok([plain, checked, ask("decrypt", body)])
 }
 
 impl House {
@@ -170,23 +193,9 @@ impl House {
         }
         let made = self.admin(&format!("xks credential create --store prod --tenant {ACCOUNT}"))?;
         let signer = Self::signer(&made, "kms-xks-proxy")?;
-        let associated = format!(r#""additionalAuthenticatedData":"{}""#, STANDARD.encode(ASSOCIATED));
-        let plaintext = format!(r#""plaintext":"{}""#, STANDARD.encode(PLAINTEXT));
-        let cdiv = r#""ciphertextDataIntegrityValueAlgorithm":"SHA_256""#;
-        for (key, [encrypt, encrypt_cdiv, decrypt]) in [("wrapped", Job::XKS), ("resident", Job::XKS_RESIDENT)] {
-            let ask = |call: &str, body: String| {
-                let target = format!("/{ACCOUNT}/prod/kms/xks/v1/keys/{key}/{call}");
-                Ask { signer: Some(Arc::clone(&signer)), target, content: "application/json", action: None, body }
-            };
-            let plain = ask("encrypt", format!("{{{METADATA},{associated},{plaintext}}}"));
-            let checked = ask("encrypt", format!("{{{METADATA},{associated},{plaintext},{cdiv}}}"));
-            let sealed = client.ask(&plain).await?;
-            let mut body = format!("{{{METADATA},{associated}");
-            for member in ["ciphertext", "initializationVector", "authenticationTag", "ciphertextMetadata"] {
-                body.push_str(&format!(r#","{member}":"{}""#, text_field(&sealed, member)?));
-            }
-            body.push('}');
-            for (job, ask) in [(encrypt, plain), (encrypt_cdiv, checked), (decrypt, ask("decrypt", body))] {
+        for (key, jobs) in [("wrapped", Job::XKS), ("resident", Job::XKS_RESIDENT)] {
+            let key = format!("/{ACCOUNT}/prod/kms/xks/v1/keys/{key}");
+            for (job, ask) in jobs.into_iter().zip(xks_asks(client, &signer, &key).await?) {
                 samples.all.push(Sample { job, target: self.target(), ask: Arc::new(ask) });
             }
         }

@@ -5,6 +5,7 @@
 //! shown beside it. Absent on purpose: assertions. This measures; the tests promise.
 #![expect(clippy::print_stdout, reason = "a benchmark's table goes to standard output")]
 
+mod beside;
 mod certificates;
 mod client;
 mod fill;
@@ -93,6 +94,8 @@ enum Command {
         #[arg(default_value_t = 1800.0)]
         rate: f64,
     },
+    /// Ask another XKS proxy for the same as ours, in turn.
+    Beside(beside::Other),
     /// Ask for keys in a token that is slow, from 64 connections.
     SlowToken {
         /// Milliseconds that an encryption or decryption takes there.
@@ -109,6 +112,7 @@ fn main() -> Result<()> {
         Some(Command::Keys { count }) => keys::measure(&arguments, *count),
         Some(Command::Overload) => overload::measure(&arguments),
         Some(Command::Steady { rate }) => steady::measure(&arguments, *rate),
+        Some(Command::Beside(other)) => beside::measure(&arguments, other),
         Some(Command::SlowToken { milliseconds }) => slow_token::measure(&arguments, *milliseconds),
         None => measure(&arguments),
     }

@@ -105,7 +105,7 @@ def refused():
     return Refusal
 
 
-def eventually(condition, seconds=20):
+def eventually(condition, seconds=60):
     """The first truthy value of `condition()`, for what the service does in its own time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -140,7 +140,7 @@ def test_expiry_is_told(kms, external, bring):
 
 
 def test_material_expires(kms, external, bring, eventually):
-    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=3)
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=10)
     bring(external, os.urandom(32), ExpirationModel="KEY_MATERIAL_EXPIRES", ValidTo=until)
     eventually(lambda: state(kms, external) == "PendingImport")
 

@@ -38,10 +38,10 @@ impl Engine {
             self.catalog.forget_read(&touched);
             return Err(error.into());
         }
-        drop(passing);
         // Its place in the log comes before those of all that see it. Seen it is at once: the outbox holds the record.
         let written = self.log.append(permit, vec![record]);
         self.make_visible(&touched);
+        drop(passing);
         let written = written.wait();
         self.logged(id, written.as_ref().ok().copied());
         if let Err(error) = self.settle_doubts(moment) {

@@ -86,13 +86,21 @@ fn a_connection_that_a_crash_interrupted_is_made_by_the_next_start_and_counts_on
     let external: Arc<dyn ExternalManagers> = Arc::<TestManagers>::clone(&managers);
     let next = Engine::start(Parts { external: Some(external), ..rig.test.parts() }, &options()).unwrap();
     next.tick(&TestDialect).unwrap();
-    eventually("it is connected", || rig.links()[0].state == LinkState::Connected);
+    eventually("it is connected", || told_by(&next, &rig) == (LinkState::Connected, None));
     assert_eq!(managers.asked(), [("Test".to_owned(), String::new(), None)]);
     rig.managers.fail(Some(ExternalError::Late));
     rig.managers.hold(false);
     let ended = || Arc::strong_count(&rig.test.engine) == 1;
     eventually("the former has come to its end", ended);
-    assert_eq!((rig.links()[0].state, rig.links()[0].failure), (LinkState::Connected, None));
+    assert_eq!(told_by(&next, &rig), (LinkState::Connected, None));
+}
+
+/// What another engine over the same store says of the only link: what one keeps of a row is not forgotten for a change
+/// that another makes.
+fn told_by(engine: &Engine, rig: &Rig) -> (LinkState, Option<LinkFailure>) {
+    let list = ListStoreLinks { place: rig.place() };
+    let links = engine.perform_blocking(call(&rig.test.root()), list, Mode::Run).unwrap();
+    (links[0].state, links[0].failure)
 }
 
 #[test]
@@ -109,14 +117,9 @@ fn another_node_goes_on_where_one_that_was_connecting_a_link_is_not_heard_of_for
     assert_eq!((managers.asked().len(), rig.links()[0].state), (0, LinkState::Connecting), "that is the other's");
     rig.test.clock.pass(limits::CONNECTING_TAKEN_OVER);
     other.tick(&TestDialect).unwrap();
-    // Told by the node that did it: what one node keeps of a row is not forgotten for another's change.
-    let state = || {
-        let list = ListStoreLinks { place: rig.place() };
-        other.perform_blocking(call(&rig.test.root()), list, Mode::Run).unwrap()[0].state
-    };
-    eventually("it is connected", || state() == LinkState::Connected);
+    eventually("it is connected", || told_by(&other, &rig).0 == LinkState::Connected);
     rig.managers.fail(Some(ExternalError::Late));
     rig.managers.hold(false);
     eventually("the former has come to its end", || Arc::strong_count(&rig.test.engine) == 1);
-    assert_eq!(state(), LinkState::Connected);
+    assert_eq!(told_by(&other, &rig).0, LinkState::Connected);
 }

@@ -384,9 +384,15 @@ fn with_every_session_hanging_the_queue_refuses_early() {
     let rig = Rig::new();
     let store = with_aes(&rig, StoreConfig { sessions: 2, queue: 8, ..shim_config(&rig) });
     rig.faults.set("C_Encrypt * hang").unwrap();
-    let within = Duration::from_millis(500);
+    // Less than what a hanging call takes to be known for one.
+    let within = Duration::from_millis(900);
+    let together = std::sync::Barrier::new(24);
+    let call = || {
+        together.wait();
+        seal(&store, within)
+    };
     let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..24).map(|_| scope.spawn(|| seal(&store, within))).collect();
+        let callers: Vec<_> = (0..24).map(|_| scope.spawn(call)).collect();
         callers.into_iter().map(|caller| caller.join().unwrap().unwrap_err()).collect()
     });
     let count = |error: &KeyStoreError| outcomes.iter().filter(|outcome| *outcome == error).count();
@@ -455,7 +461,8 @@ fn a_key_is_made_in_one_token_of_a_group_however_long_that_takes_and_in_no_other
     let config = group(&rig);
     let store = ready(&rig, config.clone());
     rig.faults.set("C_GenerateKeyPair * delay 3000 once").unwrap();
-    store.generate(OTHER, KeySpec::EcP256, Usage::Sign, Duration::from_secs(4)).unwrap();
+    // More than an equal share of what there is.
+    store.generate(OTHER, KeySpec::EcP256, Usage::Sign, Duration::from_millis(5500)).unwrap();
     assert!(!rig.faults.in_force());
     let has = |token: &TokenSelector| {
         let alone = ready(&rig, StoreConfig { tokens: vec![token.clone()], ..config.clone() });
@@ -505,27 +512,27 @@ impl Drop for Away {
 #[test]
 fn a_token_that_is_gone_makes_destroys_draws_and_proves_nothing_and_is_well_again_once_it_is_back() {
     let rig = Rig::new();
-    let (store, within) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
-    type Ask<'a> = &'a dyn Fn() -> Result<(), KeyStoreError>;
+    let (store, soon) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
+    type Ask<'a> = &'a dyn Fn(Duration) -> Result<(), KeyStoreError>;
     let all: [(&str, Ask<'_>); 5] = [
-        ("a trial", &|| store.probe(within)),
-        ("random bytes", &|| store.random(&mut [0; 16], within)),
-        ("a new key", &|| store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, within).map(drop)),
-        ("to look for a key", &|| store.holds(OBJECT, within).map(|held| assert!(held, "it is there"))),
-        ("to destroy", &|| store.destroy(ObjectId::from_bytes(*b"not in any token"), within)),
+        ("a trial", &|within| store.probe(within)),
+        ("random bytes", &|within| store.random(&mut [0; 16], within)),
+        ("a new key", &|within| store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, within).map(drop)),
+        ("to look for a key", &|within| store.holds(OBJECT, within).map(|held| assert!(held, "it is there"))),
+        ("to destroy", &|within| store.destroy(ObjectId::from_bytes(*b"not in any token"), within)),
     ];
     for (what, act) in all {
-        act().unwrap_or_else(|error| panic!("{what}: {error}"));
+        act(LONG).unwrap_or_else(|error| panic!("{what}: {error}"));
         let away = Away::of(&rig);
         // Alone, and first: nothing else tells the module that the token is gone.
-        let refused = act();
+        let refused = act(soon);
         assert!(
             matches!(refused, Err(KeyStoreError::Unavailable { .. } | KeyStoreError::Timeout(_))),
             "{what}: {refused:?}"
         );
         drop(away);
         let began = Instant::now();
-        eventually(what, || act().is_ok());
+        eventually(what, || act(soon).is_ok());
         assert!(began.elapsed() < HEALED, "{what}: {:?}", began.elapsed());
         heals(&store);
     }
@@ -604,7 +611,7 @@ fn each_token_of_a_group_is_tried_by_itself() {
     });
     // One that hangs keeps nobody from hearing of the other.
     rig.faults.set("C_Encrypt * hang once").unwrap();
-    let tried = store.try_each(OBJECT, Duration::from_millis(500));
+    let tried = store.try_each(OBJECT, Duration::from_secs(3));
     assert_eq!(tried.iter().filter(|tried| tried.is_ok()).count(), 1, "{tried:?}");
 }
 
