@@ -229,7 +229,7 @@ fn failure_of_token(
     };
     match store.probe(limits::OBJECT_DEADLINE) {
         Ok(()) => Ok(None),
-        Err(KeyStoreError::Busy) => Err(EngineError::from(KeyStoreError::Busy).into()),
+        Err(KeyStoreError::Busy) => Err(EngineError::of_store(name, KeyStoreError::Busy).into()),
         Err(error) => {
             tracing::warn!(store = %name, %error, "a key store could not be connected");
             Ok(Some(failure_of_store(&error)))

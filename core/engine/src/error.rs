@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use strongroom_model::action::Action;
 use strongroom_model::algorithm::{
-    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm,
+    AgreementAlgorithm, EncryptionAlgorithm, KemAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind,
+    SigningAlgorithm,
 };
 use strongroom_model::clock::Timestamp;
 use strongroom_model::external::ExternalError;
@@ -58,7 +59,7 @@ pub enum EngineError {
         wanted: Usage,
     },
     /// The algorithm does not belong to this kind of key.
-    #[error("{algorithm:?} does not fit a {spec:?} key")]
+    #[error("{algorithm} does not fit a {spec:?} key")]
     AlgorithmUnfit {
         /// The key, as the front end names it.
         resource: Arc<str>,
@@ -97,13 +98,13 @@ pub enum EngineError {
     /// This build, tenant or kind of key does not offer it.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
-    /// A key that the hardware of a key store has not all it takes for.
-    #[error("key store {store} does not support {mechanism}")]
+    /// What the hardware of a key store has not all it takes for: a key to be made, or the use of one.
+    #[error("key store {store} does not support {lack}")]
     StoreLacks {
-        /// Which.
+        /// Which; not for callers who use keys and make none ([`EngineError::without_store`]).
         store: KeyStoreName,
         /// What is missing.
-        mechanism: String,
+        lack: Lack,
     },
     /// A key store that the operators do not offer to this tenant.
     #[error("key store {store} is not offered to tenant {account}")]
@@ -176,19 +177,38 @@ pub enum EngineError {
     Internal(InternalFault),
 }
 
+/// What the hardware of a key store lacks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lack {
+    /// A kind of key, or a mechanism, in the words of the key store.
+    #[error("{0}")]
+    Mechanism(String),
+    /// An algorithm to use a key by.
+    #[error("{0}")]
+    Algorithm(Algorithm),
+}
+
 /// An algorithm of any family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Algorithm {
     /// Of digital signatures.
+    #[error("{0:?}")]
     Signing(SigningAlgorithm),
     /// Of encryption.
+    #[error("{0:?}")]
     Encryption(EncryptionAlgorithm),
     /// Of message authentication codes.
+    #[error("{0:?}")]
     Mac(MacAlgorithm),
     /// Of key agreement.
+    #[error("{0:?}")]
     Agreement(AgreementAlgorithm),
     /// Of key encapsulation.
+    #[error("{0:?}")]
     Kem(KemAlgorithm),
+    /// Of key wrap.
+    #[error("{0:?}")]
+    KeyWrap(KeyWrapAlgorithm),
 }
 
 /// What is missing or already there.
@@ -489,8 +509,14 @@ pub enum Unavailable {
     #[error("the store cannot serve")]
     Store(#[source] StoreError),
     /// The key store that the key is in.
-    #[error("the key store cannot serve")]
-    KeyStore(#[source] KeyStoreError),
+    #[error("key store {store} cannot serve")]
+    KeyStore {
+        /// Which; not for callers who use keys and make none ([`Unavailable::without_store`]).
+        store: KeyStoreName,
+        /// Why; not for the outside.
+        #[source]
+        cause: KeyStoreError,
+    },
     /// No root of trust could open the tenant's domain key.
     #[error("no root of trust can serve")]
     Root(#[source] RootError),
@@ -574,17 +600,44 @@ impl From<RootError> for EngineError {
     }
 }
 
-impl From<KeyStoreError> for EngineError {
-    fn from(error: KeyStoreError) -> Self {
+/// What a key store's failure cannot say of itself is which store that is, so there is no `From`.
+impl EngineError {
+    /// A failure of a key store.
+    #[must_use]
+    pub fn of_store(store: &KeyStoreName, error: KeyStoreError) -> Self {
         match error {
             KeyStoreError::Busy => Self::Unavailable(Unavailable::Busy),
             KeyStoreError::Timeout(allowed) => Self::Unavailable(Unavailable::Deadline(allowed)),
             KeyStoreError::Refused => Self::InvalidCiphertext,
-            KeyStoreError::Unsupported { .. } => Self::Unsupported("this by the key store's hardware"),
+            KeyStoreError::Unsupported { mechanism } => {
+                Self::StoreLacks { store: store.clone(), lack: Lack::Mechanism(mechanism) }
+            }
             KeyStoreError::TooLong { .. } => {
                 InputFault::Form { what: "the data", problem: "is more than a key store takes in one call" }.into()
             }
-            other => Self::Unavailable(Unavailable::KeyStore(other)),
+            cause => Self::Unavailable(Unavailable::KeyStore { store: store.clone(), cause }),
+        }
+    }
+
+    /// What it says, but for the name of a key store: a key's users need not know where it is kept, and the cloud that asks
+    /// for them neither.
+    #[must_use]
+    pub fn without_store(&self) -> String {
+        match self {
+            Self::StoreLacks { lack, .. } => format!("the key store does not support {lack}"),
+            Self::Unavailable(cause) => cause.without_store(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl Unavailable {
+    /// What it says, but for the name of a key store ([`EngineError::without_store`]).
+    #[must_use]
+    pub fn without_store(&self) -> String {
+        match self {
+            Self::KeyStore { .. } => "the key store cannot serve".to_owned(),
+            other => other.to_string(),
         }
     }
 }

@@ -75,7 +75,7 @@ pub use crate::call::{Call, Dialect, Facts, Mode, NewKey, OwnedKind, ServiceName
 pub use crate::catalog::{KeyEntry, PrincipalEntry};
 pub use crate::decide::{Explained, ExplainedStatement};
 pub use crate::error::{
-    Algorithm, Denial, EngineError, InputFault, InternalFault, LinkFault, Noun, Quota, SessionLimit, Unavailable,
+    Algorithm, Denial, EngineError, InputFault, InternalFault, Lack, LinkFault, Noun, Quota, SessionLimit, Unavailable,
 };
 pub use crate::grants::GrantSet;
 pub use crate::identity::{Identified, SecretAccessKey, certificate_credential, certificate_name, is_certificate_name};

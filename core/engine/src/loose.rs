@@ -94,7 +94,8 @@ impl Engine {
             Err(EngineError::Conflict) => return Ok(()),
             Err(error) => return Err(error),
         }
-        self.key_stores.get(name)?.destroy(object, limits::OBJECT_DEADLINE)?;
+        let destroyed = self.key_stores.get(name)?.destroy(object, limits::OBJECT_DEADLINE);
+        destroyed.map_err(|error| EngineError::of_store(name, error))?;
         let call = Call::internal("scheduler", "DestroyObject", dialect);
         self.perform_blocking(call, ForgetObject { object }, Mode::Run)
     }

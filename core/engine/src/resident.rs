@@ -20,7 +20,7 @@ use strongroom_model::store::{Batch, Table};
 use strongroom_secret::SecretBytes;
 
 use crate::asked::{Known, Question};
-use crate::error::{EngineError, Noun, Quota, Unavailable};
+use crate::error::{Algorithm, EngineError, Lack, Noun, Quota, Unavailable};
 use crate::external::Doubled;
 use crate::operation::{Authorized, Halt, KeyHandle};
 use crate::rows::{self, UseCounterRow, VersionRow};
@@ -73,7 +73,7 @@ impl KeyStores {
     pub(crate) fn get(&self, name: &KeyStoreName) -> Result<&Arc<dyn KeyStore>, EngineError> {
         self.place(name).and_then(|place| self.stores.get(place)).ok_or_else(|| {
             let cause = format!("no key store {name} is configured");
-            EngineError::Unavailable(Unavailable::KeyStore(KeyStoreError::Unavailable { cause }))
+            EngineError::of_store(name, KeyStoreError::Unavailable { cause })
         })
     }
 
@@ -232,7 +232,7 @@ impl<'a> Resident<'a> {
     fn ask(&self, wanted: KeyUse) -> Result<KeyUsed, Halt> {
         let (asked, here) = (self.authorized.asked, self.authorized.ground == Ground::Here);
         let known = match asked.known(self.object, &wanted) {
-            Known::Came(came) => return Ok(came?),
+            Known::Came(came) => return Ok(came.map_err(|error| self.failed(&wanted, error))?),
             known => known,
         };
         self.authorized.may_ask()?;
@@ -266,40 +266,59 @@ impl<'a> Resident<'a> {
     /// A use of the key, waited for.
     fn wait(&self, wanted: &KeyUse, within: Duration) -> Result<KeyUsed, EngineError> {
         let (store, object) = (self.store, self.object);
-        let lacks = |what: &'static str| EngineError::Unsupported(what);
-        Ok(match wanted {
+        let lacks = || self.lacks(algorithm(wanted));
+        let used = match wanted {
             KeyUse::Seal { additional, plaintext } => {
-                let aead = store.aead().ok_or_else(|| lacks("encryption in this key store"))?;
-                KeyUsed::Sealed(aead.seal(object, additional, plaintext, within)?)
+                let aead = store.aead().ok_or_else(lacks)?;
+                aead.seal(object, additional, plaintext, within).map(KeyUsed::Sealed)
             }
             KeyUse::Open { additional, sealed } => {
-                let aead = store.aead().ok_or_else(|| lacks("decryption in this key store"))?;
-                KeyUsed::Opened(aead.open(object, additional, sealed, within)?)
+                let aead = store.aead().ok_or_else(lacks)?;
+                aead.open(object, additional, sealed, within).map(KeyUsed::Opened)
             }
             KeyUse::Wrap { algorithm, key } => {
-                let wrapping = store.key_wrapping().ok_or_else(|| lacks("key wrap in this key store"))?;
-                KeyUsed::Made(wrapping.wrap(object, *algorithm, key, within)?)
+                let wrapping = store.key_wrapping().ok_or_else(lacks)?;
+                wrapping.wrap(object, *algorithm, key, within).map(KeyUsed::Made)
             }
             KeyUse::Unwrap { algorithm, wrapped } => {
-                let wrapping = store.key_wrapping().ok_or_else(|| lacks("key wrap in this key store"))?;
-                KeyUsed::Opened(wrapping.unwrap(object, *algorithm, wrapped, within)?)
+                let wrapping = store.key_wrapping().ok_or_else(lacks)?;
+                wrapping.unwrap(object, *algorithm, wrapped, within).map(KeyUsed::Opened)
             }
             KeyUse::Decrypt { algorithm, ciphertext } => {
-                let decryption = store.decryption().ok_or_else(|| lacks("decryption in this key store"))?;
-                KeyUsed::Opened(decryption.decrypt(object, *algorithm, ciphertext, within)?)
+                let decryption = store.decryption().ok_or_else(lacks)?;
+                decryption.decrypt(object, *algorithm, ciphertext, within).map(KeyUsed::Opened)
             }
             KeyUse::Sign { algorithm, kind, message } => {
-                let signing = store.signing().ok_or_else(|| lacks("signing in this key store"))?;
-                KeyUsed::Made(signing.sign(object, *algorithm, *kind, message, within)?)
+                let signing = store.signing().ok_or_else(lacks)?;
+                signing.sign(object, *algorithm, *kind, message, within).map(KeyUsed::Made)
             }
-        })
+        };
+        used.map_err(|error| self.failed(wanted, error))
+    }
+
+    /// A use that the store did not do. What it lacks is named as what was asked for: a module's own word for it names none.
+    fn failed(&self, wanted: &KeyUse, error: KeyStoreError) -> EngineError {
+        match error {
+            KeyStoreError::Unsupported { .. } => self.lacks(algorithm(wanted)),
+            other => EngineError::of_store(&self.store.describe().name, other),
+        }
+    }
+
+    fn lacks(&self, lack: Lack) -> EngineError {
+        EngineError::StoreLacks { store: self.store.describe().name, lack }
+    }
+
+    /// The answer to another use than what was asked for.
+    fn senseless(&self) -> Halt {
+        let cause = "it answered something else".to_owned();
+        EngineError::of_store(&self.store.describe().name, KeyStoreError::Unavailable { cause }).into()
     }
 
     /// AES-GCM under the key itself, counted.
     fn seal(&self, additional: Vec<u8>, plaintext: SecretBytes) -> Result<ResidentSealed, Halt> {
         match self.ask(KeyUse::Seal { additional, plaintext })? {
             KeyUsed::Sealed(sealed) => Ok(sealed),
-            _ => Err(senseless().into()),
+            _ => Err(self.senseless()),
         }
     }
 
@@ -310,14 +329,14 @@ impl<'a> Resident<'a> {
     fn opened(&self, wanted: KeyUse) -> Result<SecretBytes, Halt> {
         match self.ask(wanted)? {
             KeyUsed::Opened(secret) => Ok(secret),
-            _ => Err(senseless().into()),
+            _ => Err(self.senseless()),
         }
     }
 
     fn made(&self, wanted: KeyUse) -> Result<Vec<u8>, Halt> {
         match self.ask(wanted)? {
             KeyUsed::Made(bytes) => Ok(bytes),
-            _ => Err(senseless().into()),
+            _ => Err(self.senseless()),
         }
     }
 
@@ -410,7 +429,7 @@ impl<'a> Resident<'a> {
                 let trial = public.encrypt(algorithm, b"trial").map_err(|error| self.told(error))?;
                 let decrypts = match self.decrypt(algorithm, &trial) {
                     Ok(_) => true,
-                    Err(Halt::Fail(EngineError::Unsupported(_))) => false,
+                    Err(Halt::Fail(EngineError::StoreLacks { .. })) => false,
                     Err(halt) => return Err(halt),
                 };
                 stores.decrypts.lock().insert(place, decrypts);
@@ -419,7 +438,7 @@ impl<'a> Resident<'a> {
         };
         match decrypts {
             true => Ok(()),
-            false => Err(EngineError::Unsupported("this by the key store's hardware").into()),
+            false => Err(self.lacks(Lack::Algorithm(Algorithm::Encryption(algorithm))).into()),
         }
     }
 
@@ -428,9 +447,16 @@ impl<'a> Resident<'a> {
     }
 }
 
-fn senseless() -> EngineError {
-    let cause = "it answered something else".to_owned();
-    EngineError::Unavailable(Unavailable::KeyStore(KeyStoreError::Unavailable { cause }))
+/// By what a key is used.
+fn algorithm(wanted: &KeyUse) -> Lack {
+    match wanted {
+        KeyUse::Seal { .. } | KeyUse::Open { .. } => Lack::Mechanism("AES-256-GCM".to_owned()),
+        // Its hardware may take keys of some lengths and not others.
+        KeyUse::Wrap { algorithm, key } => Lack::Mechanism(format!("{algorithm:?} of {} bytes", key.len())),
+        KeyUse::Unwrap { algorithm, .. } => Lack::Algorithm(Algorithm::KeyWrap(*algorithm)),
+        KeyUse::Decrypt { algorithm, .. } => Lack::Algorithm(Algorithm::Encryption(*algorithm)),
+        KeyUse::Sign { algorithm, .. } => Lack::Algorithm(Algorithm::Signing(*algorithm)),
+    }
 }
 
 /// How often resident keys have encrypted: GCM with random IVs wears a key out. Uses are reserved durably, a block at a time,

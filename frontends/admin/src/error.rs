@@ -285,6 +285,9 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
             "make a key that its hardware can have, or one in no key store; what each kind of key needs stands in the manual \
              of key stores"
         }
+        EngineError::Unavailable(Unavailable::KeyStore { .. }) => {
+            "see what ails its tokens: strongroom key-store list; the server's log says more under this request id"
+        }
         EngineError::Unavailable(Unavailable::Deadline(_)) => {
             "try again; a token's own state is told by strongroom key-store list"
         }

@@ -8,7 +8,9 @@ mod tests;
 
 use http::StatusCode;
 use strongroom_authentication::aws;
-use strongroom_engine::{Denial, EngineError, InputFault, Kind, LinkFault, Noun, PolicyError, Quota, Unavailable};
+use strongroom_engine::{
+    Denial, EngineError, InputFault, Kind, Lack, LinkFault, Noun, PolicyError, Quota, Unavailable,
+};
 use strongroom_model::key_store::KeyStoreError;
 use strongroom_model::purpose::Forbidden;
 use strongroom_model::root::RootError;
@@ -123,8 +125,12 @@ pub(crate) fn answer(error: &EngineError, operation: Operation) -> Answer {
         EngineError::LimitExceeded(Quota::Tags) => (400, "TagException", Some("Too many tags".to_owned())),
         EngineError::LimitExceeded(Quota::Requests) => (400, "ThrottlingException", Some(THROTTLED.to_owned())),
         EngineError::LimitExceeded(quota) => (400, "LimitExceededException", Some(reached(quota))),
+        EngineError::StoreLacks { lack: Lack::Algorithm(algorithm), .. } => {
+            let message = format!("The key store of the KMS key does not support {}.", words::algorithm(*algorithm));
+            (400, "UnsupportedOperationException", Some(message))
+        }
         EngineError::Unsupported(_) | EngineError::StoreLacks { .. } => {
-            (400, "UnsupportedOperationException", Some(error.to_string()))
+            (400, "UnsupportedOperationException", Some(error.without_store()))
         }
         EngineError::InvalidGrantToken => (400, "InvalidGrantTokenException", Some(GRANT_TOKEN.to_owned())),
         EngineError::OriginForbids { resource, origin } => {
@@ -359,22 +365,23 @@ fn unavailable(cause: &Unavailable, operation: Operation) -> Answer {
         Unavailable::Busy => (StatusCode::BAD_REQUEST, "ThrottlingException", Some(THROTTLED.to_owned())),
         Unavailable::Log { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "KMSInternalException", Some(cause.to_string())),
         Unavailable::Root(RootError::Unavailable { .. } | RootError::Refused)
-        | Unavailable::KeyStore(
-            KeyStoreError::Unavailable { .. } | KeyStoreError::WrongCredential | KeyStoreError::NoObject(_),
-        )
+        | Unavailable::KeyStore {
+            cause: KeyStoreError::Unavailable { .. } | KeyStoreError::WrongCredential | KeyStoreError::NoObject(_),
+            ..
+        }
         | Unavailable::Sealed
             if operation.uses_a_key() =>
         {
-            (StatusCode::INTERNAL_SERVER_ERROR, "KeyUnavailableException", Some(cause.to_string()))
+            (StatusCode::INTERNAL_SERVER_ERROR, "KeyUnavailableException", Some(cause.without_store()))
         }
         Unavailable::Store(_)
         | Unavailable::Root(_)
-        | Unavailable::KeyStore(_)
+        | Unavailable::KeyStore { .. }
         | Unavailable::Sealed
         | Unavailable::Deadline(_)
         | Unavailable::Unsettled(_)
         | Unavailable::ClockJumped => {
-            (StatusCode::SERVICE_UNAVAILABLE, "DependencyTimeoutException", Some(cause.to_string()))
+            (StatusCode::SERVICE_UNAVAILABLE, "DependencyTimeoutException", Some(cause.without_store()))
         }
     };
     Answer { status, code, message }

@@ -188,6 +188,8 @@ pub(crate) fn algorithm(algorithm: Algorithm) -> &'static str {
         Algorithm::Mac(algorithm) => word(MAC_ALGORITHMS, &algorithm),
         Algorithm::Agreement(algorithm) => word(AGREEMENT_ALGORITHMS, &algorithm),
         Algorithm::Kem(algorithm) => word(KEM_ALGORITHMS, &algorithm),
+        // No key is wrapped through AWS KMS.
+        Algorithm::KeyWrap(_) => "",
     }
 }
 

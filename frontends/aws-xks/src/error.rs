@@ -105,13 +105,13 @@ impl From<&EngineError> for Fault {
         let kind = kind(error);
         let message = match (kind, error) {
             // A fault of ours, or a lack: the operators' log says more.
-            (Kind::Internal, EngineError::Unavailable(cause)) => cause.to_string(),
+            (Kind::Internal, EngineError::Unavailable(cause)) => cause.without_store(),
             (Kind::Internal, _) => "internal error".to_owned(),
             (Kind::AuthenticationFailed, _) => "the credential is not one of a key store".to_owned(),
             (_, EngineError::PrincipalSuspended) => "the key store is blocked".to_owned(),
             (_, EngineError::TenantSuspended) => SUSPENDED.to_owned(),
             (_, EngineError::UsageForbids { resource, .. }) => format!("{resource} is not for this use"),
-            (_, error) => error.to_string(),
+            (_, error) => error.without_store(),
         };
         Self::new(kind, message)
     }
@@ -142,7 +142,7 @@ const fn kind(error: &EngineError) -> Kind {
         EngineError::Unavailable(
             Unavailable::Deadline(_)
             | Unavailable::Root(RootError::Timeout(_))
-            | Unavailable::KeyStore(KeyStoreError::Unavailable { .. }),
+            | Unavailable::KeyStore { cause: KeyStoreError::Unavailable { .. }, .. },
         ) => Kind::DependencyTimeout,
         EngineError::Unavailable(_)
         | EngineError::Internal(_)

@@ -101,7 +101,7 @@ impl From<&EngineError> for Fault {
         let kind = kind(error);
         let message = match (kind, error) {
             // A fault of ours, or a lack: the operators' log says more.
-            (Kind::ServiceUnavailable, EngineError::Unavailable(cause)) => cause.to_string(),
+            (Kind::ServiceUnavailable, EngineError::Unavailable(cause)) => cause.without_store(),
             (Kind::InternalError, _) => "internal error".to_owned(),
             (Kind::Unauthorized, _) => "the client's certificate is not one of this key store".to_owned(),
             (_, EngineError::PrincipalSuspended) => "the key store is blocked".to_owned(),
@@ -111,7 +111,7 @@ impl From<&EngineError> for Fault {
             }
             (_, EngineError::UsageForbids { resource, .. }) => format!("{resource} is not for this use"),
             (_, EngineError::InvalidCiphertext) => "the value does not unwrap".to_owned(),
-            (_, error) => error.to_string(),
+            (_, error) => error.without_store(),
         };
         Self::new(kind, message)
     }
@@ -166,7 +166,7 @@ fn kind(error: &EngineError) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use strongroom_model::key_store::KeyStoreError;
+    use strongroom_model::key_store::{KeyStoreError, KeyStoreName};
 
     use super::*;
 
@@ -202,11 +202,12 @@ mod tests {
 
     #[test]
     fn a_mechanism_that_a_token_lacks_is_an_algorithm_that_is_not_supported() {
+        let hsm = KeyStoreName::new("hsm").unwrap();
         let lacking = KeyStoreError::Unsupported { mechanism: "CKM_AES_KEY_WRAP".to_owned() };
-        assert_eq!(Fault::from(&EngineError::from(lacking)).kind, Kind::UnsupportedAlgorithm);
+        assert_eq!(Fault::from(&EngineError::of_store(&hsm, lacking)).kind, Kind::UnsupportedAlgorithm);
         let late = KeyStoreError::Timeout(limits::DEADLINE);
-        assert_eq!(Fault::from(&EngineError::from(late)).kind, Kind::ServiceUnavailable);
-        let refused = Fault::from(&EngineError::from(KeyStoreError::Refused));
+        assert_eq!(Fault::from(&EngineError::of_store(&hsm, late)).kind, Kind::ServiceUnavailable);
+        let refused = Fault::from(&EngineError::of_store(&hsm, KeyStoreError::Refused));
         assert_eq!(refused, Fault::from(&EngineError::InvalidCiphertext));
     }
 
@@ -214,5 +215,10 @@ mod tests {
     fn what_only_operators_may_know_is_not_in_a_message() {
         let inside = EngineError::Internal(strongroom_engine::InternalFault::Crypto("inside"));
         assert_eq!(Fault::from(&inside), Fault::new(Kind::InternalError, "internal error"));
+        let hsm = KeyStoreName::new("hsm-in-the-basement").unwrap();
+        for error in [KeyStoreError::WrongCredential, KeyStoreError::Unsupported { mechanism: "OAEP".to_owned() }] {
+            let told = Fault::from(&EngineError::of_store(&hsm, error)).message;
+            assert!(told.contains("the key store") && !told.contains("basement"), "{told}");
+        }
     }
 }

@@ -328,7 +328,12 @@ fn while_a_token_is_gone_its_keys_verify_and_do_not_sign() {
     assert_eq!(rig.done("Verify", &verify)["SignatureValid"], true);
     rig.done("GetPublicKey", &json!({"KeyId": "alias/release"}));
     let said = rig.house.refused(&format!("key create --tenant {ACCOUNT} --key-store shared --alias alias/more"));
-    assert!(said.contains("Unavailable") && said.contains("the key store cannot serve"), "{said}");
+    assert!(
+        said.contains("Unavailable")
+            && said.contains("key store shared cannot serve")
+            && said.contains("strongroom key-store list"),
+        "{said}"
+    );
     rig.faults.set("").unwrap();
     let begun = std::time::Instant::now();
     while rig.kms.kms("Sign", &body.to_string()).unwrap().status != 200 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use strongroom_crypto::random;
 use strongroom_model::id::ObjectId;
-use strongroom_model::key_store::{KeyStoreError, KeyStoreName};
+use strongroom_model::key_store::KeyStoreName;
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Table};
 
@@ -79,10 +79,8 @@ pub(super) fn make_resident(
         let _making = key.spec.is_rsa().then(|| engine.key_stores.begin_pair(name)).transpose()?;
         let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
         let planned = loose::plan(engine.catalog().store(), name, object, authorized.now())?;
-        version.public = store.generate(object, key.spec, usage, allowed(key.spec)).map_err(|error| match error {
-            KeyStoreError::Unsupported { mechanism } => EngineError::StoreLacks { store: name.clone(), mechanism },
-            other => other.into(),
-        })?;
+        let made = store.generate(object, key.spec, usage, allowed(key.spec));
+        version.public = made.map_err(|error| EngineError::of_store(name, error))?;
         version.object = Some(object);
         loose::adopt(&planned, &mut batch);
     }

@@ -350,15 +350,16 @@ impl Operation for GenerateLinkedRandom {
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<SecretBytes>, Halt> {
         let (link, _, _) = self.place.find(authorized, &self.link)?;
-        let store = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
+        let name = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
         if !(1..=limits::RANDOM_BYTES).contains(&self.bytes) {
             let problem = "must lie between 1 and 1024";
             return Err(EngineError::from(InputFault::Form { what: "the number of bytes", problem }).into());
         }
-        let store = authorized.engine().key_stores.offered_here(authorized, store, self.place.tenant)?;
+        let store = authorized.engine().key_stores.offered_here(authorized, name, self.place.tenant)?;
         let mut drawn = vec![0; self.bytes];
-        store.random(&mut drawn, limits::OBJECT_DEADLINE)?;
+        let answered = store.random(&mut drawn, limits::OBJECT_DEADLINE);
+        answered.map_err(|error| EngineError::of_store(name, error))?;
         Ok(Outcome::Answer(SecretBytes::take(drawn)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_engine::{Algorithm, DeniedBy, InternalFault, LinkState, Missing, PolicyOutcome as Outcome};
+use strongroom_engine::{Algorithm, DeniedBy, InternalFault, Lack, LinkState, Missing, PolicyOutcome as Outcome};
 use strongroom_model::algorithm::{MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::external::ExternalError;
 use strongroom_model::id::ObjectId;
@@ -25,6 +25,10 @@ fn denial(outcome: Outcome, cross_account: bool) -> EngineError {
     }))
 }
 
+fn hsm() -> KeyStoreName {
+    KeyStoreName::new("hsm").unwrap()
+}
+
 fn state(forbidden: Forbidden) -> EngineError {
     EngineError::StateForbids { resource: ARN.into(), forbidden }
 }
@@ -43,8 +47,9 @@ fn errors() -> Vec<EngineError> {
         EngineError::AlreadyExists(Noun::Grant),
         EngineError::TenantSuspended,
         EngineError::PrincipalSuspended,
-        EngineError::StoreNotOffered { store: KeyStoreName::new("hsm").unwrap(), account: "111122223333".into() },
-        EngineError::StoreLacks { store: KeyStoreName::new("hsm").unwrap(), mechanism: "CKM_EDDSA".to_owned() },
+        EngineError::StoreNotOffered { store: hsm(), account: "111122223333".into() },
+        EngineError::StoreLacks { store: hsm(), lack: Lack::Mechanism("CKM_EDDSA".to_owned()) },
+        EngineError::StoreLacks { store: hsm(), lack: Lack::Algorithm(algorithm) },
         EngineError::UsageForbids { resource: ARN.into(), profile, wanted: Usage::DerivedAead },
         EngineError::AlgorithmUnfit { resource: ARN.into(), algorithm, spec: KeySpec::Hmac224 },
         EngineError::InvalidCiphertext,
@@ -155,7 +160,7 @@ fn every_engine_error_is_answered_as_was_last_looked_at() {
 
 #[test]
 fn a_token_that_is_gone_makes_its_keys_unavailable_and_one_that_does_not_answer_is_late() {
-    let told = |error: KeyStoreError, operation| answer(&error.into(), operation).code;
+    let told = |error: KeyStoreError, operation| answer(&EngineError::of_store(&hsm(), error), operation).code;
     let gone = || KeyStoreError::Unavailable { cause: "gone".to_owned() };
     for error in [gone(), KeyStoreError::WrongCredential, KeyStoreError::NoObject(ObjectId::from_bytes([7; 16]))] {
         assert_eq!(told(error, Operation::Decrypt), "KeyUnavailableException");
@@ -171,5 +176,10 @@ fn a_token_that_is_gone_makes_its_keys_unavailable_and_one_that_does_not_answer_
 fn what_only_operators_may_see_is_in_no_answer() {
     let error = EngineError::Unavailable(Unavailable::Log { cause: Arc::from("/var/secret") });
     assert!(!answer(&error, Operation::Encrypt).message.unwrap_or_default().contains("secret"));
+    let basement = KeyStoreName::new("hsm-in-the-basement").unwrap();
+    for error in [KeyStoreError::WrongCredential, KeyStoreError::Unsupported { mechanism: "OAEP".to_owned() }] {
+        let told = answer(&EngineError::of_store(&basement, error), Operation::Decrypt).message.unwrap_or_default();
+        assert!(told.contains("the key store") && !told.contains("basement"), "{told}");
+    }
     assert_eq!(answer(&EngineError::Internal(InternalFault::Crypto("inside")), Operation::Encrypt).message, None);
 }
