@@ -63,6 +63,10 @@ pub(crate) fn key(
         ("Usages", key.usages.join(", ")),
         ("Origin", key.origin.clone()),
         ("Key store", key.key_store.clone().unwrap_or_default()),
+        (
+            "Object in it",
+            key.versions.iter().filter_map(|version| version.object.clone()).collect::<Vec<_>>().join(", "),
+        ),
         ("State", key.state.clone()),
         ("Destruction", key.destruction.as_ref().map(Time::to_string).unwrap_or_default()),
         ("Created", key.created.to_string()),

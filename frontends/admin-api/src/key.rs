@@ -59,6 +59,10 @@ pub struct KeyVersion {
     pub created: Time,
     /// `Creation`, `Automatic` or `OnDemand`.
     pub cause: String,
+    /// Its object in the key's key store, 32 hexadecimal digits: in a PKCS#11 token the `CKA_ID`. Absent for a version whose
+    /// material is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
 }
 
 /// A name that leads to a key.

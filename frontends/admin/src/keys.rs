@@ -114,5 +114,6 @@ pub(crate) fn version(row: &VersionRow, current: Option<u32>) -> KeyVersion {
         state: format!("{:?}", row.state),
         created: row.created.into(),
         cause: format!("{:?}", row.cause),
+        object: row.object.as_ref().map(ToString::to_string),
     }
 }
