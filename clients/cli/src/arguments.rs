@@ -481,10 +481,10 @@ pub struct QueryOptions {
     /// By callers of this tenant.
     #[arg(long, value_name = "ACCOUNT")]
     pub tenant: Option<String>,
-    /// By this caller: a user's name, the name in policies, or an access key id.
+    /// By this caller: a user's name, role/NAME, service/NAME (a key store), the name in policies, or an access key id.
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
-    /// On this key, by internal id or by the name in policies.
+    /// On this key, its making included: its internal id or ARN; with --tenant, an alias or key id too.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// For this operation, e.g. Decrypt.

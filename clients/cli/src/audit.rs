@@ -5,14 +5,19 @@ use base64::engine::general_purpose::STANDARD;
 use strongroom_admin_api::{AuditPage, AuditQuery, AuditRecord, Endpoint, Outcome, PageSize, Time};
 use strongroom_audit::record::{self, Record};
 
-use crate::arguments::{Format, QueryOptions, ShowOptions};
+use crate::arguments::{Format, KeyOf, QueryOptions, ShowOptions};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::operations;
 use crate::output::Output;
+use crate::reference::{id_of, is_arn, is_id};
 
 /// How a record begins to tell what policies that are tried out would have refused.
 const TRIED_OUT: &str = "tried out, not enforced";
+
+/// What refuses a request though its policies allow it, by the engine's number for it (docs/formats/audit-log.md): a key's state,
+/// a tenant's and a principal's suspension, a key's usage, a limit, a key store that is not offered.
+const OTHER_REFUSALS: &[u16] = &[4, 5, 6, 16, 33, 34];
 
 pub(crate) fn show(
     client: &Client<'_>,
@@ -21,6 +26,7 @@ pub(crate) fn show(
     now: u64,
 ) -> Result<(), CliError> {
     let mut query = query(&options.query, now);
+    (query.key, query.key_named) = keys(client, &options.query)?;
     let mut rows = Vec::new();
     let mut found = false;
     let mut left = options.limit;
@@ -63,7 +69,6 @@ fn query(options: &QueryOptions, now: u64) -> AuditQuery {
         until: options.until.map(|until| until.time(now)),
         tenant: options.tenant.clone(),
         principal: options.principal.clone(),
-        key: options.key.clone(),
         action: options.action.clone(),
         outcome: options.outcome.as_deref().and_then(|outcome| match outcome {
             "done" => Some(Outcome::Done),
@@ -76,6 +81,21 @@ fn query(options: &QueryOptions, now: u64) -> AuditQuery {
         request_id: options.request_id.clone(),
         kms_request_id: options.kms_request_id.clone(),
         ..AuditQuery::default()
+    }
+}
+
+/// A key by its internal id, which the record that made it has, and by what it was called. One that is called by what leads to
+/// no key now, or to none that whoever asks may look up, is looked for by that alone.
+fn keys(client: &Client<'_>, options: &QueryOptions) -> Result<(Option<String>, Option<String>), CliError> {
+    let QueryOptions { key: Some(key), tenant, .. } = options else { return Ok((None, None)) };
+    let called = || Ok((Some(key.clone()), None));
+    if is_id(key) || !(is_arn(key) || tenant.is_some()) {
+        return called();
+    }
+    match id_of(client, &KeyOf { key: key.clone(), tenant: tenant.clone(), region: None }) {
+        Ok(id) => Ok((Some(id), Some(key.clone()))),
+        Err(CliError::NoSuchKey { .. } | CliError::Refused { .. }) => called(),
+        Err(other) => Err(other),
     }
 }
 
@@ -92,7 +112,7 @@ fn row(record: &Record<'_>) -> Vec<String> {
     let caller = match &record.principal {
         record::Principal::Unproved => format!("unproved {}", record.credential.shown),
         record::Principal::TenantRoot => format!("{} root", record.account),
-        record::Principal::User { name, .. } => format!("{} {name}", record.account),
+        record::Principal::User { name, .. } => format!("{} {}{name}", record.account, kind(record)),
         record::Principal::Operator { uid } => format!("operator {uid}"),
         record::Principal::Internal { service } => service.to_string(),
         record::Principal::WebIdentity { subject } => format!("{} {subject}", record.account),
@@ -116,8 +136,25 @@ fn row(record: &Record<'_>) -> Vec<String> {
     ]
 }
 
-/// The statements that refused a request, or would have, were they enforced; nothing for one that was simply allowed.
+/// What stands before the names of roles and services, where users have names, too.
+fn kind(record: &Record<'_>) -> &'static str {
+    // An ARN ends in what it is of: user/anna, assumed-role/deployer/session, store/prod.
+    let arn = record.policy_name.as_full().unwrap_or_default();
+    match arn.rsplit(':').next().and_then(|of| of.split_once('/')) {
+        Some(("assumed-role", _)) => "role/",
+        Some(("store", _)) => "service/",
+        _ => "",
+    }
+}
+
+/// The statements that refused a request, or would have, were they enforced, or what else did; nothing for one that was simply
+/// allowed.
 fn decided_by(record: &Record<'_>) -> String {
+    if let record::Outcome::Failed { message, engine, .. } = &record.outcome
+        && OTHER_REFUSALS.contains(engine)
+    {
+        return message.to_string();
+    }
     let Some(decision) = &record.decision else { return String::new() };
     let mut told: Vec<String> = decision.statements.iter().map(ToString::to_string).collect();
     if decision.allowed && !told.iter().any(|statement| statement.starts_with(TRIED_OUT)) {

@@ -43,8 +43,14 @@ pub(crate) fn id_of(client: &Client<'_>, of: &KeyOf) -> Result<String, CliError>
     }
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether a key is called by its internal id.
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a key is called by an ARN, which says of which tenant it is.
+pub(crate) fn is_arn(text: &str) -> bool {
+    Arn::parse(text).is_some()
 }
 
 /// The tenant that whoever asks is of.

@@ -23,12 +23,17 @@ pub struct AuditQuery {
     /// Requests by callers of this tenant, by account number. Callers of a tenant see no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Requests by this caller: the name that policies know it by, a user's name, or an access key id.
+    /// Requests by this caller: the name that policies know it by, its name in its tenant (a user's `NAME`, `role/NAME`,
+    /// `service/NAME`), or an access key id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
-    /// Requests that touched this key, by internal id or by the resource as policies name it.
+    /// Requests that touched this key, by internal id or by the resource as policies name it. By its id, those that changed
+    /// it too, such as the one that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Beside `key`, requests that touched this one, which may be another name of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_named: Option<String>,
     /// Requests for this operation, as its front end names it, e.g. `Decrypt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,

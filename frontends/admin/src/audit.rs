@@ -19,11 +19,13 @@ pub(crate) async fn query(context: &Context<'_>) -> Result<Reply, AdminError> {
         (None, TenantId::INSTALLATION) => None,
         (None, own) => Some(own),
     };
+    let served = context.admin.dialects.iter().filter(|dialect| dialect.services().is_some());
     let filter = RecordFilter {
         since: query.since.map(|time| time.0),
         until: query.until.map(|time| time.0),
         principal: query.principal,
-        key: query.key,
+        of_services: served.map(|dialect| dialect.front_end()).collect(),
+        keys: query.key.into_iter().chain(query.key_named).collect(),
         operation: query.action,
         outcome: query.outcome.map(outcome),
         request_id: query.request_id,

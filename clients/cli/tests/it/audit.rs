@@ -48,6 +48,41 @@ fn the_table_names_the_statement_by_which_a_request_was_denied() {
 }
 
 #[test]
+fn the_table_names_what_refused_a_request_that_the_policies_allow() {
+    let house = House::new();
+    house.done("tenant create --account 123456789012 --name prod");
+    let made = house.done("access-key create --tenant 123456789012 --root --output json");
+    let key: Value = serde_json::from_str(&made).unwrap();
+    house.done("tenant suspend 123456789012");
+    let authority = house.authority.display().to_string();
+    let told = |name: &str| key[name].as_str().unwrap().to_owned();
+    let (id, secret) = (told("access_key_id"), told("secret_access_key"));
+    let variables = [("AWS_ACCESS_KEY_ID", &*id), ("AWS_SECRET_ACCESS_KEY", &*secret), ("AWS_CA_BUNDLE", &*authority)];
+    assert_eq!(house.run_over_https("principal list --tenant 123456789012", &variables).exit, 1);
+    let table = house.done("audit show --outcome failed");
+    let refused = table.lines().find(|line| line.contains("TenantSuspended")).unwrap();
+    assert!(refused.contains("the tenant is suspended"), "{table}");
+}
+
+#[test]
+fn what_was_done_with_a_key_is_found_by_whatever_leads_to_it_its_making_included() {
+    let house = House::new();
+    let key = house.test.create_key();
+    let of = format!("{} --kind test-alias --region {}", "--tenant 111122223333", strongroom_testkit::engine::REGION);
+    house.done(&format!("binding create alias/app {of} --key {}", key.row.id));
+    let operations = |line: &str| {
+        let shown = house.done(&format!("audit show --output json {line}"));
+        let records = shown.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records.map(|record| record["request"]["operation"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let by_id = operations(&format!("--key {}", key.row.id));
+    assert_eq!(by_id, ["Test", "CreateBinding"]);
+    assert_eq!(operations("--key alias/nothing --tenant 111122223333"), Vec::<String>::new());
+    // By the records of the tenant's own callers, with the name of one of its keys.
+    assert_eq!(operations("--key alias/app --tenant 111122223333"), ["Test"]);
+}
+
+#[test]
 fn only_as_many_records_are_shown_as_are_asked_for() {
     let house = House::new();
     for _ in 0..5 {

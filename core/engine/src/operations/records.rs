@@ -9,9 +9,11 @@ use strongroom_model::clock::Timestamp;
 use strongroom_model::id::{KeyId, TenantId};
 use strongroom_model::purpose::Purpose;
 
+use crate::changes::{self, StateChange};
 use crate::error::{EngineError, Unavailable};
 use crate::limits;
 use crate::operation::{Authorized, Demand, Halt, Operation, Outcome, Target};
+use crate::rows::{ROLES, SERVICES};
 
 /// Reads records of this node's log, oldest first.
 pub struct QueryRecords {
@@ -32,10 +34,14 @@ pub struct RecordFilter {
     pub since: Option<Timestamp>,
     /// The request arrived before.
     pub until: Option<Timestamp>,
-    /// By this caller: as policies name it, by a user's name, or by the public half of a credential.
+    /// By this caller: as policies name it, by its name within its tenant (`NAME` of a user, `role/NAME`, `service/NAME`), or
+    /// by the public half of a credential.
     pub principal: Option<String>,
-    /// On this key, by identity or as a front end names it.
-    pub key: Option<String>,
+    /// The front ends that serve services and nobody else: records have users and services in the same form.
+    pub of_services: Vec<&'static str>,
+    /// On one of these keys, by identity or as a front end names it: what was asked of it, and what changed it, its making
+    /// included. On any if empty.
+    pub keys: Vec<String>,
     /// This operation, as its front end names it.
     pub operation: Option<String>,
     /// It came to this.
@@ -148,12 +154,13 @@ impl RecordFilter {
     fn holds(&self, record: &Record<'_>) -> bool {
         let is = |text: &record::Text<'_>, wanted: &str| text.as_full() == Some(wanted);
         let by = |wanted: &str| {
-            let named = matches!(&record.principal, record::Principal::User { name, .. } if is(name, wanted));
-            named || is(&record.policy_name, wanted) || is(&record.credential.shown, wanted)
+            self.is_called(record, wanted) || is(&record.policy_name, wanted) || is(&record.credential.shown, wanted)
         };
-        let on = |wanted: &str| {
+        let on = |wanted: &String| {
             let id = KeyId::from_hex(wanted);
-            record.demands.iter().any(|demand| (id.is_some() && demand.key == id) || is(&demand.resource, wanted))
+            let asked =
+                |demand: &record::Demand<'_>| (id.is_some() && demand.key == id) || is(&demand.resource, wanted);
+            record.demands.iter().any(asked) || id.is_some_and(|id| changed(record, id))
         };
         let said = |(group, name, value): &(&str, &str, String)| {
             record
@@ -164,12 +171,38 @@ impl RecordFilter {
         self.since.is_none_or(|since| record.started >= since)
             && self.until.is_none_or(|until| record.started < until)
             && self.principal.as_deref().is_none_or(by)
-            && self.key.as_deref().is_none_or(on)
+            && (self.keys.is_empty() || self.keys.iter().any(on))
             && self.operation.as_deref().is_none_or(|wanted| is(&record.request.operation, wanted))
             && self.request_id.as_deref().is_none_or(|wanted| is(&record.request.id, wanted))
             && self.detail.as_ref().is_none_or(said)
             && self.outcome.is_none_or(|wanted| came_to(record, wanted))
     }
+}
+
+impl RecordFilter {
+    /// Whether the caller has this name within its tenant.
+    fn is_called(&self, record: &Record<'_>, wanted: &str) -> bool {
+        let record::Principal::User { name, unique_id, .. } = &record.principal else { return false };
+        let front_end = record.request.front_end.as_full().unwrap_or_default();
+        let kind = match unique_id.as_full() {
+            _ if self.of_services.contains(&front_end) => SERVICES,
+            // A role's, and its session's.
+            Some(unique_id) if unique_id.contains(':') => ROLES,
+            _ => "",
+        };
+        match wanted.split_once('/') {
+            Some((before, rest)) => kind.strip_suffix('/') == Some(before) && name.as_full() == Some(rest),
+            None => kind.is_empty() && name.as_full() == Some(wanted),
+        }
+    }
+}
+
+/// Whether the request changed a key or one of its versions.
+fn changed(record: &Record<'_>, id: KeyId) -> bool {
+    record.changes.iter().any(|told| match told.as_full().and_then(changes::parse) {
+        Some(StateChange::Key(key, _) | StateChange::Version(key, ..)) => key == id,
+        _ => false,
+    })
 }
 
 fn came_to(record: &Record<'_>, wanted: RecordOutcome) -> bool {
@@ -182,5 +215,54 @@ fn came_to(record: &Record<'_>, wanted: RecordOutcome) -> bool {
         (record::Outcome::Failed { .. }, RecordOutcome::Denied) => denied,
         (record::Outcome::Failed { .. }, RecordOutcome::Failed) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_audit::record::{List, Text};
+    use strongroom_model::id::{PrincipalId, RecordId};
+
+    use super::*;
+
+    fn record<'a>(name: &'a str, unique_id: &'a str, front_end: &'a str) -> Record<'a> {
+        let mut record = Record::new(RecordId::from_bytes([1; 16]), Timestamp(1), Action::Encrypt);
+        let id = PrincipalId::from_bytes([2; 16]);
+        record.principal = record::Principal::User { id, unique_id: Text::from(unique_id), name: Text::from(name) };
+        record.request.front_end = Text::from(front_end);
+        record
+    }
+
+    #[test]
+    fn a_user_a_role_and_a_service_of_one_name_are_told_apart() {
+        let [user, session, service] = [
+            record("prod", "AIDAONE", "aws-kms"),
+            record("prod", "AROAONE:session", "aws-kms"),
+            record("prod", "AIDXONE", "aws-xks"),
+        ];
+        let finds = |wanted: &str| {
+            let of_services = vec!["aws-xks"];
+            let filter = RecordFilter { principal: Some(wanted.to_owned()), of_services, ..RecordFilter::default() };
+            [&user, &session, &service].map(|record| filter.holds(record))
+        };
+        assert_eq!(finds("prod"), [true, false, false]);
+        assert_eq!(finds("role/prod"), [false, true, false]);
+        assert_eq!(finds("service/prod"), [false, false, true]);
+        assert_eq!(finds("user/prod"), [false; 3]);
+        assert_eq!(finds("service/"), [false; 3]);
+    }
+
+    #[test]
+    fn the_record_that_made_a_key_is_one_on_it() {
+        let (id, other) = (KeyId::from_bytes([7; 16]), KeyId::from_bytes([8; 16]));
+        let mut made = record("anna", "AIDAONE", "admin");
+        let changes = [format!("key {id} active"), "put binding 00".to_owned()];
+        made.changes = List::Owned(changes.into_iter().map(Text::from).collect());
+        let finds = |keys: &[KeyId]| {
+            let keys = keys.iter().map(ToString::to_string).collect();
+            RecordFilter { keys, ..RecordFilter::default() }.holds(&made)
+        };
+        assert!(finds(&[id]) && finds(&[other, id]) && finds(&[]));
+        assert!(!finds(&[other]));
     }
 }

@@ -65,7 +65,10 @@ fn records_on_a_key_are_found_by_its_identity() {
     let key = house.test.create_key();
     house.done("POST", &format!("/v1/keys/{}/suspend", key.row.id), Value::Null);
     let operations: Vec<_> = found(&house, &format!("key={}", key.row.id)).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(operations, ["SuspendKey"]);
+    assert_eq!(operations, ["Test", "SuspendKey"], "with the record that made it");
+    let nothing = house.test.create_key().row.id;
+    let both: Vec<_> = found(&house, &format!("key={}&key_named={nothing}", key.row.id));
+    assert_eq!(both.len(), 3, "{both:?}");
 }
 
 #[test]
