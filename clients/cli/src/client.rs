@@ -193,8 +193,9 @@ impl<'a> Client<'a> {
             let (answer, _) = join(answer, connection).await;
             answer
         };
-        let answered: Result<_, hyper::Error> =
-            timeout(limits::ANSWER_TIME, conversation).await.map_err(|_| self.unreachable("no answer in time"))?;
+        let answered: Result<_, hyper::Error> = timeout(limits::ANSWER_TIME, conversation)
+            .await
+            .map_err(|_| CliError::Unanswered { place: self.name() })?;
         let (status, body) = answered.map_err(|error| self.unreachable(&error.to_string()))?;
         Ok((status, body.map_err(|error| self.unreachable(&error.to_string()))?))
     }

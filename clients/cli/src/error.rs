@@ -59,6 +59,20 @@ pub(crate) enum CliError {
         /// Why.
         cause: String,
     },
+    /// A request that was sent, and no answer to it in time: it may be done or not.
+    #[error("{place} does not answer: no answer in time")]
+    Unanswered {
+        /// Who.
+        place: String,
+    },
+    /// The same for the making of a key.
+    #[error("{place} does not answer: no answer in time; the key may be made, or may yet be")]
+    PerhapsMade {
+        /// Who.
+        place: String,
+        /// A name that it was to have.
+        alias: Option<String>,
+    },
     /// The server's certificate can't be trusted.
     #[error("{place} shows a certificate that is refused: {cause}")]
     Untrusted {
@@ -188,6 +202,8 @@ impl CliError {
             Self::Refused { status: 503, .. }
             | Self::Strange { .. }
             | Self::Unreachable { .. }
+            | Self::Unanswered { .. }
+            | Self::PerhapsMade { .. }
             | Self::Untrusted { .. } => 3,
             Self::Refused { .. }
             | Self::Unsound { .. }
@@ -221,6 +237,7 @@ impl CliError {
             Self::Mistakes(_) => "Mistakes",
             Self::Strange { .. } => "Strange",
             Self::Unreachable { .. } => "Unreachable",
+            Self::Unanswered { .. } | Self::PerhapsMade { .. } => "Unanswered",
             Self::Untrusted { .. } => "Untrusted",
             Self::NoSuchKey { .. } => "NoSuchKey",
             Self::SeveralKeys { .. } => "SeveralKeys",
@@ -251,6 +268,15 @@ impl CliError {
             Self::Strange { .. } => "check --socket or --endpoint: this is not the admin API".to_owned(),
             Self::Unreachable { .. } => {
                 "start the server, or name it with --socket PATH or --endpoint https://HOST:PORT".to_owned()
+            }
+            Self::Unanswered { .. } => "see whether it was done before you ask again".to_owned(),
+            Self::PerhapsMade { alias: Some(alias), .. } => {
+                format!("see whether it is there: strongroom key show {alias}; asking again makes no second one under that name")
+            }
+            Self::PerhapsMade { alias: None, .. } => {
+                "see whether it is there before you ask again, which makes another: strongroom key list tells when keys were \
+                 made; a key with an --alias is made once"
+                    .to_owned()
             }
             Self::Untrusted { remedy, .. } => (*remedy).to_owned(),
             Self::NoSuchKey { .. } => "see the names that there are: strongroom binding list".to_owned(),

@@ -26,7 +26,10 @@ pub(crate) fn key(
                 vec![id, spec, state, key.region.clone(), key.created.to_string(), store, names]
             });
         }
-        KeyCommand::Create(options) => making::create(client, options)?,
+        KeyCommand::Create(options) => match making::create(client, output, options)? {
+            Some(key) => key,
+            None => return Ok(()),
+        },
         KeyCommand::Show { of } => client.ask(Endpoint::GetKey, &[&id_of(client, &of)?])?,
         KeyCommand::Suspend { of, version_number: None } => {
             client.ask(Endpoint::SuspendKey, &[&id_of(client, &of)?])?

@@ -244,6 +244,43 @@ fn without_a_key_store_a_key_is_wrapped_and_of_every_spec_that_aws_has() {
 }
 
 #[test]
+fn a_key_is_tried_first_made_once_under_its_alias_and_found_in_its_token_and_in_the_log() {
+    let rig = Rig::new();
+    let create = format!("key create --tenant {ACCOUNT} --key-store hsm --spec ECC_NIST_P256 --alias alias/release");
+    let dry = rig.house.admin(&format!("{create} --dry-run"));
+    let said = "nothing was made; the key would be, if the hardware of hsm can have it\n";
+    assert_eq!(text(&dry.stdout), said, "{}", text(&dry.stderr));
+    let keys = || rig.house.done(&format!("key list --tenant {ACCOUNT}"))["items"].as_array().unwrap().len();
+    assert_eq!(keys(), 0);
+    assert!(rig.house.refused(&format!("{create} --region mars-1 --dry-run")).contains("UnknownRegion"));
+
+    // Such keys in a key store are for one thing.
+    let made = rig.house.done(&create);
+    assert_eq!(made["usages"], json!(["Sign"]));
+    let object = made["versions"][0]["object"].as_str().unwrap();
+    assert!(object.len() == 32 && object.bytes().all(|digit| digit.is_ascii_hexdigit()), "{made}");
+    let id = made["id"].as_str().unwrap();
+    let shown = rig.house.admin(&format!("key show {id}"));
+    assert!(text(&shown.stdout).contains(&format!("Object in it: {object}\n")), "{}", text(&shown.stdout));
+
+    for again in [create.clone(), format!("{create} --dry-run")] {
+        let said = rig.house.refused(&again);
+        assert!(said.contains(&format!("alias/release leads to the key {id} already, made at ")), "{said}");
+    }
+    assert_eq!(keys(), 1);
+
+    let told = text(&rig.house.admin(&format!("audit show --key {id} --output json")).stdout);
+    let done = told.lines().filter(|line| line.contains("\"CreateKey\"") && line.contains(id));
+    assert_eq!(done.count(), 1, "{told}");
+    let key = rig.house.root_key();
+    let tenant = format!("key create --tenant {ACCOUNT} --key-store hsm");
+    rig.house.refused_over_https(&rig.served, &key, &tenant);
+    let table = rig.house.admin("audit show --outcome failed");
+    let offered = format!("key store hsm is not offered to tenant {ACCOUNT}");
+    assert!(text(&table.stdout).contains(&offered), "{}", text(&table.stdout));
+}
+
+#[test]
 fn what_is_no_key_for_a_token_or_a_tenant_is_refused_with_what_helps_and_leaves_no_name_behind() {
     let mut rig = Rig::new();
     let tenant = format!("key create --tenant {ACCOUNT} --alias alias/none");
@@ -263,6 +300,7 @@ fn what_is_no_key_for_a_token_or_a_tenant_is_refused_with_what_helps_and_leaves_
         &["Unsupported", "EcP256 keys for KeyAgreement"],
     );
     refused("--spec ECC_NIST_P256", &["may be for several things", "--usage SIGN_VERIFY or KEY_AGREEMENT"]);
+    refused("--key-store hsm --spec RSA_2048", &["--usage ENCRYPT_DECRYPT or SIGN_VERIFY"]);
     refused("--spec SYMMETRIC_DEFAULT --usage SIGN_VERIFY", &["are not for SIGN_VERIFY", "--usage ENCRYPT_DECRYPT"]);
     refused("--region mars-1", &["UnknownRegion", "us-east-1"]);
     refused("--tag team", &["NAME=VALUE"]);
@@ -288,7 +326,10 @@ fn what_is_no_key_for_a_token_or_a_tenant_is_refused_with_what_helps_and_leaves_
         &format!("{tenant} --key-store shared --spec ECC_NIST_P256 --usage SIGN_VERIFY"),
     );
     assert!(ran.status.success(), "{}", text(&ran.stderr));
-    refused("--key-store shared", &["AlreadyExists", "alias/none"]);
+    refused(
+        "--key-store shared",
+        &["AlreadyExists", "alias/none leads to the key", "strongroom key show", "request: "],
+    );
     let items = rig.house.done(&format!("key list --tenant {ACCOUNT}"))["items"].clone();
     assert_eq!(items.as_array().unwrap().len(), 1, "{items}");
 

@@ -29,7 +29,10 @@ pub enum KeyCommand {
     #[command(after_help = "Examples:\n  strongroom key create --tenant 123456789012 --alias alias/app\n  \
                             strongroom key create --tenant 123456789012 --key-store hsm --spec ECC_NIST_P256 \\\n    \
                             --usage SIGN_VERIFY --alias alias/release --description \"signs releases\"\n\n\
-                            Specs and usages are named as AWS KMS names them; strongroom key-store list shows the key stores.")]
+                            Specs and usages are named as AWS KMS names them; strongroom key-store list shows the key stores.\n\n\
+                            An alias leads to one key: the command given again with it makes no second one and tells of the first.\n\
+                            Without --alias it makes another key each time. Where no answer came, see first whether the key is there:\n\
+                            strongroom key show ALIAS --tenant ACCOUNT, or strongroom key list, which tells when keys were made.")]
     Create(CreateKeyOptions),
     /// List a tenant's keys.
     List(TenantOf),
@@ -135,7 +138,8 @@ pub struct CreateKeyOptions {
         value_parser = PossibleValuesParser::new(spec_words())
     )]
     pub spec: String,
-    /// What it is for; may be left out where keys of its spec are for one thing only.
+    /// What it is for; may be left out where keys of its spec are for one thing only. Keys in a key store are for ENCRYPT_DECRYPT
+    /// or SIGN_VERIFY.
     #[arg(long, value_name = "USAGE", value_parser = PossibleValuesParser::new(usage_words()))]
     pub usage: Option<String>,
     /// A name for it, such as alias/app; may be given several times.
@@ -153,6 +157,9 @@ pub struct CreateKeyOptions {
     /// The region that it is in; the only one that the server serves if absent.
     #[arg(long, env = "AWS_REGION", value_name = "REGION")]
     pub region: Option<String>,
+    /// Only say whether it would be made: names, policies and permissions are looked at, the hardware of a key store is not asked.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Of what, and in which form.
