@@ -60,7 +60,7 @@ impl First<'_> {
                 tenant: tenant.id,
                 name: (*principal).to_owned(),
                 policy_name: format!("arn:{partition}:iam::{account}:user/{principal}"),
-                unique_id: identifiers::unique("AIDA")?,
+                unique_id: identifiers::unique::<17>("AIDA")?,
             },
         )?;
         let (name, document) = self.policy;
@@ -107,6 +107,6 @@ impl First<'_> {
 impl AccessKey {
     /// A new access key, which nothing knows yet.
     pub(crate) fn draw() -> Result<Self, Failure> {
-        Ok(Self { id: identifiers::unique("AKIA")?, secret: identifiers::secret_access_key()? })
+        Ok(Self { id: identifiers::unique::<16>("AKIA")?, secret: identifiers::secret_access_key()? })
     }
 }

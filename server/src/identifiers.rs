@@ -9,9 +9,9 @@ use crate::Failure;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// A prefix of four letters and 16 random characters of base32.
-pub(crate) fn unique(prefix: &str) -> Result<String, Failure> {
-    let drawn: [u8; 16] = random::bytes(&SystemRandom).map_err(|_| Failure::Randomness)?;
+/// A prefix of four letters and random characters of base32: 16 for access keys, 17 for principals, as AWS has it.
+pub(crate) fn unique<const CHARACTERS: usize>(prefix: &str) -> Result<String, Failure> {
+    let drawn: [u8; CHARACTERS] = random::bytes(&SystemRandom).map_err(|_| Failure::Randomness)?;
     let letter = |byte: &u8| BASE32.get(usize::from(byte % 32)).copied().unwrap_or(b'A');
     Ok(drawn.iter().map(letter).fold(prefix.to_owned(), |mut text, letter| {
         text.push(char::from(letter));

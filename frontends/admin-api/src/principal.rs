@@ -23,7 +23,7 @@ pub struct Principal {
     pub name: String,
     /// The name that policies know it by.
     pub arn: String,
-    /// Identity as policies show it (`aws:userid`).
+    /// Identity as policies show it (`aws:userid`): 21 characters; the first that were made have 20.
     pub unique_id: String,
     /// Whether it may do anything.
     pub state: State,

@@ -27,7 +27,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
     let tenant = context.tenant().await?;
     let detail = vec![("role", name.clone()), ("document", trust_policy.clone())];
     let policy_name = format!("arn:{}:iam::{}:role/{name}", context.admin.partition, context.segment("account"));
-    let unique_id = mint::unique(&context.admin.engine, "AROA")?;
+    let unique_id = mint::unique_id(&context.admin.engine, "AROA")?;
     let role = RoleRow::new(trust_policy, session_seconds.unwrap_or(SESSION_SECONDS));
     let made = role::CreateRole { tenant, name, policy_name, unique_id, role };
     Reply::created(&shown(context, &context.perform_telling(made, detail).await?)?)

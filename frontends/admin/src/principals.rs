@@ -25,7 +25,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         TenantId::INSTALLATION => name.clone(),
         _ => format!("arn:{}:iam::{}:user/{name}", context.admin.partition, context.segment("account")),
     };
-    let unique_id = mint::unique(&context.admin.engine, "AIDA")?;
+    let unique_id = mint::unique_id(&context.admin.engine, "AIDA")?;
     let made = principal::CreatePrincipal { tenant, name, policy_name, unique_id };
     Reply::created(&shown(context, &context.perform_telling(made, detail).await?))
 }

@@ -59,7 +59,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Reply, AdminError> {
         tenant,
         policy_name: names.policy_name(account, &asked.name),
         name: asked.name,
-        unique_id: mint::unique(engine, "AIDX")?,
+        unique_id: mint::unique_id(engine, "AIDX")?,
         service,
         policy: (policy.to_owned(), asked.policy.unwrap_or_else(|| first.to_owned())),
         test_key,

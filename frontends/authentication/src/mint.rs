@@ -6,12 +6,25 @@ use strongroom_engine::{Engine, EngineError, InternalFault, SecretBytes};
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// A prefix of four letters and 16 random characters of base32.
+/// A prefix of four letters and 16 random characters of base32: 20 characters, as AWS's access keys have.
 ///
 /// # Errors
 /// [`EngineError::Internal`] when there is no randomness.
 pub fn unique(engine: &Engine, prefix: &str) -> Result<String, EngineError> {
-    let mut drawn = [0; 16];
+    random::<16>(engine, prefix)
+}
+
+/// A prefix of four letters and 17 random characters of base32: 21 characters, as AWS's unique ids of users and roles
+/// have. Former ones have 20, and stay.
+///
+/// # Errors
+/// [`EngineError::Internal`] when there is no randomness.
+pub fn unique_id(engine: &Engine, prefix: &str) -> Result<String, EngineError> {
+    random::<17>(engine, prefix)
+}
+
+fn random<const CHARACTERS: usize>(engine: &Engine, prefix: &str) -> Result<String, EngineError> {
+    let mut drawn = [0; CHARACTERS];
     fill(engine, &mut drawn)?;
     let letter = |byte: &u8| BASE32.get(usize::from(byte % 32)).copied().map(char::from);
     Ok(prefix.chars().chain(drawn.iter().filter_map(letter)).collect())

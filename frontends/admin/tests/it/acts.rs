@@ -18,7 +18,8 @@ fn an_operator_makes_a_tenant_with_a_principal_and_an_access_key_and_all_of_it_i
     assert_eq!(tenant["state"], "active");
     let alice = house.done("POST", &format!("{TENANT}/principals"), json!({"name": "alice"}));
     assert_eq!(alice["arn"], "arn:aws:iam::123456789012:user/alice");
-    assert!(alice["unique_id"].as_str().unwrap().starts_with("AIDA"));
+    let unique_id = alice["unique_id"].as_str().unwrap();
+    assert_eq!((unique_id.len(), unique_id.starts_with("AIDA")), (21, true));
     let key = house.access_key(ACCOUNT, json!({"principal": "alice"}));
     assert_eq!((key.id.len(), key.id.starts_with("AKIA"), key.secret.len()), (20, true, 40));
     let expected =
