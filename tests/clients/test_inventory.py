@@ -15,7 +15,18 @@ SPECS = [
     ("RSA_2048", "SIGN_VERIFY"),
     ("ECC_NIST_P256", "SIGN_VERIFY"),
     ("HMAC_256", "GENERATE_VERIFY_MAC"),
+    *((f"ML_DSA_{parameters}", "SIGN_VERIFY") for parameters in (44, 65, 87)),
+    *((f"ML_KEM_{parameters}", "ENCAPSULATE_DECAPSULATE") for parameters in (512, 768, 1024)),
 ]
+# Of FIPS 203 and 204: bits of security against classical computers, NIST's category, bytes of the private key.
+LATTICES = {
+    "ML-DSA-44": (128, 2, 2560),
+    "ML-DSA-65": (192, 3, 4032),
+    "ML-DSA-87": (256, 5, 4896),
+    "ML-KEM-512": (128, 1, 1632),
+    "ML-KEM-768": (192, 3, 2400),
+    "ML-KEM-1024": (256, 5, 3168),
+}
 
 
 @pytest.fixture
@@ -48,12 +59,24 @@ def test_the_bill_of_materials_is_cyclonedx(inventory, keys, account):
     broken["components"][0]["cryptoProperties"]["assetType"] = "horse"
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(broken)) is not None
     assets = {asset["bom-ref"]: asset for asset in json.loads(bill)["components"]}
-    levels = {
-        name: asset["cryptoProperties"]["algorithmProperties"]["nistQuantumSecurityLevel"]
+    algorithms = {
+        name.removeprefix("algorithm/"): asset["cryptoProperties"]["algorithmProperties"]
         for name, asset in assets.items()
         if name.startswith("algorithm/")
     }
-    assert levels["algorithm/AES-256-GCM"] == 5 and levels["algorithm/ECDSA-P-256"] == 0
+    levels = {name: properties["nistQuantumSecurityLevel"] for name, properties in algorithms.items()}
+    assert levels["AES-256-GCM"] == 5 and levels["ECDSA-P-256"] == 0
+    sizes = {
+        material["algorithmRef"].removeprefix("algorithm/"): material["size"]
+        for asset in assets.values()
+        if (material := asset["cryptoProperties"].get("relatedCryptoMaterialProperties"))
+    }
+    for name, (classical, category, private_key) in LATTICES.items():
+        properties = algorithms[name]
+        assert properties["primitive"] == ("kem" if "KEM" in name else "signature")
+        assert properties["parameterSetIdentifier"] == name.rpartition("-")[2]
+        assert (properties["classicalSecurityLevel"], levels[name]) == (classical, category)
+        assert sizes[name] == 8 * private_key
     by_name = {asset["name"]: asset for name, asset in assets.items() if name.startswith("key/")}
     used, ending = by_name[keys[0]["KeyId"]], by_name[keys[1]["KeyId"]]
     counted = {said["name"]: said["value"] for said in used["properties"]}

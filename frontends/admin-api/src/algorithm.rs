@@ -31,7 +31,8 @@ pub struct Algorithm {
     pub nist_quantum_security_level: u8,
 }
 
-/// Bits of a key as its standard counts them: of the secret, the modulus, the curve's field, or the encoded public key.
+/// Bits of a key as its standard counts them: of the secret, the modulus, the curve's field, or the private key as it is
+/// encoded.
 #[must_use]
 pub const fn key_bits(spec: KeySpec) -> u32 {
     match spec {
@@ -44,12 +45,12 @@ pub const fn key_bits(spec: KeySpec) -> u32 {
         KeySpec::Rsa3072 => 3072,
         KeySpec::Rsa4096 => 4096,
         // FIPS 204, table 2, and FIPS 203, table 3.
-        KeySpec::MlDsa44 => 8 * 1312,
-        KeySpec::MlDsa65 => 8 * 1952,
-        KeySpec::MlDsa87 => 8 * 2592,
-        KeySpec::MlKem512 => 8 * 800,
-        KeySpec::MlKem768 => 8 * 1184,
-        KeySpec::MlKem1024 => 8 * 1568,
+        KeySpec::MlDsa44 => 8 * 2560,
+        KeySpec::MlDsa65 => 8 * 4032,
+        KeySpec::MlDsa87 => 8 * 4896,
+        KeySpec::MlKem512 => 8 * 1632,
+        KeySpec::MlKem768 => 8 * 2400,
+        KeySpec::MlKem1024 => 8 * 3168,
     }
 }
 

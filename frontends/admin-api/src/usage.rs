@@ -118,7 +118,8 @@ pub struct InventoryKey {
     /// The key.
     #[serde(flatten)]
     pub key: Key,
-    /// Bits of the key material as its standard counts them; of the modulus for RSA.
+    /// Bits of the key as its standard counts them: of the secret, of the modulus for RSA, of the curve's field, of the
+    /// private key for ML-DSA and ML-KEM.
     pub key_bits: u32,
     /// What it is used by.
     pub algorithms: Vec<Algorithm>,
