@@ -381,10 +381,10 @@ pub enum PolicyCommand {
         /// The action as policies name it.
         #[arg(long)]
         action: String,
-        /// The key that it is about, by internal id.
-        #[arg(long, value_name = "ID")]
+        /// The key that it is about: its internal id, or as AWS KMS calls it by a key id, an alias, or the ARN of either.
+        #[arg(long, value_name = "KEY")]
         key: Option<String>,
-        /// The name by which it calls the key, e.g. alias/app.
+        /// The name by which it calls the key, e.g. alias/app, where policies look at that name.
         #[arg(long, value_name = "NAME", conflicts_with = "key", requires = "region")]
         name: Option<String>,
         /// The grant on the key that it would retire, by id: for kms:RetireGrant.

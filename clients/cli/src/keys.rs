@@ -134,7 +134,8 @@ pub(crate) fn binding(client: &Client<'_>, output: &mut Output<'_>, command: Bin
             })
         }
         BindingCommand::Create { of: NameOf { name, of, kind, region }, key } => {
-            let create = CreateBinding { kind, region, name, key };
+            let called = KeyOf { key, tenant: Some(of.tenant.clone()), region: Some(region.clone()) };
+            let create = CreateBinding { kind, region, name, key: id_of(client, &called)? };
             let made: Binding = client.tell(Endpoint::CreateBinding, &[&of.tenant], &create)?;
             let fields = [
                 ("Name", made.name.clone()),

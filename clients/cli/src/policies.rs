@@ -8,11 +8,12 @@ use strongroom_admin_api::{
     AttachedPolicy, Condition, Endpoint, Explain, ExplainedStatement, Explanation, Page, Policy, PutPolicy, roles,
 };
 
-use crate::arguments::{Format, NamedPolicy, PolicyCommand, PolicySource, PrincipalOf};
+use crate::arguments::{Format, KeyOf, NamedPolicy, PolicyCommand, PolicySource, PrincipalOf};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::limits;
 use crate::output::Output;
+use crate::reference::id_of;
 use crate::resources::role_of;
 
 pub(crate) fn policy(client: &Client<'_>, output: &mut Output<'_>, command: PolicyCommand) -> Result<(), CliError> {
@@ -63,6 +64,8 @@ pub(crate) fn policy(client: &Client<'_>, output: &mut Output<'_>, command: Poli
             context,
         } => {
             let condition = |(name, value)| Condition { name, value };
+            let called = |key| KeyOf { key, tenant: Some(of.tenant.clone()), region: region.clone() };
+            let key = key.map(|key| id_of(client, &called(key))).transpose()?;
             let conditions = conditions.into_iter().map(condition).collect();
             let encryption_context = context.into_iter().map(condition).collect();
             let explain =

@@ -198,8 +198,9 @@ pub enum BindingCommand {
         #[command(flatten)]
         /// The name.
         of: NameOf,
-        /// The key that it shall lead to, by internal id.
-        #[arg(long, value_name = "ID")]
+        /// The key that it shall lead to: its internal id, or as AWS KMS calls it by a key id, an alias, or the ARN of
+        /// either.
+        #[arg(long, value_name = "KEY")]
         key: String,
     },
     /// Remove a name. The key stays, and keeps its last name.

@@ -181,6 +181,18 @@ fn a_key_is_called_by_its_id_its_own_name_an_alias_or_the_arn_of_either() {
         assert_eq!(json(&house.done(&format!("key show {called} --output json")))["id"], key.as_str(), "{called}");
         assert!(house.done(&format!("keys usage {called}")).starts_with("Uses:"), "{called}");
     }
+    let arn = format!("arn:aws:kms:{REGION}:111122223333:alias/app");
+    for (number, called) in [&key, "alias/app", own, &arn].into_iter().enumerate() {
+        let create =
+            format!("binding create alias/{number} {TENANT} --kind test-alias --region {REGION} --key {called}");
+        assert_eq!(json(&house.done(&format!("{create} --output json")))["key"], key.as_str(), "{called}");
+        let explain = format!("policy explain {TENANT} --action test:Encrypt --key {called} --output json");
+        let explained = json(&house.done(&explain));
+        assert_eq!(explained["allowed"], true, "{called}");
+        assert!(explained["resource"].as_str().unwrap().ends_with(own), "{explained}");
+    }
+    let ran = house.run(&format!("policy explain {TENANT} --action test:Encrypt --key alias/nothing"));
+    assert!(ran.exit == 1 && ran.err.contains("leads to no key"), "{ran:?}");
     assert!(house.done(&format!("key suspend alias/app {TENANT}")).contains("Suspended"));
     assert!(house.done(&format!("key resume alias/app {TENANT}")).contains("Active"));
     assert!(house.done(&format!("key schedule-deletion alias/app {TENANT}")).contains("DestructionScheduled"));
