@@ -394,6 +394,9 @@ pub enum InputFault {
     /// Other names of a front end would lead to a key, and not the one by which it knows the key itself.
     #[error("a front end's other names of a key need the one by which it knows the key itself")]
     NameNeeded,
+    /// The calling off of the destruction of a key that no name leads to.
+    #[error("the key has no name left: no listing would show it, and nobody could find it again")]
+    Nameless,
     /// The scheduling of a key's destruction that was used lately, by someone who has not said to know that.
     #[error("the key is in use: {count} times so far, the last time for {action:?}")]
     RecentlyUsed {

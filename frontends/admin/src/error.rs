@@ -236,7 +236,9 @@ const fn answer(error: &EngineError) -> (StatusCode, &'static str) {
         EngineError::InvalidMac => (StatusCode::BAD_REQUEST, "InvalidMac"),
         EngineError::InvalidInput(InputFault::NameUnfit { .. }) => (StatusCode::CONFLICT, "UsageForbids"),
         EngineError::InvalidInput(InputFault::LastName) => (StatusCode::CONFLICT, "LastName"),
-        EngineError::InvalidInput(InputFault::NameNeeded) => (StatusCode::CONFLICT, "NameNeeded"),
+        EngineError::InvalidInput(InputFault::NameNeeded | InputFault::Nameless) => {
+            (StatusCode::CONFLICT, "NameNeeded")
+        }
         EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => (StatusCode::CONFLICT, "RecentlyUsed"),
         EngineError::InvalidInput(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
         EngineError::InvalidPolicy(_) => (StatusCode::BAD_REQUEST, "InvalidPolicy"),
@@ -301,6 +303,7 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
         EngineError::InvalidInput(InputFault::NameNeeded) => {
             "bind a front end's own name of the key before any other, and remove it after them"
         }
+        EngineError::InvalidInput(InputFault::Nameless) => "bind a name to it first: strongroom binding create",
         EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => {
             "see who uses it: strongroom key usage; then say when it was last used, as acknowledged_last_use"
         }

@@ -354,6 +354,7 @@ fn input(fault: &InputFault) -> (&'static str, String) {
         InputFault::NameUnfit { .. }
         | InputFault::LastName
         | InputFault::NameNeeded
+        | InputFault::Nameless
         | InputFault::RecentlyUsed { .. }
         | InputFault::SessionTooLong(_) => fault.to_string(),
     };

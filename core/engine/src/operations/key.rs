@@ -383,6 +383,9 @@ impl Operation for EditKey {
                 }
             }
             Edit::CancelDestruction => {
+                if entry.names.is_empty() {
+                    return Err(EngineError::from(InputFault::Nameless).into());
+                }
                 if let KeyState::DestructionScheduled { at } = row.state {
                     batch.delete(Table::Schedule, keys::schedule(at, Due::Destruction, row.id));
                 }

@@ -122,7 +122,8 @@ impl Operation for DeleteName {
     }
 }
 
-/// Binds a free name of any front end to a key: by this an administrator gives the key to that front end.
+/// Binds a free name of any front end to a key: by this an administrator gives the key to that front end. A key whose
+/// destruction is scheduled may get one, too: without one that can't be called off.
 pub struct CreateBinding {
     /// The name.
     pub name: Name,
@@ -137,7 +138,7 @@ impl Operation for CreateBinding {
 
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let key = KeyReference::Id(self.key);
-        Ok(demands(Action::ManageBindings, &self.name, Some((&key, Purpose::Describe))))
+        Ok(demands(Action::ManageBindings, &self.name, Some((&key, Purpose::Govern))))
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<BindingRow>, Halt> {

@@ -104,6 +104,33 @@ fn the_last_name_of_a_key_goes_once_its_destruction_is_scheduled_and_then_its_ma
     house.done("DELETE", &place("test-key", &own), Value::Null);
     house.test.clock.pass(std::time::Duration::from_secs(8 * 24 * 60 * 60));
     assert_eq!(house.test.tick().destroyed, 1);
+    let refused = house.ask("POST", &bindings(), named(&key, &own));
+    assert_eq!(refused.code(), (409, "StateForbids"), "nothing leads to what is destroyed");
+}
+
+#[test]
+fn the_destruction_of_a_key_without_a_name_is_called_off_once_it_has_one_again() {
+    let house = House::new();
+    let entry = house.test.create_key();
+    let (key, own) = (entry.row.id.to_string(), entry.names[0].text.clone());
+    let keys = || house.done("GET", &format!("/v1/tenants/{ACCOUNT}/keys"), Value::Null)["items"].clone();
+    house.done("POST", &format!("/v1/keys/{key}/schedule-deletion"), json!({"days": 7}));
+    house.done("DELETE", &place("test-key", &own), Value::Null);
+    assert_eq!(keys(), json!([]));
+    let cancel = format!("/v1/keys/{key}/cancel-deletion");
+    let refused = house.ask("POST", &cancel, json!({}));
+    assert_eq!(refused.code(), (409, "NameNeeded"));
+    assert!(refused.body["error"]["remedy"].as_str().unwrap().contains("binding create"), "{refused:?}");
+    house.done("POST", &bindings(), named(&key, &own));
+    assert_eq!(house.done("POST", &cancel, json!({}))["state"], "Suspended");
+    assert_eq!(keys()[0]["id"], key);
+}
+
+/// The name by which the front end knows the key itself.
+fn named(key: &str, name: &str) -> Value {
+    let mut body = alias(key, name);
+    body["kind"] = json!("test-key");
+    body
 }
 
 #[test]
