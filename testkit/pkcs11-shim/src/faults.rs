@@ -2,11 +2,16 @@
 #![expect(clippy::disallowed_methods, reason = "latency is what is injected here")]
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cryptoki_sys::CK_RV;
+
+/// Longest time for which a call is held: whoever forgets it has a test that fails and no process that stays.
+const HELD_MOST: Duration = Duration::from_secs(60);
+/// Time between two looks at the control file.
+const LOOK: Duration = Duration::from_millis(2);
 
 static CONTROL: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::var_os(crate::CONTROL).map(PathBuf::from));
 static COUNTS: LazyLock<Mutex<HashMap<&'static str, u64>>> = LazyLock::new(Mutex::default);
@@ -32,6 +37,7 @@ pub(crate) fn before(function: &'static str) -> Option<CK_RV> {
         match (words.next(), words.next()) {
             (Some("delay"), Some(value)) => std::thread::sleep(Duration::from_millis(value.parse().unwrap_or(0))),
             (Some("return"), Some(code)) => return CK_RV::from_str_radix(code.trim_start_matches("0x"), 16).ok(),
+            (Some("hold"), _) => hold(path, rule),
             (Some("hang"), _) => loop {
                 std::thread::park();
             },
@@ -41,4 +47,13 @@ pub(crate) fn before(function: &'static str) -> Option<CK_RV> {
         }
     }
     None
+}
+
+/// Waits until the control file has no such rule any more.
+fn hold(path: &Path, rule: &str) {
+    let begun = Instant::now();
+    let stands = || std::fs::read_to_string(path).is_ok_and(|rules| rules.lines().any(|line| line == rule));
+    while begun.elapsed() < HELD_MOST && stands() {
+        std::thread::sleep(LOOK);
+    }
 }

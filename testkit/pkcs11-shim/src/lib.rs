@@ -32,8 +32,9 @@ pub fn library() -> Option<PathBuf> {
 
 /// The control file of one test. Each line is `FUNCTION NTH ACTION [once]`:
 /// `FUNCTION` is a name such as `C_Encrypt`, or `*`; `NTH` is the number of the call to it since the module was loaded, from 1,
-/// or `*`; `ACTION` is `delay MILLISECONDS`, `return CODE` (hexadecimal, such as `0x30`), `hang`, `crash`, or `lose` (all
-/// sessions). With `once`, the file is removed as the line takes effect.
+/// or `*`; `ACTION` is `delay MILLISECONDS`, `hold` (until the line is gone from the file, a minute at most), `return CODE`
+/// (hexadecimal, such as `0x30`), `hang`, `crash`, or `lose` (all sessions). With `once`, the file is removed as the line takes
+/// effect.
 pub struct Faults {
     path: PathBuf,
 }

@@ -225,7 +225,7 @@ fn while_a_store_is_being_connected_the_link_says_so_and_nothing_is_done_through
     let key = rig.make("one").unwrap();
     let text = sealed(&rig.test, &key, "salary");
     rig.change("one", LinkEdit::Disconnect).unwrap();
-    rig.faults.set("C_Encrypt * delay 1000").unwrap();
+    rig.faults.set("C_Encrypt * hold").unwrap();
     let connecting = || in_state(LinkState::Connecting);
     assert_eq!(rig.begin_to_connect("one").unwrap(), LinkState::Connecting);
     assert_eq!(rig.begin_to_connect("one").unwrap(), LinkState::Connecting, "again changes nothing");
