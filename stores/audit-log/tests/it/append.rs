@@ -1,6 +1,6 @@
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use strongroom_audit::port::{AuditLog, LogUnavailable, Position, RecordClass};
@@ -46,12 +46,22 @@ fn what_arrives_together_is_told_its_own_numbers() {
     assert!(verify(&log).is_sound());
 }
 
-/// A log, and how often it has synced.
-fn counted(directory: &std::path::Path) -> (Arc<FileLog>, Arc<AtomicU64>) {
-    let syncs = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&syncs);
+/// What a log does to its disk: how often it has synced, and a gate that keeps it from that while someone holds it.
+#[derive(Default)]
+struct Syncs {
+    count: AtomicU64,
+    gate: Mutex<()>,
+}
+
+/// A log, and its syncs.
+fn counted(directory: &std::path::Path) -> (Arc<FileLog>, Arc<Syncs>) {
+    let syncs = Arc::new(Syncs::default());
+    let counts = Arc::clone(&syncs);
     let before: BeforeOperation = Arc::new(move |operation| {
-        count.fetch_add(u64::from(operation == DiskOperation::Sync), Ordering::SeqCst);
+        if operation == DiskOperation::Sync {
+            drop(counts.gate.lock().unwrap());
+            counts.count.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(())
     });
     let options = Options { before: Some(before), ..options() };
@@ -63,7 +73,7 @@ fn counted(directory: &std::path::Path) -> (Arc<FileLog>, Arc<AtomicU64>) {
 fn records_of_tasks_that_are_ready_together_share_a_sync() {
     let directory = tempfile::tempdir().unwrap();
     let (log, syncs) = counted(directory.path());
-    let before = syncs.load(Ordering::SeqCst);
+    let before = syncs.count.load(Ordering::SeqCst);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let task = |number| {
@@ -79,14 +89,14 @@ fn records_of_tasks_that_are_ready_together_share_a_sync() {
         }
     });
     // A second one if the writer happened to look by itself meanwhile, which it does ten times a second.
-    let syncs = syncs.load(Ordering::SeqCst) - before;
+    let syncs = syncs.count.load(Ordering::SeqCst) - before;
     assert!((1..=2).contains(&syncs), "{syncs}");
 }
 
 #[test]
 fn a_record_is_written_whoever_of_those_that_share_its_sync_still_waits() {
     let directory = tempfile::tempdir().unwrap();
-    let (log, _) = counted(directory.path());
+    let (log, syncs) = counted(directory.path());
     let append = |number| {
         let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
         log.append(permit, vec![record(number)])
@@ -98,10 +108,13 @@ fn a_record_is_written_whoever_of_those_that_share_its_sync_still_waits() {
     }
     // One that was looked at before it was given up; then the other alone; then both, the later one first.
     for (given_up, number) in [(true, 1), (false, 3)] {
+        // The writer may look by itself at any moment, and is not done before this.
+        let held = syncs.gate.lock().unwrap();
         let mut first = append(number);
         let second = append(number + 1);
         let mut context = Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut first).poll(&mut context).is_pending());
+        drop(held);
         if given_up {
             drop(first);
             assert_eq!(second.wait(), Ok(Position(number + 1)));
@@ -115,22 +128,27 @@ fn a_record_is_written_whoever_of_those_that_share_its_sync_still_waits() {
 #[test]
 fn records_are_written_although_whoever_promised_to_ask_for_it_gets_no_turn() {
     let directory = tempfile::tempdir().unwrap();
-    let (log, _) = counted(directory.path());
+    let (log, syncs) = counted(directory.path());
     let append = |number| {
         let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
         log.append(permit, vec![record(number)])
     };
+    // The writer may look by itself at any moment, and is not done before this.
+    let held = syncs.gate.lock().unwrap();
     let (mut promised, mut relieved) = (append(0), append(1));
     let mut context = Context::from_waker(Waker::noop());
     assert!(Pin::new(&mut promised).poll(&mut context).is_pending());
     assert!(Pin::new(&mut relieved).poll(&mut context).is_pending());
+    drop(held);
     while log.head().size < 2 {
         std::thread::yield_now();
     }
     // The batch after one that was taken without its promise being kept is promised anew.
+    let held = syncs.gate.lock().unwrap();
     let mut next = append(2);
     assert!(Pin::new(&mut next).poll(&mut context).is_pending());
     drop(next);
+    drop(held);
     assert_eq!((promised.wait(), relieved.wait()), (Ok(Position(0)), Ok(Position(1))));
     while log.head().size < 3 {
         std::thread::yield_now();
@@ -140,10 +158,12 @@ fn records_are_written_although_whoever_promised_to_ask_for_it_gets_no_turn() {
 #[test]
 fn a_log_that_is_closed_writes_what_was_promised() {
     let directory = tempfile::tempdir().unwrap();
-    let (log, _) = counted(directory.path());
+    let (log, syncs) = counted(directory.path());
     let permit = log.reserve(RecordClass::Authenticated, 1).unwrap();
+    let held = syncs.gate.lock().unwrap();
     let mut promised = log.append(permit, vec![record(0)]);
     assert!(Pin::new(&mut promised).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(held);
     drop(log);
     assert_eq!(promised.wait(), Ok(Position(0)));
 }
