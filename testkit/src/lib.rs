@@ -10,4 +10,6 @@ pub mod root_suite;
 #[cfg(feature = "program")]
 pub mod server;
 pub mod softhsm;
+#[cfg(feature = "program")]
+pub mod stalls;
 pub mod store_suite;
