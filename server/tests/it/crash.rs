@@ -8,6 +8,7 @@ use std::time::Duration;
 use strongroom_testkit::server::Server;
 
 use crate::development::program;
+use crate::disk::becomes;
 use crate::load::{Acknowledged, Load, checkpoint_keys, counts, verify, verify_log};
 
 #[test]
@@ -20,7 +21,10 @@ fn every_acknowledged_key_alias_grant_ciphertext_and_record_survives_kill_9() {
     for round in 0..rounds {
         let before = counts(&all);
         let load = Load::start(&server.endpoint, &all, &round.to_string(), &[]);
-        pause(30, 220, round);
+        // However slow the machine is, a round has something to lose.
+        let begun = all.lock().unwrap().answered();
+        becomes(|| all.lock().unwrap().answered() >= begun + 6);
+        pause(0, 190, round);
         server.kill();
         assert!(load.end(), "round {round}: a request was refused");
         server = Server::start(program(), &data, &[], &[]);

@@ -14,6 +14,8 @@ const INIT: [&str; 7] = ["init", "--shares", "3", "--threshold", "2", "--account
 
 /// Moments at which an init is killed, spread over the time that one takes.
 const ROUNDS: u32 = 12;
+/// Tokens that SoftHSM2 may lose to that.
+const TOKENS: u32 = 6;
 
 fn token_root(token: &Token) -> String {
     format!(
@@ -86,7 +88,7 @@ fn an_init_killed_at_any_moment_is_completed_by_the_next_under_the_id_that_the_t
 
     // SoftHSM2 writes its own file of the token in place: a kill within that destroys the token, which no real one lets
     // happen, and which nobody could complete.
-    let outlived = (0..3).any(|_| {
+    let outlived = (0..TOKENS).any(|_| {
         let (house, token) = house(Token::PIN);
         kill_inits(&house, whole);
         let there = labels(&house, &token).is_some();
@@ -97,7 +99,7 @@ fn an_init_killed_at_any_moment_is_completed_by_the_next_under_the_id_that_the_t
         }
         there
     });
-    assert!(outlived, "SoftHSM2 lost three tokens");
+    assert!(outlived, "SoftHSM2 lost {TOKENS} tokens");
 }
 
 /// Begins inits and kills them, each at a later moment of the time that a whole one takes.
