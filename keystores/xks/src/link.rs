@@ -319,7 +319,10 @@ mod tests {
     #[test]
     fn where_no_address_takes_a_connection_the_last_refusal_is_told() {
         threads().block_on(async {
-            let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            // Bound, so that nobody else listens there either.
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let closed = socket.local_addr().unwrap();
             let told = first(&[closed, closed], Instant::now() + limits::DEADLINE_MOST).await.unwrap_err();
             assert_eq!(told.kind(), io::ErrorKind::ConnectionRefused);
         });

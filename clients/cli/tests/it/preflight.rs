@@ -299,7 +299,10 @@ fn a_listener_that_takes_connections_and_says_nothing_fails_in_tls() {
     let ran = other.try_at(&format!("https://localhost:{port}/kms/xks/v1"), "");
     assert!(ran.exit == 1 && ran.out.contains("FAIL  TLS: no TLS within 5s"), "{ran:?}");
     assert!(ran.out.contains("skip  certificate") && ran.out.contains("skip  GetHealthStatus"), "{ran:?}");
-    drop(listener);
+    // Bound, so that nobody else listens there either.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = closed.local_addr().unwrap().port();
     let ran = other.try_at(&format!("https://localhost:{port}/kms/xks/v1"), "");
     assert!(ran.exit == 1 && ran.out.contains("FAIL  connection: "), "{ran:?}");
     assert!(ran.out.contains("try: let AWS reach the proxy"), "{ran:?}");

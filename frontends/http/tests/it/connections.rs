@@ -21,7 +21,7 @@ async fn rest(stream: &mut TcpStream) -> Vec<u8> {
 #[tokio::test]
 async fn a_head_that_trickles_in_is_cut_off_in_its_time() {
     let mut config = tcp();
-    config.limits.header_time = Duration::from_secs(1);
+    config.limits.header_time = Duration::from_secs(3);
     let served = Served::new(config).await;
     let trickle = async |mut stream: TcpStream| {
         while stream.write_all(b"x").await.is_ok() {
@@ -58,7 +58,7 @@ async fn a_client_that_says_nothing_is_cut_off() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_in_good_order() {
     let mut config = tcp();
-    config.limits.idle_time = Duration::from_secs(1);
+    config.limits.idle_time = Duration::from_secs(3);
     let served = Served::new(config).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
@@ -72,7 +72,7 @@ async fn a_request_under_way_outlives_the_idle_time() {
     let authority = Authority::new();
     let mut config = tls(&authority);
     // Long enough for a busy machine to send the request on the connection that it has made.
-    let idle = Duration::from_secs(1);
+    let idle = Duration::from_secs(2);
     config.limits.idle_time = idle;
     let served = Served::new(config).await;
     for client in [authority.client(), authority.client().h2()] {
@@ -81,7 +81,7 @@ async fn a_request_under_way_outlives_the_idle_time() {
         let reply = requests.post("/gate", "");
         let opened = async {
             served.app.arrived.acquire().await.unwrap().forget();
-            tokio::time::sleep(2 * idle).await;
+            tokio::time::sleep(idle * 3 / 2).await;
             served.app.gate.add_permits(1);
         };
         assert_eq!(tokio::join!(reply, opened).0.unwrap().1, "through the gate");

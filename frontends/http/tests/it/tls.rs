@@ -254,7 +254,7 @@ async fn a_reload_that_revokes_a_client_ends_its_open_connection_at_once() {
     let authority = Authority::new();
     let mut config = mutual(&authority, true, &[], 2100);
     // Streams of HTTP/2 are refused at once, their connection at the next look at it.
-    config.limits.header_time = std::time::Duration::from_secs(1);
+    config.limits.header_time = std::time::Duration::from_secs(3);
     let served = Served::new(config).await;
     let (revoked, good) = (authority.issue_p256("revoked", 7), authority.issue_p256("good", 8));
     let mut connections = Vec::new();

@@ -12,6 +12,7 @@ use strongroom_sigv4::SecretBytes;
 use strongroom_xks_client::{
     Client, ClientCertificate, Hosts, Network, NetworkError, Route, Sealed, Unreachable, XksError, limits,
 };
+use tokio::net::TcpSocket;
 
 use crate::proxy::{
     ASSOCIATED, Act, HOST, PATIENT, Proxy, Tls, client, clock, key, listening, manager, metadata, plaintext, request,
@@ -19,7 +20,9 @@ use crate::proxy::{
 };
 
 /// How much longer than its deadline a call may seem on a busy machine.
-const NOISE: Duration = Duration::from_secs(2);
+const NOISE: Duration = Duration::from_secs(10);
+/// A deadline that is waited for, and within which a busy machine answers.
+const WAITED_FOR: Duration = Duration::from_secs(5);
 
 fn encrypt(client: &Client) -> Result<Sealed, XksError> {
     client.encrypt(key(), &metadata(), &plaintext(), ASSOCIATED)
@@ -99,7 +102,7 @@ fn a_connection_on_which_an_answer_was_late_is_not_used_again() {
         1 => Act::Raw(Vec::new()),
         _ => Act::json(200, &sound()),
     });
-    let client = proxy.client(NOISE);
+    let client = proxy.client(WAITED_FOR);
     assert!(matches!(encrypt(&client), Err(XksError::Late)));
     encrypt(&client).unwrap();
     assert_eq!(proxy.connections(), 2);
@@ -120,7 +123,7 @@ fn when_a_proxy_falls_silent_none_of_the_connections_to_it_is_used_again() {
             (false, ..) => Act::json(200, &sound()),
         }
     });
-    let client = proxy.client(NOISE);
+    let client = proxy.client(WAITED_FOR);
     thread::scope(|scope| {
         let calls: Vec<_> = (0..KEPT).map(|_| scope.spawn(|| encrypt(&client))).collect();
         assert!(calls.into_iter().all(|call| call.join().unwrap().is_ok()));
@@ -132,9 +135,10 @@ fn when_a_proxy_falls_silent_none_of_the_connections_to_it_is_used_again() {
 
 #[test]
 fn nobody_there_is_told_as_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound, so that nobody else listens there either.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = silent.local_addr().unwrap();
     let authority = rcgen::generate_simple_self_signed(vec!["xks.example.com".to_owned()]).unwrap().cert.pem();
     let told = encrypt(&client(address, &authority, PATIENT)).err().unwrap();
     assert!(matches!(told, XksError::Unreachable(Unreachable::Connect(_))), "{told:?}");
