@@ -17,6 +17,7 @@ use strongroom_model::action::Action;
 use strongroom_model::store::{Store as _, Table};
 use strongroom_testkit::engine::{KEY, TestEngine, block_on, by_name, call, name};
 
+use crate::resident::eventually;
 use crate::tools::{Told, decrypt, edit, encrypt, opened, sealed, told};
 
 #[test]
@@ -215,12 +216,7 @@ fn a_request_dropped_while_it_waits_is_recorded_as_abandoned_and_changes_nothing
     drop(closed);
     held.into_iter().for_each(|waiting| block_on(waiting).unwrap());
     let abandoned = || told(&test, from).into_iter().filter(|told| told.outcome == 1000).collect::<Vec<_>>();
-    for _ in 0..1000 {
-        if !abandoned().is_empty() {
-            break;
-        }
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    eventually("it is recorded", || !abandoned().is_empty());
     assert_eq!(abandoned(), [Told::failed(Action::DisableKey, 1000)]);
     sealed(&test, &key, "text");
 }
