@@ -14,8 +14,8 @@ use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyUse, KeyUsed, Resi
 use strongroom_secret::SecretBytes;
 
 use crate::error::EngineError;
+use crate::journey::Trace;
 use crate::limits;
-use crate::perform::Trace;
 use crate::workers::Ground;
 
 /// A use that an attempt needs, to be begun by whoever made the attempt. Made for the holder of a witness only.

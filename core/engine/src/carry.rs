@@ -12,8 +12,8 @@ use crate::Engine;
 use crate::asked::Question;
 use crate::error::{EngineError, InternalFault, Unavailable};
 use crate::handoff::Giver;
+use crate::journey::{Finished, Further, Journey};
 use crate::operation::Operation;
-use crate::perform::{Finished, Further, Journey};
 use crate::workers::Ground;
 
 /// A request and what it is about.

@@ -23,6 +23,7 @@ mod grants;
 mod handoff;
 mod identifiers;
 mod identity;
+mod journey;
 mod keys;
 pub mod limits;
 mod loose;

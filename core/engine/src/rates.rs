@@ -22,8 +22,8 @@ use strongroom_model::clock::Timestamp;
 
 use crate::call::{Call, Dialect};
 use crate::error::{EngineError, Quota};
+use crate::journey::{Journey, Trace};
 use crate::operation::KeyHandle;
-use crate::perform::{Journey, Trace};
 use crate::record::describe_call;
 use crate::{Engine, limits};
 

@@ -12,8 +12,8 @@ use crate::Engine;
 use crate::call::{Call, Mode};
 use crate::changes;
 use crate::error::EngineError;
+use crate::journey::{Journey, Trace};
 use crate::operation::Operation;
-use crate::perform::{Journey, Trace};
 
 impl Engine {
     /// Finishes the record of a request.

@@ -12,9 +12,9 @@ use crate::Engine;
 use crate::call::Call;
 use crate::catalog::KeyEntry;
 use crate::error::{EngineError, Noun};
+use crate::journey::{Journey, Trace, TracedDemand};
 use crate::operation::{Demand, Halt, KeyHandle, KeyReference, RoleName, Target};
 use crate::operations::principal;
-use crate::perform::{Journey, Trace, TracedDemand};
 use crate::workers::Ground;
 
 impl Engine {
