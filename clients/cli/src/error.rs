@@ -70,6 +70,8 @@ pub(crate) enum CliError {
     PerhapsMade {
         /// Who.
         place: String,
+        /// Of which tenant.
+        tenant: String,
         /// A name that it was to have.
         alias: Option<String>,
     },
@@ -270,14 +272,14 @@ impl CliError {
                 "start the server, or name it with --socket PATH or --endpoint https://HOST:PORT".to_owned()
             }
             Self::Unanswered { .. } => "see whether it was done before you ask again".to_owned(),
-            Self::PerhapsMade { alias: Some(alias), .. } => {
-                format!("see whether it is there: strongroom key show {alias}; asking again makes no second one under that name")
-            }
-            Self::PerhapsMade { alias: None, .. } => {
-                "see whether it is there before you ask again, which makes another: strongroom key list tells when keys were \
-                 made; a key with an --alias is made once"
-                    .to_owned()
-            }
+            Self::PerhapsMade { tenant, alias: Some(alias), .. } => format!(
+                "see whether it is there: strongroom key show {alias} --tenant {tenant}; asking again makes no second one under \
+                 that name"
+            ),
+            Self::PerhapsMade { tenant, alias: None, .. } => format!(
+                "see whether it is there before you ask again, which makes another: strongroom key list --tenant {tenant} tells \
+                 when keys were made; a key with an --alias is made once"
+            ),
             Self::Untrusted { remedy, .. } => (*remedy).to_owned(),
             Self::NoSuchKey { .. } => "see the names that there are: strongroom binding list".to_owned(),
             Self::SeveralKeys { choice, .. } => format!("choose one: {choice}"),
@@ -336,5 +338,33 @@ impl From<std::io::Error> for CliError {
             std::io::ErrorKind::BrokenPipe => Self::Pipe,
             _ => Self::Output(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_may_have_been_made_without_an_answer_is_looked_for_before_another_is() {
+        let told = |alias: Option<&str>| {
+            let error = CliError::PerhapsMade {
+                place: "the server".to_owned(),
+                tenant: "111122223333".to_owned(),
+                alias: alias.map(str::to_owned),
+            };
+            assert_eq!((error.exit_code(), error.code()), (3, "Unanswered"));
+            error.remedy().unwrap()
+        };
+        let named = told(Some("alias/app"));
+        assert!(
+            named.contains("key show alias/app --tenant 111122223333") && named.contains("no second one"),
+            "{named}"
+        );
+        let nameless = told(None);
+        assert!(
+            nameless.contains("makes another") && nameless.contains("key list --tenant 111122223333"),
+            "{nameless}"
+        );
     }
 }
