@@ -260,6 +260,10 @@ pub trait KeyStore: Send + Sync {
     /// Makes a key that never leaves, as `object`, for one usage; returns the public half of a pair,
     /// `SubjectPublicKeyInfo` in DER (RFC 5280), else nothing. Done again for the same object it makes no second one.
     ///
+    /// One token is asked, and no other after it, since the first may have made the object though it failed: after
+    /// [`KeyStoreError::Unavailable`] a store of several tokens is asked again for another object, which it has made by
+    /// another token, if one is well.
+    ///
     /// # Errors
     /// When the store cannot serve, or has no such keys.
     fn generate(

@@ -220,11 +220,20 @@ impl KeyStore for Pkcs11KeyStore {
         within: Duration,
     ) -> Result<Vec<u8>, KeyStoreError> {
         // In one token alone: were another asked while it is not known what came of the first, two keys could be left that go
-        // by one id.
-        let first = self.members.iter().position(Client::is_ready).unwrap_or(0);
+        // by one id. Of those that answer, one that has not just failed.
+        let is_well = |member: &Client| member.is_ready() && member.health().state == HealthState::Up;
+        let first = self.members.iter().position(is_well).or_else(|| self.members.iter().position(Client::is_ready));
+        let first = first.unwrap_or(0);
         let one = self.members.get(first..=first).unwrap_or_default();
         let call = Call::Object { object, act: Act::Generate { spec, usage } };
-        Self::call_among(one, Some(object), within, &call).and_then(public)
+        match (one, self.members.len()) {
+            // Whoever wants the key asks again for another object, which the next token makes.
+            ([one], 2..) => one
+                .call(&call, Instant::now() + within, within)
+                .map_err(|error| told(Some(object), error))
+                .and_then(public),
+            _ => Self::call_among(one, Some(object), within, &call).and_then(public),
+        }
     }
 
     fn destroy(&self, object: ObjectId, within: Duration) -> Result<(), KeyStoreError> {

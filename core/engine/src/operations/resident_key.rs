@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use strongroom_crypto::random;
 use strongroom_model::id::ObjectId;
-use strongroom_model::key_store::KeyStoreName;
+use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName};
 use strongroom_model::spec::{KeySpec, Origin};
-use strongroom_model::store::{Batch, Table};
+use strongroom_model::store::{Batch, Row, Table};
+use strongroom_model::usage::Usage;
 
 use super::key::{CreateKey, insert_version, version_row};
 use crate::call::Mode;
@@ -77,11 +78,8 @@ pub(super) fn make_resident(
     // A dry run makes nothing, and what it would commit is dropped.
     if authorized.mode == Mode::Run {
         let _making = key.spec.is_rsa().then(|| engine.key_stores.begin_pair(name)).transpose()?;
-        let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
-        let planned = loose::plan(engine.catalog().store(), name, object, authorized.now())?;
-        let made = store.generate(object, key.spec, usage, allowed(key.spec));
-        version.public = made.map_err(|error| EngineError::of_store(name, error))?;
-        version.object = Some(object);
+        let (planned, object, public) = make_object(authorized, store, key.spec, usage)?;
+        (version.object, version.public) = (Some(object), public);
         loose::adopt(&planned, &mut batch);
     }
     if let Some(link) = link {
@@ -89,6 +87,34 @@ pub(super) fn make_resident(
     }
     insert_version(&row, &version, &mut batch);
     key.finish(authorized, row, vec![version], serves, batch)
+}
+
+/// Makes an object of which a row says beforehand that it will be, and its public half if it has one.
+///
+/// A token that fails may have made it all the same, so the next one of a group makes another, with an id and a row of its own:
+/// no id is ever that of keys in two tokens. What the first may have made goes as what no key owns.
+fn make_object(
+    authorized: &Authorized<'_>,
+    store: &Arc<dyn KeyStore>,
+    spec: KeySpec,
+    usage: Usage,
+) -> Result<(Row, ObjectId, Vec<u8>), EngineError> {
+    let (engine, name, allowed) = (authorized.engine(), store.describe().name, allowed(spec));
+    let began = engine.clock.since_boot();
+    let mut others = store.health().len().saturating_sub(1);
+    loop {
+        let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
+        let planned = loose::plan(engine.catalog().store(), &name, object, authorized.now())?;
+        let left = allowed.saturating_sub(engine.clock.since_boot().saturating_sub(began));
+        match store.generate(object, spec, usage, left) {
+            Ok(public) => return Ok((planned, object, public)),
+            Err(KeyStoreError::Unavailable { cause }) if others > 0 => {
+                tracing::warn!(store = %name, %object, cause, "a token made no key; another is asked");
+                others -= 1;
+            }
+            Err(error) => return Err(EngineError::of_store(&name, error)),
+        }
+    }
 }
 
 /// How long the making of an object may take.

@@ -71,15 +71,21 @@ impl Rig {
 
     /// And so many calls under way.
     pub(crate) fn with(deadline: Duration, queue: usize) -> Self {
+        Self::of(&["strongroom test"], deadline, queue)
+    }
+
+    /// With these tokens, as a group.
+    fn of(labels: &[&str], deadline: Duration, queue: usize) -> Self {
         let directory = TempDir::new().unwrap();
-        let token = Token::new(directory.path(), "strongroom test");
+        let made: Vec<Token> = labels.iter().map(|label| Token::new(directory.path(), label)).collect();
+        let token = &made[0];
         let faults = Faults::new(directory.path());
         let arguments = ["--exact", "resident::runs_as_the_child_when_told_to", "--nocapture"].map(OsString::from);
         let marker = (OsString::from(CHILD), OsString::from("1"));
         let environment = [marker, token.environment()].into_iter().chain(faults.environment(&Token::module()));
         let launcher = Launcher { environment: environment.collect(), ..Launcher::of_this_program(arguments.into()) };
         let module = strongroom_pkcs11_shim::library().unwrap();
-        let tokens = vec![TokenSelector::Label(token.label().to_owned())];
+        let tokens = labels.iter().map(|label| TokenSelector::Label((*label).to_owned())).collect();
         let config = StoreConfig { deadline, queue, ..StoreConfig::new(name(), module, tokens) };
         let store = Arc::new(Pkcs11KeyStore::start(config, &launcher, &token.pin()).unwrap());
         store.await_tokens(LONG).unwrap();
@@ -449,6 +455,40 @@ fn an_object_that_was_made_for_no_key_is_destroyed_once_nobody_can_want_it() {
         rig.loose().is_empty()
     });
     assert!(!rig.store.holds(object, LONG).unwrap());
+}
+
+#[test]
+fn where_a_token_of_a_group_fails_another_makes_the_key_under_an_id_of_its_own() {
+    let rig = Rig::of(&["one", "two"], LONG, 256);
+    let test = &rig.test;
+    // The first makes the pair, and then its public half cannot be read.
+    rig.faults.set("C_GetAttributeValue * return 0x30 once").unwrap();
+    let key = rig.create(KeySpec::EcP256, Usage::Sign);
+    assert!(!rig.faults.in_force());
+    let [left] = <[Row; 1]>::try_from(rig.loose()).unwrap();
+    let other = ObjectId::from_slice(&left.key).unwrap();
+    assert_ne!(other, object(&key));
+    let (algorithm, kind) = (SigningAlgorithm::EcdsaSha256, MessageKind::Raw);
+    let signs = || {
+        let sign = Sign { key: by_name(&key), message: b"message".to_vec(), kind, algorithm };
+        test.run(&test.root(), sign).is_ok()
+    };
+    eventually("the key is used", signs);
+    eventually("what the first made is there", || rig.store.holds(other, LONG).unwrap_or(false));
+    test.clock.pass(Duration::from_secs(601));
+    eventually("what the first made is gone", || {
+        test.clock.pass(Duration::from_secs(31));
+        test.tick();
+        rig.loose().is_empty()
+    });
+    assert!(!rig.store.holds(other, LONG).unwrap());
+    eventually("the key is used still", signs);
+
+    // A lone token that fails is not asked for another object.
+    let rig = Rig::new();
+    rig.faults.set("C_GetAttributeValue * return 0x30").unwrap();
+    assert!(rig.test.run(&rig.test.root(), rig.request(KeySpec::EcP256, &[Usage::Sign])).is_err());
+    assert_eq!(rig.loose().len(), 1);
 }
 
 #[test]

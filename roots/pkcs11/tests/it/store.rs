@@ -473,6 +473,24 @@ fn a_key_is_made_in_one_token_of_a_group_however_long_that_takes_and_in_no_other
 }
 
 #[test]
+fn what_one_token_of_a_group_fails_to_make_no_other_makes_under_that_id() {
+    let rig = Rig::new();
+    let config = group(&rig);
+    let store = ready(&rig, config.clone());
+    let make = |object| store.generate(object, KeySpec::EcP256, Usage::Sign, LONG).map(drop);
+    // Of each token's module the first such call.
+    rig.faults.set("C_GenerateKeyPair 1 return 0x30").unwrap();
+    let refused = make(OTHER);
+    assert!(matches!(refused, Err(KeyStoreError::Unavailable { .. })), "{refused:?}");
+    rig.faults.set("").unwrap();
+    make(ObjectId::from_bytes([9; 16])).unwrap();
+    for token in &config.tokens {
+        let alone = ready(&rig, StoreConfig { tokens: vec![token.clone()], ..config.clone() });
+        assert!(!alone.holds(OTHER, LONG).unwrap(), "{token:?}");
+    }
+}
+
+#[test]
 fn a_token_whose_objects_vanish_while_its_module_lives_is_told_of_and_serves_again_once_they_are_back() {
     let rig = Rig::new();
     let (store, within) = (with_aes(&rig, config(&rig)), Duration::from_millis(500));
