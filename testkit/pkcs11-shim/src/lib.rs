@@ -30,6 +30,11 @@ pub fn library() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// The file by which a call that is held is told of.
+fn held(control: &Path) -> PathBuf {
+    control.with_extension("held")
+}
+
 /// The control file of one test. Each line is `FUNCTION NTH ACTION [once]`:
 /// `FUNCTION` is a name such as `C_Encrypt`, or `*`; `NTH` is the number of the call to it since the module was loaded, from 1,
 /// or `*`; `ACTION` is `delay MILLISECONDS`, `hold` (until the line is gone from the file, a minute at most), `return CODE`
@@ -59,7 +64,14 @@ impl Faults {
     pub fn set(&self, rules: &str) -> io::Result<()> {
         let staged = self.path.with_extension("new");
         std::fs::write(&staged, rules)?;
+        let _ = std::fs::remove_file(held(&self.path));
         std::fs::rename(staged, &self.path)
+    }
+
+    /// Whether a call was held since the rules were set.
+    #[must_use]
+    pub fn has_held(&self) -> bool {
+        held(&self.path).exists()
     }
 
     /// Whether a rule is in force: one with `once` no longer is after its effect.

@@ -1,6 +1,6 @@
 //! Requests on keys inside a key store for which no thread waits: what holds of them while the token works, and after.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ use crate::tools::{Told, decrypt, edit, opened, sealed, told};
 /// The token works until it is let go: whatever a test does meanwhile, it does before the answer.
 const HELD: &str = "C_Encrypt * hold";
 
+type Request = Pin<Box<dyn Future<Output = Result<SealedDetached, EngineError>> + Send>>;
+
 fn aes(rig: &Rig) -> Arc<KeyEntry> {
     let key = rig.create(KeySpec::Aes256, Usage::DerivedAead);
     // What is reserved for its uses is there, and it is cached.
@@ -40,13 +42,21 @@ fn seal(key: &KeyEntry, text: &str) -> SealDetached {
 }
 
 /// The request, with its use begun.
-fn begun(
-    rig: &Rig,
-    operation: SealDetached,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<SealedDetached, EngineError>> + Send>> {
+fn begun(rig: &Rig, operation: SealDetached) -> Request {
     let (engine, call) = (Arc::clone(&rig.test.engine), call(&rig.test.root()));
     let mut request = Box::pin(async move { engine.perform(call, operation, Mode::Run).await });
     assert!(pin!(&mut request).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    request
+}
+
+/// The request, with the token at work on it until it is let go.
+fn held(rig: &Rig, operation: SealDetached) -> Request {
+    rig.faults.set(HELD).unwrap();
+    let mut request = begun(rig, operation);
+    eventually("the token is at it", || {
+        assert!(pin!(&mut request).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        rig.faults.has_held()
+    });
     request
 }
 
@@ -55,8 +65,7 @@ fn a_request_that_vanishes_while_the_token_works_is_recorded_as_what_it_came_to(
     let rig = Rig::new();
     let key = aes(&rig);
     let before = rig.test.records().len();
-    rig.faults.set(HELD).unwrap();
-    drop(begun(&rig, seal(&key, "text")));
+    drop(held(&rig, seal(&key, "text")));
     assert_eq!(told(&rig.test, before), [], "the token has not answered yet");
     rig.faults.set("").unwrap();
     eventually("it is recorded", || rig.test.records().len() > before);
@@ -70,8 +79,7 @@ fn a_request_that_vanishes_while_the_token_works_is_recorded_as_what_it_came_to(
 fn a_key_that_is_disabled_while_the_token_works_releases_nothing_and_the_record_names_what_was_used() {
     let rig = Rig::new();
     let key = aes(&rig);
-    rig.faults.set(HELD).unwrap();
-    let request = begun(&rig, seal(&key, "text"));
+    let request = held(&rig, seal(&key, "text"));
     edit(&rig.test, &key, Edit::Suspend).unwrap();
     rig.faults.set("").unwrap();
     let refused = block_on(request).err();
@@ -86,8 +94,7 @@ fn a_key_that_is_disabled_while_the_token_works_releases_nothing_and_the_record_
 fn a_tenant_that_is_suspended_while_the_token_works_is_told_nothing_and_the_record_names_what_was_used() {
     let rig = Rig::new();
     let key = aes(&rig);
-    rig.faults.set(HELD).unwrap();
-    let request = begun(&rig, seal(&key, "text"));
+    let request = held(&rig, seal(&key, "text"));
     let suspend = SuspendTenant { tenant: rig.test.tenant.id, suspended: true };
     rig.test.run(&operator(), suspend).unwrap();
     rig.faults.set("").unwrap();
@@ -109,12 +116,12 @@ fn a_name_that_is_led_elsewhere_or_deleted_while_the_token_works_still_led_to_th
     let name = test.alias("current");
     test.run(&root, CreateName { name: name.clone(), key: by_name(&one) }).unwrap();
     let by_alias = || SealDetached { key: KeyReference::Name(name.clone()), ..seal(&one, "text") };
-    test.run(&root, by_alias()).unwrap();
     let move_it = || test.run(&root, MoveName { name: name.clone(), key: by_name(&two) }).map(drop);
     let delete_it = || test.run(&root, DeleteName { name: name.clone() }).map(drop);
     for (change, used) in [(&move_it as &dyn Fn() -> Result<(), EngineError>, &one), (&delete_it, &two)] {
-        rig.faults.set(HELD).unwrap();
-        let request = begun(&rig, by_alias());
+        // Where the name leads now is cached.
+        test.run(&root, by_alias()).unwrap();
+        let request = held(&rig, by_alias());
         change().unwrap();
         rig.faults.set("").unwrap();
         let made = block_on(request).unwrap();
