@@ -154,10 +154,11 @@ fn go(rig: &Rig, listed: &[Value]) {
         rig.house.done(&format!("key schedule-deletion {id} --days 7 --yes"));
         rig.ekm(&format!("key unbind --store prod {external}"));
     }
-    // Until the days are over there is a way back, by the key's own id.
+    // Until the days are over there is a way back, by the key's own id, once it has a name again.
     let id = listed[0]["key"].as_str().unwrap();
-    rig.house.done(&format!("key cancel-deletion {id}"));
+    assert!(rig.house.refused(&format!("key cancel-deletion {id}")).contains("NameNeeded"));
     rig.ekm(&format!("key bind --store prod back --key {id}"));
+    rig.house.done(&format!("key cancel-deletion {id}"));
     assert!(rig.house.refused(&format!("ekm store delete prod {tenant}")).contains("still has keys"));
     rig.house.done(&format!("key schedule-deletion {id} --days 7 --yes"));
     rig.ekm("key unbind --store prod back");

@@ -184,7 +184,8 @@ impl Operation for BindToService {
     fn demands(&self) -> Result<Vec<Demand>, EngineError> {
         let demand = |target, purpose| Demand { action: Action::ManageBindings, target, purpose };
         let key = Target::Key(KeyReference::Id(self.key));
-        Ok(vec![demand(Target::Name(self.name.clone()), Purpose::Inspect), demand(key, Purpose::Describe)])
+        // A key whose destruction is scheduled may get a name: without one that can't be called off.
+        Ok(vec![demand(Target::Name(self.name.clone()), Purpose::Inspect), demand(key, Purpose::Govern)])
     }
 
     fn run(&self, authorized: &Authorized<'_>) -> Result<Outcome<Self::Output>, Halt> {
