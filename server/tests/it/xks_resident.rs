@@ -242,7 +242,7 @@ fn while_a_token_hangs_its_keys_time_out_others_serve_health_tells_it_and_all_he
     // Degraded where the machine was busy for a tenth of a second.
     eventually("both are told to serve", || {
         told = caller.health();
-        told.iter().all(|(_, state)| ["ACTIVE", "DEGRADED"].contains(&state.as_str())) && told[1].1 == "ACTIVE"
+        matches!(told.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>()[..], ["ACTIVE" | "DEGRADED", "ACTIVE"])
     });
     let [token, root] = <[_; 2]>::try_from(told).unwrap();
     // What the token says of itself: manufacturer, model, versions.
