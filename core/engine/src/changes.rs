@@ -29,10 +29,14 @@ pub(crate) enum StateChange {
     Removed(Table, Vec<u8>),
 }
 
-/// Tells what a batch changes.
+/// Tells what a batch changes. What it only touches is as it was, and may have been changed again by others since.
 pub(crate) fn describe(batch: &Batch) -> Vec<String> {
     let (mut states, mut versions, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for change in &batch.changes {
+    let touched = |change: &&Change| {
+        let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
+        batch.touches(*table, key)
+    };
+    for change in batch.changes.iter().filter(|change| !touched(change)) {
         match state(change) {
             Some(told) if matches!(change, Change::Put(Table::KeyVersion, ..)) => versions.push(told),
             Some(told) => states.push(told),
@@ -209,6 +213,8 @@ pub(crate) fn parse(told: &str) -> Option<StateChange> {
 
 #[cfg(test)]
 mod tests {
+    use strongroom_model::store::{Precondition, Revision, Row};
+
     use super::*;
 
     #[test]
@@ -269,6 +275,19 @@ mod tests {
         assert_eq!(told.len(), 42);
         assert!(told[..2].iter().any(|told| told.starts_with("key ")), "{told:?}");
         assert!(told[..2].iter().any(|told| told.starts_with("tenant ")), "{told:?}");
+    }
+
+    #[test]
+    fn of_a_row_that_is_only_touched_no_state_is_told_and_nobody_looks_again() {
+        let row = rows::tests::key();
+        let read = Row { key: row.id.as_bytes().to_vec(), value: Vec::new(), revision: Revision(7) };
+        let mut batch = Batch::default();
+        batch.touch(Table::Key, &read, rows::encode(&row));
+        batch.put(Table::Binding, vec![0xab], Vec::new());
+        assert_eq!(describe(&batch), ["put binding ab"]);
+        assert!(!crate::commit::changes_use(&batch));
+        assert!(crate::commit::changes_use(&Batch { touched: Vec::new(), ..batch.clone() }));
+        assert_eq!(batch.preconditions, [Precondition::Unchanged(Table::Key, read.key, read.revision)]);
     }
 
     #[test]

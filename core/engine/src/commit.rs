@@ -15,8 +15,8 @@ use crate::passage::Passing;
 use crate::{Engine, limits};
 
 impl Engine {
-    /// Commits a change together with its record, makes it visible, and waits until the log has the record. What is
-    /// answered besides is why what was permitted before may not have ended: the change is made all the same.
+    /// Commits a change together with its record, waits until the log has the record, and makes the change visible. What
+    /// is answered besides is why what was permitted before may not have ended: the change is made all the same.
     pub(crate) fn commit(
         &self,
         mut batch: Batch,
@@ -38,12 +38,10 @@ impl Engine {
             self.catalog.forget_read(&touched);
             return Err(error.into());
         }
-        // Its place in the log comes before those of all that see it. Seen it is at once: the outbox holds the record.
-        let written = self.log.append(permit, vec![record]);
-        self.make_visible(&touched);
         drop(passing);
-        let written = written.wait();
+        let written = self.log.append(permit, vec![record]).wait();
         self.logged(id, written.as_ref().ok().copied());
+        self.make_visible(&touched);
         if let Err(error) = self.settle_doubts(moment) {
             tracing::warn!(%error, "commits in doubt could not be settled; the next tick tries again");
         }
@@ -70,9 +68,9 @@ impl Engine {
     }
 }
 
-/// Whether a batch may have taken a use away, so that running operations must look again. A row that is new takes nothing
-/// from anyone, unless it is a policy.
-fn changes_use(batch: &Batch) -> bool {
+/// Whether a batch may have taken a use away, so that running operations must look again. A row that is new or only touched
+/// takes nothing from anyone, unless it is a policy.
+pub(crate) fn changes_use(batch: &Batch) -> bool {
     let tables = [
         Table::Key,
         Table::KeyVersion,
@@ -89,6 +87,6 @@ fn changes_use(batch: &Batch) -> bool {
     };
     batch.changes.iter().any(|change| {
         let (Change::Put(table, place, _) | Change::Delete(table, place)) = change;
-        tables.contains(table) && !is_new(*table, place)
+        tables.contains(table) && !is_new(*table, place) && !batch.touches(*table, place)
     })
 }

@@ -79,7 +79,8 @@ pub(crate) fn places(batch: &Batch) -> Batch {
         Change::Put(table, key, _) => Change::Put(*table, key.clone(), Vec::new()),
         Change::Delete(table, key) => Change::Delete(*table, key.clone()),
     };
-    Batch { preconditions: batch.preconditions.clone(), changes: batch.changes.iter().map(place).collect() }
+    let changes = batch.changes.iter().map(place).collect();
+    Batch { preconditions: batch.preconditions.clone(), changes, touched: batch.touched.clone() }
 }
 
 impl Engine {

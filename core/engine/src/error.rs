@@ -380,6 +380,7 @@ impl EngineError {
     pub fn without_store(&self) -> String {
         match self {
             Self::StoreLacks { lack, .. } => format!("the key store does not support {lack}"),
+            Self::StoreNotOffered { .. } => "the key store is not offered to this tenant".to_owned(),
             Self::Unavailable(cause) => cause.without_store(),
             other => other.to_string(),
         }

@@ -376,6 +376,10 @@ impl Engine {
         if !taken || matches!(journey.call.caller.principal, Principal::Internal { .. }) {
             return Ok(());
         }
+        // What the work itself decided, it decides once more.
+        if trace.decided_later.get_mut().is_some() {
+            return Err(Halt::Again);
+        }
         self.may_serve(&journey.call, ground)?;
         for handle in &mut trace.keys {
             handle.entry = self.catalog.key(handle.entry.row.id, ground)?;

@@ -109,6 +109,8 @@ pub struct Batch {
     pub preconditions: Vec<Precondition>,
     /// The changes, in order; at most [`limits::BATCH_CHANGES`].
     pub changes: Vec<Change>,
+    /// Places of rows among the changes that are written as they were ([`Batch::touch`]). A store does not look at it.
+    pub touched: Vec<(Table, Vec<u8>)>,
 }
 
 impl Batch {
@@ -122,6 +124,19 @@ impl Batch {
     pub fn replace(&mut self, table: Table, read: &Row, value: Vec<u8>) {
         self.preconditions.push(Precondition::Unchanged(table, read.key.clone(), read.revision));
         self.changes.push(Change::Put(table, read.key.clone(), value));
+    }
+
+    /// Writes a row as it was read, which changes nothing: of two batches that do it, the later one must see the former's
+    /// changes.
+    pub fn touch(&mut self, table: Table, read: &Row, value: Vec<u8>) {
+        self.replace(table, read, value);
+        self.touched.push((table, read.key.clone()));
+    }
+
+    /// Whether the row at a place is only touched.
+    #[must_use]
+    pub fn touches(&self, table: Table, key: &[u8]) -> bool {
+        self.touched.iter().any(|(touched, place)| *touched == table && place == key)
     }
 
     /// Writes a row, whatever it was.

@@ -68,7 +68,7 @@ pub(crate) fn answer(error: &EngineError) -> Answer {
         | EngineError::InvalidInput(_)
         | EngineError::LimitExceeded(_)
         | EngineError::Unsupported(_)
-        | EngineError::StoreLacks { .. } => Answer::parameter(error.to_string()),
+        | EngineError::StoreLacks { .. } => Answer::parameter(error.without_store()),
         EngineError::AlreadyExists(_)
         | EngineError::StateForbids { .. }
         | EngineError::UsageForbids { .. }

@@ -23,7 +23,7 @@ fn every_acknowledged_key_alias_grant_ciphertext_and_record_survives_kill_9() {
         let load = Load::start(&server.endpoint, &all, &round.to_string(), &[]);
         // However slow the machine is, a round has something to lose.
         let begun = all.lock().unwrap().answered();
-        becomes(|| all.lock().unwrap().answered() >= begun + 4);
+        assert!(becomes(|| all.lock().unwrap().answered() >= begun + 4), "round {round}: nothing is answered");
         pause(0, 190, round);
         server.kill();
         assert!(load.end(), "round {round}: a request was refused");

@@ -25,11 +25,11 @@ fn rounds_of(name: &str, heals: bool, rules: impl Fn(&str, usize) -> String) {
         let load = Load::start(&rig.house.endpoint(&served, &key), &all, &format!("{name}-{round}"), REFUSALS);
         // However slow the machine is, a round has something to lose, and a fault to lose it by.
         let begun = all.lock().unwrap().answered();
-        becomes(|| all.lock().unwrap().answered() >= begun + 6);
+        assert!(becomes(|| all.lock().unwrap().answered() >= begun + 6), "round {round}: nothing is answered");
         pause(0, 50, round);
         let met = rig.faults.injected().len();
         rig.faults.set(&rules(["audit/", "store/", "*"][round % 3], round)).unwrap();
-        becomes(|| rig.faults.injected().len() > met);
+        assert!(becomes(|| rig.faults.injected().len() > met), "round {round}: no fault was met");
         pause(0, 170, round);
         if heals && round % 2 == 0 {
             // A disk that recovers is served from again, without a restart.

@@ -49,6 +49,7 @@ impl Rig {
 }
 
 /// Asks until it is so; false when it does not become so while anyone would wait.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "whether a server has recovered can only be asked, again and again")]
 pub(crate) fn becomes(mut so: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();

@@ -176,11 +176,12 @@ fn serves(answer: &Answer) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// That each call took no longer than is promised, but for what the machine kept everybody waiting meanwhile.
+/// That each call took no longer than is promised, but for what the machine kept everybody waiting meanwhile; and never so
+/// long that no stall excuses it.
 fn in_time(times: &[Range<Instant>], stalled: &Stalled) {
     for time in times {
         let (took, stall) = (time.end - time.start, stalled.within(time));
-        assert!(took - stall < PROMISED, "{took:?}, of which it was stalled for {stall:?}");
+        assert!(took - stall < PROMISED && took < 4 * PROMISED, "{took:?}, of which it was stalled for {stall:?}");
     }
 }
 
@@ -242,7 +243,10 @@ fn while_a_token_hangs_its_keys_time_out_others_serve_health_tells_it_and_all_he
     // Degraded where the machine was busy for a tenth of a second.
     eventually("both are told to serve", || {
         told = caller.health();
-        matches!(told.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>()[..], ["ACTIVE" | "DEGRADED", "ACTIVE"])
+        matches!(
+            told.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>()[..],
+            ["ACTIVE" | "DEGRADED", "ACTIVE"]
+        )
     });
     let [token, root] = <[_; 2]>::try_from(told).unwrap();
     // What the token says of itself: manufacturer, model, versions.

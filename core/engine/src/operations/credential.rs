@@ -44,8 +44,8 @@ impl Operation for CreateCredential {
                 if principal.role.is_some() {
                     return Err(EngineError::Unsupported("a credential that lasts, of a role,").into());
                 }
-                // Written as it was: of two at the same time, one sees the other's credential.
-                batch.replace(Table::Principal, &read, read.value.clone());
+                // Of two at the same time, one sees the other's credential.
+                batch.touch(Table::Principal, &read, read.value.clone());
                 Some(principal.id)
             }
             None if self.tenant == TenantId::INSTALLATION => {

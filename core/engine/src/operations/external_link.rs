@@ -221,8 +221,8 @@ impl Operation for CreateDoubledKey {
         manager.inspect(&self.external, &request).map_err(EngineError::External)?;
         // That took its time: other links may have changed meanwhile, or other keys have been made.
         let (_, read) = place.find_again(authorized, &link)?;
-        // Written as it was: of a removal or disconnection at the same time, one sees the other.
-        batch.replace(Table::StoreLink, &read, read.value.clone());
+        // Of a removal or disconnection at the same time, one sees the other.
+        batch.touch(Table::StoreLink, &read, read.value.clone());
         batch.insert(Table::KeyByStoreLink, taken, Vec::new());
         let version = new_version(authorized, &[&row], &[], 1, RotationCause::Creation, &mut batch)?;
         key.finish(authorized, row, vec![version], None, batch)

@@ -110,8 +110,8 @@ impl Operation for CreateGrant {
         let mut batch = Batch { preconditions: present, ..Batch::default() };
         let value = rows::encode(&row);
         match ordered {
-            // Written as it was: of two of the same name, or for the last place, at the same time, one sees the other.
-            true => batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row)),
+            // Of two of the same name, or for the last place, at the same time, one sees the other.
+            true => batch.touch(Table::Key, &entry.as_read(), rows::encode(&entry.row)),
             false => batch.preconditions.push(entry.unchanged()),
         }
         if let Some(parent) = parent {

@@ -45,8 +45,8 @@ impl Operation for CreateName {
         }
         let entry = handle.entry();
         let mut batch = Batch::default();
-        // Written as it was: of two at the same time, one sees the other's name.
-        batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+        // Of two at the same time, one sees the other's name.
+        batch.touch(Table::Key, &entry.as_read(), rows::encode(&entry.row));
         bind(&mut batch, &self.name, entry.row.id, authorized.now());
         Ok(Outcome::Change(batch, ()))
     }
@@ -85,8 +85,8 @@ impl Operation for MoveName {
         check_decided(authorized, &self.name, &binding, former)?;
         let Name { region, kind, text, .. } = &self.name;
         let mut batch = Batch::default();
-        // Written as it was: of two names that come to it at the same time, one is seen with the other.
-        batch.replace(Table::Key, &handle.entry().as_read(), rows::encode(new));
+        // Of two names that come to it at the same time, one is seen with the other.
+        batch.touch(Table::Key, &handle.entry().as_read(), rows::encode(new));
         batch.delete(Table::BindingByKey, keys::binding_by_key(binding.key, region, *kind, text));
         binding.key = new.id;
         binding.updated = authorized.now();
@@ -161,8 +161,8 @@ impl Operation for CreateBinding {
             return Err(EngineError::AlreadyExists(Noun::Name(name.text.clone())).into());
         }
         let mut batch = Batch::default();
-        // Written as it was: of two at the same time, one sees the other's name.
-        batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+        // Of two at the same time, one sees the other's name.
+        batch.touch(Table::Key, &entry.as_read(), rows::encode(&entry.row));
         let binding = bind(&mut batch, name, *key, authorized.now());
         Ok(Outcome::Change(batch, binding))
     }

@@ -318,8 +318,8 @@ impl Operation for PutIdentityPolicy {
         let attached = catalog.scan_all(Table::IdentityPolicy, &keys::policies_of(self.tenant, principal.id), 1000)?;
         let exists = attached.iter().any(|row| row.key == key);
         let mut batch = Batch::default();
-        // Written as it was: of two at the same time, one sees the other's policy.
-        batch.replace(Table::Principal, &read, read.value.clone());
+        // Of two at the same time, one sees the other's policy.
+        batch.touch(Table::Principal, &read, read.value.clone());
         match &self.document {
             Some(document) => {
                 Document::parse(document, DocumentKind::Identity).map_err(EngineError::InvalidPolicy)?;

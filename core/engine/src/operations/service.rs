@@ -203,8 +203,8 @@ impl Operation for BindToService {
         }
         let mut batch = Batch::default();
         for_service(authorized, service, name, &mut batch)?;
-        // Written as it was: of two at the same time, one sees the other's name.
-        batch.replace(Table::Key, &entry.as_read(), rows::encode(&entry.row));
+        // Of two at the same time, one sees the other's name.
+        batch.touch(Table::Key, &entry.as_read(), rows::encode(&entry.row));
         let bound = bind_serving(&mut batch, name, entry.row.id, authorized.now(), *serves);
         Ok(Outcome::Change(batch, (bound, Arc::clone(entry))))
     }
@@ -388,8 +388,8 @@ fn for_service(authorized: &Authorized<'_>, service: &str, name: &Name, batch: &
         let problem = "must be in the service's home region and begin with its name";
         return Err(InputFault::Form { what: "the name", problem }.into());
     }
-    // Written as it was: of a removal at the same time, one sees the other.
-    batch.replace(Table::Principal, &read, read.value.clone());
+    // Of a removal at the same time, one sees the other.
+    batch.touch(Table::Principal, &read, read.value.clone());
     Ok(())
 }
 

@@ -324,9 +324,9 @@ impl Operation for CreateLinkedKey {
         let store = link.store.as_ref().ok_or(EngineError::StoreLink(LinkFault::OtherKind))?;
         require_connected(&link)?;
         authorized.engine().key_stores.offered_here(authorized, store, self.place().tenant)?;
-        // Written as it was: of a removal or disconnection at the same time, one sees the other.
+        // Of a removal or disconnection at the same time, one sees the other.
         let mut batch = Batch::default();
-        batch.replace(Table::StoreLink, &read, read.value.clone());
+        batch.touch(Table::StoreLink, &read, read.value.clone());
         make_resident(authorized, &self.key, store, (Some(&self.link), None), batch)
     }
 }
