@@ -261,8 +261,9 @@ pub trait KeyStore: Send + Sync {
     /// `SubjectPublicKeyInfo` in DER (RFC 5280), else nothing. Done again for the same object it makes no second one.
     ///
     /// One token is asked, and no other after it, since the first may have made the object though it failed: after
-    /// [`KeyStoreError::Unavailable`] a store of several tokens is asked again for another object, which it has made by
-    /// another token, if one is well.
+    /// [`KeyStoreError::Unavailable`] a store of several tokens is asked again for another object. `asked` has the places,
+    /// in the order of [`KeyStore::health`], of the tokens that are not to be asked for the same key again, empty at first;
+    /// that of the one which is asked is added.
     ///
     /// # Errors
     /// When the store cannot serve, or has no such keys.
@@ -272,6 +273,7 @@ pub trait KeyStore: Send + Sync {
         spec: KeySpec,
         usage: Usage,
         within: Duration,
+        asked: &mut Vec<usize>,
     ) -> Result<Vec<u8>, KeyStoreError>;
 
     /// Destroys an object, both halves of a pair. It is no error when there is none.

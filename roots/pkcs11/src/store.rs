@@ -91,26 +91,16 @@ impl Pkcs11KeyStore {
     /// Makes a call, of one token after the other until one has served. Each but the last gets an equal part of the time
     /// that is left.
     fn call(&self, object: Option<ObjectId>, within: Duration, call: &Call) -> Result<Reply, KeyStoreError> {
-        Self::call_among(&self.members, object, within, call)
-    }
-
-    /// The same for some of the tokens.
-    fn call_among(
-        members: &[Client],
-        object: Option<ObjectId>,
-        within: Duration,
-        call: &Call,
-    ) -> Result<Reply, KeyStoreError> {
         let deadline = Instant::now() + within;
         // Those that refuse, or would have to be waited for, are asked last: their answers say why nobody serves.
-        let (mut order, away): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.is_ready());
+        let (mut order, away): (Vec<_>, Vec<_>) = self.members.iter().partition(|member| member.is_ready());
         order.extend(away);
         // A lone token is asked once more, since a child that ended is soon replaced.
         if let [only] = *order {
             order.push(only);
         }
         let mut failures = Failures::default();
-        let (tries, tokens) = (order.len(), members.len());
+        let (tries, tokens) = (order.len(), self.members.len());
         for (tried, member) in order.into_iter().enumerate() {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
@@ -218,22 +208,24 @@ impl KeyStore for Pkcs11KeyStore {
         spec: KeySpec,
         usage: Usage,
         within: Duration,
+        asked: &mut Vec<usize>,
     ) -> Result<Vec<u8>, KeyStoreError> {
         // In one token alone: were another asked while it is not known what came of the first, two keys could be left that go
-        // by one id. Of those that answer, one that has not just failed.
-        let is_well = |member: &Client| member.is_ready() && member.health().state == HealthState::Up;
-        let first = self.members.iter().position(is_well).or_else(|| self.members.iter().position(Client::is_ready));
-        let first = first.unwrap_or(0);
-        let one = self.members.get(first..=first).unwrap_or_default();
+        // by one id. Of those that answer, one that has not just failed. How it did is no sign of who was asked already: a
+        // token that can make nothing may serve uses all the while.
+        let fresh = self.members.iter().enumerate().filter(|(place, _)| !asked.contains(place));
+        let rank = |member: &Client| (!member.is_ready(), member.health().state != HealthState::Up);
+        let Some((place, one)) = fresh.min_by_key(|(_, member)| rank(member)) else {
+            return Err(KeyStoreError::Unavailable { cause: "each of its tokens was asked".into() });
+        };
+        asked.push(place);
         let call = Call::Object { object, act: Act::Generate { spec, usage } };
-        match (one, self.members.len()) {
-            // Whoever wants the key asks again for another object, which the next token makes.
-            ([one], 2..) => one
-                .call(&call, Instant::now() + within, within)
-                .map_err(|error| told(Some(object), error))
-                .and_then(public),
-            _ => Self::call_among(one, Some(object), within, &call).and_then(public),
-        }
+        let made = match *self.members {
+            [_] => self.call(Some(object), within, &call),
+            // Whoever wants the key asks again for another object, which another token makes.
+            _ => one.call(&call, Instant::now() + within, within).map_err(|error| told(Some(object), error)),
+        };
+        made.and_then(public)
     }
 
     fn destroy(&self, object: ObjectId, within: Duration) -> Result<(), KeyStoreError> {

@@ -101,16 +101,15 @@ fn make_object(
 ) -> Result<(Row, ObjectId, Vec<u8>), EngineError> {
     let (engine, name, allowed) = (authorized.engine(), store.describe().name, allowed(spec));
     let began = engine.clock.since_boot();
-    let mut others = store.health().len().saturating_sub(1);
+    let (tokens, mut asked) = (store.health().len(), Vec::new());
     loop {
         let object = ObjectId::from_bytes(random::bytes(engine.random()).map_err(error::crypto)?);
         let planned = loose::plan(engine.catalog().store(), &name, object, authorized.now())?;
         let left = allowed.saturating_sub(engine.clock.since_boot().saturating_sub(began));
-        match store.generate(object, spec, usage, left) {
+        match store.generate(object, spec, usage, left, &mut asked) {
             Ok(public) => return Ok((planned, object, public)),
-            Err(KeyStoreError::Unavailable { cause }) if others > 0 => {
+            Err(KeyStoreError::Unavailable { cause }) if asked.len() < tokens => {
                 tracing::warn!(store = %name, %object, cause, "a token made no key; another is asked");
-                others -= 1;
             }
             Err(error) => return Err(EngineError::of_store(&name, error)),
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use strongroom_crypto::PublicKey;
@@ -19,7 +20,9 @@ use strongroom_engine::{EngineError, KeyEntry, Mode, Quota, RotationCause, Unava
 use strongroom_model::algorithm::{EncryptionAlgorithm, KeyWrapAlgorithm, MacAlgorithm, MessageKind, SigningAlgorithm};
 use strongroom_model::caller::Caller;
 use strongroom_model::id::ObjectId;
-use strongroom_model::key_store::{KeyStore, KeyStoreError, KeyStoreName, KeyUse, MemberState, ResidentSealed};
+use strongroom_model::key_store::{
+    KeyStore, KeyStoreError, KeyStoreName, KeyUse, MemberState, ResidentAead as _, ResidentSealed,
+};
 use strongroom_model::spec::{KeySpec, Origin};
 use strongroom_model::store::{Batch, Row, Store as _, Table};
 use strongroom_model::usage::Usage;
@@ -50,6 +53,7 @@ pub(crate) struct Rig {
     pub(crate) test: TestEngine,
     pub(crate) store: Arc<Pkcs11KeyStore>,
     pub(crate) faults: Faults,
+    launcher: Launcher,
     directory: TempDir,
     /// What takes in the answers of a token that nobody waits for.
     pub(crate) runtime: Runtime,
@@ -91,7 +95,7 @@ impl Rig {
         store.await_tokens(LONG).unwrap();
         let test = TestEngine::new().with_key_stores(vec![Arc::<Pkcs11KeyStore>::clone(&store)]);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let rig = Self { test, store, faults, directory, runtime };
+        let rig = Self { test, store, faults, launcher, directory, runtime };
         rig.begin();
         rig
     }
@@ -100,12 +104,21 @@ impl Rig {
     pub(crate) fn begin(&self) {
         let _inside = self.runtime.enter();
         let object = ObjectId::from_bytes([0; 16]);
-        self.store.generate(object, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+        self.store.generate(object, KeySpec::Aes256, Usage::DerivedAead, LONG, &mut Vec::new()).unwrap();
         let sealed = ResidentSealed { ciphertext: vec![1], iv: [2; 12], tag: [3; 16] };
         let (told, tells) = std::sync::mpsc::channel();
         let after = move |came| told.send(matches!(came, Some(Err(KeyStoreError::Refused)))).unwrap();
         self.store.begin(object, &KeyUse::Open { additional: Vec::new(), sealed }, LONG, Box::new(after));
         assert!(tells.recv().unwrap(), "it was asked");
+    }
+
+    /// Whether this one of its tokens has an object.
+    fn has(&self, label: &str, object: ObjectId) -> bool {
+        let config = StoreConfig::new(name(), Token::module(), vec![TokenSelector::Label(label.to_owned())]);
+        let pin = SecretBytes::copy_from(Token::PIN.as_bytes());
+        let alone = Pkcs11KeyStore::start(config, &self.launcher, &pin).unwrap();
+        alone.await_tokens(LONG).unwrap();
+        alone.holds(object, LONG).unwrap()
     }
 
     /// Takes the token away; what it answers brings it back.
@@ -467,7 +480,8 @@ fn where_a_token_of_a_group_fails_another_makes_the_key_under_an_id_of_its_own()
     assert!(!rig.faults.in_force());
     let [left] = <[Row; 1]>::try_from(rig.loose()).unwrap();
     let other = ObjectId::from_slice(&left.key).unwrap();
-    assert_ne!(other, object(&key));
+    assert_eq!([rig.has("one", other), rig.has("two", other)], [true, false]);
+    assert_eq!([rig.has("one", object(&key)), rig.has("two", object(&key))], [false, true]);
     let (algorithm, kind) = (SigningAlgorithm::EcdsaSha256, MessageKind::Raw);
     let signs = || {
         let sign = Sign { key: by_name(&key), message: b"message".to_vec(), kind, algorithm };
@@ -489,6 +503,35 @@ fn where_a_token_of_a_group_fails_another_makes_the_key_under_an_id_of_its_own()
     rig.faults.set("C_GetAttributeValue * return 0x30").unwrap();
     assert!(rig.test.run(&rig.test.root(), rig.request(KeySpec::EcP256, &[Usage::Sign])).is_err());
     assert_eq!(rig.loose().len(), 1);
+}
+
+#[test]
+fn a_token_of_a_group_that_serves_uses_but_is_full_keeps_no_key_from_being_made() {
+    let rig = Rig::of(&["one", "two"], LONG, 256);
+    let make = || rig.test.run(&rig.test.root(), rig.request(KeySpec::EcP256, &[Usage::Sign]));
+    // As many as are made in the other, whose calls have the lower numbers for that.
+    for _ in 0..5 {
+        assert!(rig.has("one", object(&make().unwrap())));
+    }
+    let full: String = (6..100).map(|nth| format!("C_GenerateKeyPair {nth} return 0x31\n")).collect();
+    rig.faults.set(&full).unwrap();
+    let done = AtomicBool::new(false);
+    let uses = || {
+        let (used, text) = (ObjectId::from_bytes([0; 16]), SecretBytes::copy_from(b"text"));
+        while !done.load(Ordering::Relaxed) {
+            rig.store.seal(used, b"", &text, LONG).unwrap();
+        }
+    };
+    let made: Vec<_> = std::thread::scope(|scope| {
+        (0..2).for_each(|_| drop(scope.spawn(uses)));
+        let made = (0..5).map(|_| make()).collect();
+        done.store(true, Ordering::Relaxed);
+        made
+    });
+    for key in made {
+        let object = object(&key.unwrap());
+        assert_eq!([rig.has("one", object), rig.has("two", object)], [false, true]);
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(crate) fn ready(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
 
 pub(crate) fn with_aes(rig: &Rig, config: StoreConfig) -> Pkcs11KeyStore {
     let store = ready(rig, config);
-    assert_eq!(store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG), Ok(Vec::new()));
+    assert_eq!(store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG, &mut Vec::new()), Ok(Vec::new()));
     store
 }
 
@@ -154,7 +154,7 @@ fn plants_a_key_when_told_to() {
 fn what_a_resident_key_seals_it_alone_opens_with_all_parts_as_they_were() {
     let rig = Rig::new();
     let store = with_aes(&rig, config(&rig));
-    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG, &mut Vec::new()).unwrap();
     let sealed = store.seal(OBJECT, b"data", &text(), LONG).unwrap();
     assert_ne!(sealed, store.seal(OBJECT, b"data", &text(), LONG).unwrap());
     assert!(store.open(OBJECT, b"data", &sealed, LONG).unwrap().equals(b"text"));
@@ -187,10 +187,10 @@ fn objects_are_made_once_found_again_and_destroyed() {
     let rig = Rig::new();
     let store = with_aes(&rig, config(&rig));
     let sealed = seal(&store, LONG).unwrap();
-    store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, LONG, &mut Vec::new()).unwrap();
     assert!(store.open(OBJECT, b"data", &sealed, LONG).unwrap().equals(b"text"), "made a second time");
-    let public = store.generate(OTHER, KeySpec::EcP256, Usage::Sign, LONG).unwrap();
-    assert_eq!(store.generate(OTHER, KeySpec::EcP256, Usage::Sign, LONG).unwrap(), public);
+    let public = store.generate(OTHER, KeySpec::EcP256, Usage::Sign, LONG, &mut Vec::new()).unwrap();
+    assert_eq!(store.generate(OTHER, KeySpec::EcP256, Usage::Sign, LONG, &mut Vec::new()).unwrap(), public);
     drop(store);
     let store = ready(&rig, config(&rig));
     assert!(store.open(OBJECT, b"data", &sealed, LONG).unwrap().equals(b"text"));
@@ -210,7 +210,7 @@ fn objects_are_made_once_found_again_and_destroyed() {
 fn keys_cannot_leave_the_token_and_one_that_could_is_not_used() {
     let rig = Rig::new();
     let store = with_aes(&rig, config(&rig));
-    store.generate(OTHER, KeySpec::Rsa2048, Usage::Sign, LONG).unwrap();
+    store.generate(OTHER, KeySpec::Rsa2048, Usage::Sign, LONG, &mut Vec::new()).unwrap();
     let look = std::process::Command::new(program())
         .args(["--exact", "store::plants_a_key_when_told_to"])
         .env(PLANT, "look")
@@ -229,7 +229,7 @@ fn keys_cannot_leave_the_token_and_one_that_could_is_not_used() {
 fn keys_are_wrapped_with_and_without_padding_and_a_key_has_one_use() {
     let rig = Rig::new();
     let store = with_aes(&rig, config(&rig));
-    store.generate(OTHER, KeySpec::Aes256, Usage::KeyWrap, LONG).unwrap();
+    store.generate(OTHER, KeySpec::Aes256, Usage::KeyWrap, LONG, &mut Vec::new()).unwrap();
     let wrapping = store.key_wrapping().unwrap();
     for (algorithm, length, wrapped_length) in
         [(KeyWrapAlgorithm::Aes256Kw, 32, 40), (KeyWrapAlgorithm::Aes256Kwp, 40, 48)]
@@ -254,7 +254,7 @@ fn keys_are_wrapped_with_and_without_padding_and_a_key_has_one_use() {
 fn private_rsa_keys_decrypt_what_the_public_half_encrypted_where_the_token_has_the_hash() {
     let rig = Rig::new();
     let store = ready(&rig, config(&rig));
-    let public = store.generate(OBJECT, KeySpec::Rsa2048, Usage::RsaOaep, LONG).unwrap();
+    let public = store.generate(OBJECT, KeySpec::Rsa2048, Usage::RsaOaep, LONG, &mut Vec::new()).unwrap();
     let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&public).unwrap()).unwrap();
     let encrypt = |oaep| {
         let mut room = vec![0; public.ciphertext_size()];
@@ -278,7 +278,7 @@ fn signatures_verify_with_the_public_half_that_was_given_out() {
     let store = ready(&rig, config(&rig));
     let holds = |spec, algorithms: &[(A, &'static dyn VerificationAlgorithm)]| {
         let object = ObjectId::from_bytes([KeySpec::code(spec); 16]);
-        let public = store.generate(object, spec, Usage::Sign, LONG).unwrap();
+        let public = store.generate(object, spec, Usage::Sign, LONG, &mut Vec::new()).unwrap();
         for (algorithm, verification) in algorithms {
             let sign = |kind, message: &[u8]| store.signing().unwrap().sign(object, *algorithm, kind, message, LONG);
             let key = UnparsedPublicKey::new(*verification, &public);
@@ -307,7 +307,7 @@ fn signatures_verify_with_the_public_half_that_was_given_out() {
             (A::RsaPssSha512, &signature::RSA_PSS_2048_8192_SHA512),
         ],
     );
-    let ed25519 = store.generate(OBJECT, KeySpec::Ed25519, Usage::Sign, LONG);
+    let ed25519 = store.generate(OBJECT, KeySpec::Ed25519, Usage::Sign, LONG, &mut Vec::new());
     assert!(matches!(ed25519, Err(KeyStoreError::Unsupported { .. })), "{ed25519:?}");
     assert_eq!(store.holds(OBJECT, LONG), Ok(false));
 }
@@ -319,8 +319,8 @@ fn a_pair_of_which_a_token_made_but_the_public_half_is_made_anew() {
         plant(&rig, "half");
     }
     let store = ready(&rig, config(&rig));
-    let public = store.generate(OBJECT, KeySpec::EcP256, Usage::Sign, LONG).unwrap();
-    assert_eq!(store.generate(OBJECT, KeySpec::EcP256, Usage::Sign, LONG), Ok(public));
+    let public = store.generate(OBJECT, KeySpec::EcP256, Usage::Sign, LONG, &mut Vec::new()).unwrap();
+    assert_eq!(store.generate(OBJECT, KeySpec::EcP256, Usage::Sign, LONG, &mut Vec::new()), Ok(public));
 }
 
 #[test]
@@ -407,11 +407,12 @@ fn a_store_starts_without_its_token_and_serves_once_it_is_there() {
     let late = vec![TokenSelector::Label("late".into())];
     let store = start(&rig, StoreConfig { tokens: late, ..config(&rig) });
     assert!(store.await_tokens(LONG).is_err());
-    let refused = store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, Duration::from_millis(100));
+    let refused =
+        store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, Duration::from_millis(100), &mut Vec::new());
     assert!(refused.is_err());
     let _late = Token::new(rig.directory(), "late");
     eventually("it serves", || {
-        store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, Duration::from_millis(500)).is_ok()
+        store.generate(OBJECT, KeySpec::Aes256, Usage::DerivedAead, Duration::from_millis(500), &mut Vec::new()).is_ok()
     });
 }
 
@@ -420,6 +421,15 @@ pub(crate) fn group(rig: &Rig) -> StoreConfig {
     plant(rig, "confined");
     let tokens = [rig.token.label(), "twin"].map(|label| TokenSelector::Label(label.into())).to_vec();
     StoreConfig { tokens, sessions: 1, ..shim_config(rig) }
+}
+
+/// Which tokens of the group have an object.
+fn each_holds(rig: &Rig, group: &StoreConfig, object: ObjectId) -> Vec<bool> {
+    let holds = |token: &TokenSelector| {
+        let alone = ready(rig, StoreConfig { tokens: vec![token.clone()], ..group.clone() });
+        alone.holds(object, LONG).unwrap()
+    };
+    group.tokens.iter().map(holds).collect()
 }
 
 #[test]
@@ -448,7 +458,7 @@ fn a_group_serves_while_one_token_is_away_and_knows_what_only_one_has() {
     eventually("it serves", || round_trip(&store, Duration::from_millis(500)).is_ok());
     assert_ne!(store.health()[0].state, MemberState::Up);
     // Made in one token, and not carried to the other yet.
-    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG, &mut Vec::new()).unwrap();
     let sealed = store.seal(OTHER, b"", &text(), LONG).unwrap();
     assert!(store.open(OTHER, b"", &sealed, LONG).unwrap().equals(b"text"));
     let refused = store.destroy(OTHER, Duration::from_millis(500));
@@ -462,14 +472,9 @@ fn a_key_is_made_in_one_token_of_a_group_however_long_that_takes_and_in_no_other
     let store = ready(&rig, config.clone());
     rig.faults.set("C_GenerateKeyPair * delay 3000 once").unwrap();
     // More than an equal share of what there is.
-    store.generate(OTHER, KeySpec::EcP256, Usage::Sign, Duration::from_millis(5500)).unwrap();
+    store.generate(OTHER, KeySpec::EcP256, Usage::Sign, Duration::from_millis(5500), &mut Vec::new()).unwrap();
     assert!(!rig.faults.in_force());
-    let has = |token: &TokenSelector| {
-        let alone = ready(&rig, StoreConfig { tokens: vec![token.clone()], ..config.clone() });
-        alone.holds(OTHER, LONG).unwrap()
-    };
-    let have: Vec<_> = config.tokens.iter().map(has).collect();
-    assert_eq!(have.iter().filter(|has| **has).count(), 1, "{have:?}");
+    assert_eq!(each_holds(&rig, &config, OTHER), [true, false]);
 }
 
 #[test]
@@ -477,17 +482,47 @@ fn what_one_token_of_a_group_fails_to_make_no_other_makes_under_that_id() {
     let rig = Rig::new();
     let config = group(&rig);
     let store = ready(&rig, config.clone());
-    let make = |object| store.generate(object, KeySpec::EcP256, Usage::Sign, LONG).map(drop);
-    // Of each token's module the first such call.
-    rig.faults.set("C_GenerateKeyPair 1 return 0x30").unwrap();
+    let (mut asked, next) = (Vec::new(), ObjectId::from_bytes([9; 16]));
+    let mut make = |object| store.generate(object, KeySpec::EcP256, Usage::Sign, LONG, &mut asked).map(drop);
+    rig.faults.set("C_GenerateKeyPair * return 0x30 once").unwrap();
     let refused = make(OTHER);
     assert!(matches!(refused, Err(KeyStoreError::Unavailable { .. })), "{refused:?}");
-    rig.faults.set("").unwrap();
-    make(ObjectId::from_bytes([9; 16])).unwrap();
-    for token in &config.tokens {
-        let alone = ready(&rig, StoreConfig { tokens: vec![token.clone()], ..config.clone() });
-        assert!(!alone.holds(OTHER, LONG).unwrap(), "{token:?}");
+    assert!(!rig.faults.in_force());
+    make(next).unwrap();
+    assert_eq!(each_holds(&rig, &config, OTHER), [false, false]);
+    assert_eq!(each_holds(&rig, &config, next), [false, true]);
+}
+
+#[test]
+fn a_token_that_serves_uses_but_failed_to_make_a_key_is_not_asked_for_it_again() {
+    let rig = Rig::new();
+    let config = group(&rig);
+    let store = ready(&rig, config.clone());
+    let numbered = |number| ObjectId::from_bytes([number; 16]);
+    let make = |number, asked: &mut Vec<usize>| {
+        store.generate(numbered(number), KeySpec::EcP256, Usage::Sign, LONG, asked).map(drop)
+    };
+    let is_up = || round_trip(&store, LONG).is_ok() && store.health()[0].state == MemberState::Up;
+    // Two keys are on their way at once. The first token can make neither, and is used meanwhile.
+    let mut keys = [Vec::new(), Vec::new()];
+    rig.faults.set("C_GenerateKeyPair * return 0x31").unwrap();
+    for (number, asked) in (1..).zip(&mut keys) {
+        let refused = make(number, asked);
+        assert!(matches!(refused, Err(KeyStoreError::Unavailable { .. })), "{refused:?}");
+        assert_eq!(*asked, [0]);
+        eventually("the first is up", is_up);
     }
+    rig.faults.set("").unwrap();
+    // Nor is it asked again because a third key was made there.
+    make(3, &mut Vec::new()).unwrap();
+    assert_eq!(each_holds(&rig, &config, numbered(3)), [true, false]);
+    for (number, asked) in (4..).zip(&mut keys) {
+        make(number, asked).unwrap();
+        assert_eq!(each_holds(&rig, &config, numbered(number)), [false, true]);
+        let refused = make(6, asked);
+        assert!(matches!(refused, Err(KeyStoreError::Unavailable { .. })), "{refused:?}");
+    }
+    assert_eq!(each_holds(&rig, &config, numbered(6)), [false, false]);
 }
 
 #[test]
@@ -535,7 +570,9 @@ fn a_token_that_is_gone_makes_destroys_draws_and_proves_nothing_and_is_well_agai
     let all: [(&str, Ask<'_>); 5] = [
         ("a trial", &|within| store.probe(within)),
         ("random bytes", &|within| store.random(&mut [0; 16], within)),
-        ("a new key", &|within| store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, within).map(drop)),
+        ("a new key", &|within| {
+            store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, within, &mut Vec::new()).map(drop)
+        }),
         ("to look for a key", &|within| store.holds(OBJECT, within).map(|held| assert!(held, "it is there"))),
         ("to destroy", &|within| store.destroy(ObjectId::from_bytes(*b"not in any token"), within)),
     ];
@@ -599,7 +636,9 @@ fn a_token_that_is_gone_again_and_again_under_load_heals_within_seconds_each_tim
             let began = Instant::now();
             heals(&store);
             let made = ObjectId::from_bytes([round + 1; 16]);
-            eventually("keys are made", || store.generate(made, KeySpec::Aes256, Usage::DerivedAead, within).is_ok());
+            eventually("keys are made", || {
+                store.generate(made, KeySpec::Aes256, Usage::DerivedAead, within, &mut Vec::new()).is_ok()
+            });
             assert!(began.elapsed() < HEALED, "round {round}: {:?}", began.elapsed());
         }
     });
@@ -620,7 +659,7 @@ fn each_token_of_a_group_is_tried_by_itself() {
     let rig = Rig::new();
     let store = ready(&rig, group(&rig));
     assert!(store.try_each(OBJECT, LONG).iter().all(Result::is_ok));
-    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG).unwrap();
+    store.generate(OTHER, KeySpec::Aes256, Usage::DerivedAead, LONG, &mut Vec::new()).unwrap();
     let tried = store.try_each(OTHER, LONG);
     assert!(tried[0].is_ok(), "{tried:?}");
     assert_eq!(tried[1], Err(KeyStoreError::NoObject(OTHER)));
