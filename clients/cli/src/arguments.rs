@@ -478,13 +478,14 @@ pub struct QueryOptions {
     /// Until this time.
     #[arg(long, value_name = "TIME")]
     pub until: Option<When>,
-    /// By callers of this tenant.
+    /// By callers of this tenant, which operators are not.
     #[arg(long, value_name = "ACCOUNT")]
     pub tenant: Option<String>,
     /// By this caller: a user's name, role/NAME, service/NAME (a key store), the name in policies, or an access key id.
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
-    /// On this key, its making included: its internal id or ARN; with --tenant, an alias or key id too.
+    /// On this key, its making included: its internal id or ARN; with --tenant, an alias or key id too, but then only as asked
+    /// by that tenant's own callers, without its making by an operator.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// For this operation, e.g. Decrypt.

@@ -26,7 +26,8 @@ pub(crate) fn show(
     now: u64,
 ) -> Result<(), CliError> {
     let mut query = query(&options.query, now);
-    (query.key, query.key_named) = keys(client, &options.query)?;
+    let wanted = keys(client, &options.query)?;
+    (query.key, query.key_named) = (wanted.key, wanted.named);
     let mut rows = Vec::new();
     let mut found = false;
     let mut left = options.limit;
@@ -57,6 +58,9 @@ pub(crate) fn show(
         let headings = ["TIME", "CALLER", "OPERATION", "RESOURCE", "OUTCOME", "DECIDED BY", "FROM", "REQUEST"];
         output.list(&rows, &headings, Clone::clone)?;
     }
+    if let Some(told) = wanted.told {
+        output.beside(told)?;
+    }
     if query.after.is_some() {
         output.beside(format!("there are more than {}; see --limit and --since", options.limit))?;
     }
@@ -84,17 +88,33 @@ fn query(options: &QueryOptions, now: u64) -> AuditQuery {
     }
 }
 
+/// By what records of a key are looked for.
+#[derive(Default)]
+struct Wanted {
+    /// Its internal id, or what alone it is known by.
+    key: Option<String>,
+    /// What else it was called.
+    named: Option<String>,
+    /// What whoever asks is to know of that.
+    told: Option<String>,
+}
+
 /// A key by its internal id, which the record that made it has, and by what it was called. One that is called by what leads to
-/// no key now, or to none that whoever asks may look up, is looked for by that alone.
-fn keys(client: &Client<'_>, options: &QueryOptions) -> Result<(Option<String>, Option<String>), CliError> {
-    let QueryOptions { key: Some(key), tenant, .. } = options else { return Ok((None, None)) };
-    let called = || Ok((Some(key.clone()), None));
+/// no key now, or to none that whoever asks may look up, is looked for by that alone, and that is told.
+fn keys(client: &Client<'_>, options: &QueryOptions) -> Result<Wanted, CliError> {
+    let QueryOptions { key: Some(key), tenant, .. } = options else { return Ok(Wanted::default()) };
+    let called = |told| Ok(Wanted { key: Some(key.clone()), named: None, told });
     if is_id(key) || !(is_arn(key) || tenant.is_some()) {
-        return called();
+        return called(None);
     }
+    let alone =
+        "these are the records that call a key so, without those that have its internal id alone, such as its making";
     match id_of(client, &KeyOf { key: key.clone(), tenant: tenant.clone(), region: None }) {
-        Ok(id) => Ok((Some(id), Some(key.clone()))),
-        Err(CliError::NoSuchKey { .. } | CliError::Refused { .. }) => called(),
+        Ok(id) => Ok(Wanted { key: Some(id), named: Some(key.clone()), told: None }),
+        Err(CliError::NoSuchKey { .. }) => called(Some(format!("{key} leads to no key now; {alone}"))),
+        Err(CliError::Refused { status: 403 | 404, code, .. }) => {
+            called(Some(format!("{key} could not be looked up ({code}); {alone}")))
+        }
         Err(other) => Err(other),
     }
 }
@@ -147,23 +167,53 @@ fn kind(record: &Record<'_>) -> &'static str {
     }
 }
 
-/// The statements that refused a request, or would have, were they enforced, or what else did; nothing for one that was simply
-/// allowed.
+/// The statements that refused a request, or would have, were they enforced, and what else refused it; nothing for one that was
+/// simply allowed.
 fn decided_by(record: &Record<'_>) -> String {
-    if let record::Outcome::Failed { message, engine, .. } = &record.outcome
-        && OTHER_REFUSALS.contains(engine)
-    {
-        return message.to_string();
+    let otherwise = match &record.outcome {
+        record::Outcome::Failed { message, engine, .. } if OTHER_REFUSALS.contains(engine) => Some(message.to_string()),
+        _ => None,
+    };
+    let mut told = Vec::new();
+    if let Some(decision) = &record.decision {
+        told.extend(decision.statements.iter().map(ToString::to_string));
+        let denied = !decision.allowed && otherwise.is_none();
+        if !denied && !told.iter().any(|statement| statement.starts_with(TRIED_OUT)) {
+            told.clear();
+        }
+        // What is missing ends the sentence of a refusal, and is told among the statements of what was let pass.
+        told.extend(denied.then(|| decision.missing.to_string()));
     }
-    let Some(decision) = &record.decision else { return String::new() };
-    let mut told: Vec<String> = decision.statements.iter().map(ToString::to_string).collect();
-    if decision.allowed && !told.iter().any(|statement| statement.starts_with(TRIED_OUT)) {
-        return String::new();
-    }
-    // What is missing ends the sentence of a refusal, and is told among the statements of what was let pass.
-    if !decision.allowed {
-        told.push(decision.missing.to_string());
-    }
+    told.extend(otherwise);
     told.retain(|part| !part.is_empty());
     told.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_audit::record::{Action, Decision, List};
+    use strongroom_model::clock::Timestamp;
+    use strongroom_model::id::RecordId;
+
+    use super::*;
+
+    #[test]
+    fn what_was_tried_out_is_told_of_a_request_that_a_state_refused_then_and_what_merely_allowed_it_is_not() {
+        let told = |engine, statements: &[&'static str]| {
+            let mut record = Record::new(RecordId::from_bytes([1; 16]), Timestamp(0), Action::Encrypt);
+            let statements = statements.iter().map(|statement| (*statement).into()).collect();
+            let (allowed, missing) = (true, "".into());
+            record.decision = Some(Decision { allowed, statements: List::Owned(statements), missing });
+            record.outcome =
+                record::Outcome::Failed { code: "KeyState".into(), message: "the key is suspended".into(), engine };
+            decided_by(&record)
+        };
+        let tried_out = ["identity-policy own[1] NotAlice", "tried out, not enforced: explicit deny"];
+        for engine in OTHER_REFUSALS {
+            assert_eq!(told(*engine, &tried_out), format!("{}; the key is suspended", tried_out.join("; ")));
+            assert_eq!(told(*engine, &["key-policy"]), "the key is suspended");
+        }
+        // What a request failed on beside, such as its ciphertext, decided nothing.
+        assert_eq!(told(u16::MAX, &tried_out), tried_out.join("; "));
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strongroom_admin_api::{DryRun, DryRunQuery, Endpoint, ErrorReply, Page, PageQuery};
+use strongroom_admin_api::{DryRun, DryRunQuery, Endpoint, ErrorReply, Method, Page, PageQuery};
 use strongroom_sigv4::{Credentials, SecretBytes, SigningTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -55,10 +55,19 @@ struct Https {
 
 /// A request as it is sent.
 struct Asked {
-    method: &'static str,
+    method: Method,
     path: String,
     query: String,
     body: Vec<u8>,
+    /// Only what would come of it is asked.
+    rehearsed: bool,
+}
+
+impl Asked {
+    /// Whether it may change anything.
+    fn is_changing(&self) -> bool {
+        !self.rehearsed && self.method != Method::Get
+    }
 }
 
 impl<'a> Client<'a> {
@@ -74,7 +83,7 @@ impl<'a> Client<'a> {
 
     /// Asks for what has no body.
     pub(crate) fn ask<T: DeserializeOwned>(&self, endpoint: Endpoint, segments: &[&str]) -> Result<T, CliError> {
-        self.send(endpoint, segments, String::new(), Vec::new())
+        self.send(asked(endpoint, segments))
     }
 
     /// Asks with a query.
@@ -84,7 +93,7 @@ impl<'a> Client<'a> {
         segments: &[&str],
         query: &impl Serialize,
     ) -> Result<T, CliError> {
-        self.send(endpoint, segments, strongroom_admin_api::query::write(query), Vec::new())
+        self.send(Asked { query: strongroom_admin_api::query::write(query), ..asked(endpoint, segments) })
     }
 
     /// Asks with a body.
@@ -95,7 +104,7 @@ impl<'a> Client<'a> {
         body: &impl Serialize,
     ) -> Result<T, CliError> {
         let body = serde_json::to_vec(body).map_err(|error| CliError::Usage(error.to_string()))?;
-        self.send(endpoint, segments, String::new(), body)
+        self.send(Asked { body, ..asked(endpoint, segments) })
     }
 
     /// Asks what would come of a body, with nothing done.
@@ -107,8 +116,8 @@ impl<'a> Client<'a> {
         dry_run: DryRun,
     ) -> Result<(), CliError> {
         let body = serde_json::to_vec(body).map_err(|error| CliError::Usage(error.to_string()))?;
-        let query = DryRunQuery { dry_run: Some(dry_run) };
-        self.send(endpoint, segments, strongroom_admin_api::query::write(&query), body)
+        let query = strongroom_admin_api::query::write(&DryRunQuery { dry_run: Some(dry_run) });
+        self.send(Asked { query, body, rehearsed: true, ..asked(endpoint, segments) })
     }
 
     /// Every item of a listing.
@@ -135,14 +144,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn send<T: DeserializeOwned>(
-        &self,
-        endpoint: Endpoint,
-        segments: &[&str],
-        query: String,
-        body: Vec<u8>,
-    ) -> Result<T, CliError> {
-        let asked = Asked { method: endpoint.route().method.name(), path: endpoint.path(segments), query, body };
+    fn send<T: DeserializeOwned>(&self, asked: Asked) -> Result<T, CliError> {
         let (status, answer) = self.runtime.block_on(self.exchange(asked))?;
         if !status.is_success() {
             return Err(self.refused(status, &answer));
@@ -157,6 +159,7 @@ impl<'a> Client<'a> {
 
     async fn exchange(&self, asked: Asked) -> Result<(StatusCode, Bytes), CliError> {
         let late = |_| self.unreachable("no connection in time");
+        let changing = asked.is_changing();
         match &self.place {
             Place::Socket(path) => {
                 let stream = timeout(limits::CONNECT_TIME, UnixStream::connect(path)).await.map_err(late)?;
@@ -164,13 +167,13 @@ impl<'a> Client<'a> {
                     std::io::ErrorKind::PermissionDenied => CliError::Forbidden(self.name()),
                     _ => self.unreachable(&error.to_string()),
                 })?;
-                self.converse(stream, request(asked, "localhost", Vec::new())?).await
+                self.converse(stream, request(asked, "localhost", Vec::new())?, changing).await
             }
             Place::Https(https) => {
                 let signature = https.sign(&asked, (self.environment.now)())?;
                 let stream = timeout(limits::CONNECT_TIME, https.connect()).await.map_err(late)?;
                 let stream = stream.map_err(|error| self.failed(&error))?;
-                self.converse(stream, request(asked, &https.authority, signature)?).await
+                self.converse(stream, request(asked, &https.authority, signature)?, changing).await
             }
         }
     }
@@ -179,25 +182,25 @@ impl<'a> Client<'a> {
         &self,
         stream: S,
         request: Request<Full<Bytes>>,
+        changing: bool,
     ) -> Result<(StatusCode, Bytes), CliError> {
+        // From here on the request may be with the server, whatever becomes of the answer.
+        let unanswered = |cause: String| CliError::Unanswered { place: self.name(), cause, changing };
         let conversation = async {
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            let begun = http1::handshake(TokioIo::new(stream)).await;
+            let (mut sender, connection) = begun.map_err(|error| self.unreachable(&causes(&error)))?;
             let answer = async {
-                let response = sender.send_request(request).await?;
+                let response = sender.send_request(request).await.map_err(|error| unanswered(causes(&error)))?;
                 let status = response.status();
                 let body = Limited::new(response.into_body(), limits::ANSWER_BYTES).collect().await;
                 drop(sender);
-                Ok((status, body.map(|body| body.to_bytes())))
+                Ok((status, body.map_err(|error| unanswered(causes(&*error)))?.to_bytes()))
             };
             // The connection makes progress only while it is looked at; its end after the answer says nothing more.
             let (answer, _) = join(answer, connection).await;
             answer
         };
-        let answered: Result<_, hyper::Error> = timeout(limits::ANSWER_TIME, conversation)
-            .await
-            .map_err(|_| CliError::Unanswered { place: self.name() })?;
-        let (status, body) = answered.map_err(|error| self.unreachable(&error.to_string()))?;
-        Ok((status, body.map_err(|error| self.unreachable(&error.to_string()))?))
+        timeout(limits::ANSWER_TIME, conversation).await.map_err(|_| unanswered("no answer in time".to_owned()))?
     }
 
     fn refused(&self, status: StatusCode, answer: &[u8]) -> CliError {
@@ -260,7 +263,7 @@ impl Https {
 
     fn sign(&self, asked: &Asked, now: u64) -> Result<Vec<(&'static str, String)>, CliError> {
         let request = strongroom_sigv4::Request {
-            method: asked.method,
+            method: asked.method.name(),
             path: &asked.path,
             query: &asked.query,
             authority: &self.authority,
@@ -285,11 +288,15 @@ impl Https {
     }
 }
 
+fn asked(endpoint: Endpoint, segments: &[&str]) -> Asked {
+    let (method, path) = (endpoint.route().method, endpoint.path(segments));
+    Asked { method, path, query: String::new(), body: Vec::new(), rehearsed: false }
+}
+
 fn request(asked: Asked, host: &str, signature: Vec<(&'static str, String)>) -> Result<Request<Full<Bytes>>, CliError> {
-    let Asked { method, path, query, body } = asked;
+    let Asked { method, path, query, body, rehearsed: _ } = asked;
     let target = if query.is_empty() { path } else { format!("{path}?{query}") };
-    let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-    let mut request = Request::builder().method(method).uri(target).header(header::HOST, host);
+    let mut request = Request::builder().method(method.name()).uri(target).header(header::HOST, host);
     request = request.header(header::USER_AGENT, USER_AGENT).header(header::ACCEPT, "application/json");
     if !body.is_empty() {
         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -298,6 +305,12 @@ fn request(asked: Asked, host: &str, signature: Vec<(&'static str, String)>) -> 
         request = request.header(name, value);
     }
     request.body(Full::new(Bytes::from(body))).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// An error with all that caused it.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Both, on this task.

@@ -51,7 +51,7 @@ pub(crate) enum CliError {
         /// The beginning of what it said.
         text: String,
     },
-    /// No answer.
+    /// Nobody to ask: no request went out.
     #[error("{place} does not answer: {cause}")]
     Unreachable {
         /// Who.
@@ -59,17 +59,23 @@ pub(crate) enum CliError {
         /// Why.
         cause: String,
     },
-    /// A request that was sent, and no answer to it in time: it may be done or not.
-    #[error("{place} does not answer: no answer in time")]
+    /// A request that went out, and no answer to it, or not the whole of one: it may be done or not.
+    #[error("{place} does not answer: {cause}")]
     Unanswered {
         /// Who.
         place: String,
+        /// Why.
+        cause: String,
+        /// Whether it was to change anything.
+        changing: bool,
     },
     /// The same for the making of a key.
-    #[error("{place} does not answer: no answer in time; the key may be made, or may yet be")]
+    #[error("{place} does not answer: {cause}; the key may be made, or may yet be")]
     PerhapsMade {
         /// Who.
         place: String,
+        /// Why.
+        cause: String,
         /// Of which tenant.
         tenant: String,
         /// A name that it was to have.
@@ -271,7 +277,10 @@ impl CliError {
             Self::Unreachable { .. } => {
                 "start the server, or name it with --socket PATH or --endpoint https://HOST:PORT".to_owned()
             }
-            Self::Unanswered { .. } => "see whether it was done before you ask again".to_owned(),
+            Self::Unanswered { changing: true, .. } => "see whether it was done before you ask again".to_owned(),
+            Self::Unanswered { changing: false, .. } => {
+                "see that the server runs, and ask again: what was asked last changes nothing".to_owned()
+            }
             Self::PerhapsMade { tenant, alias: Some(alias), .. } => format!(
                 "see whether it is there: strongroom key show {alias} --tenant {tenant}; asking again makes no second one under \
                  that name"
@@ -350,6 +359,7 @@ mod tests {
         let told = |alias: Option<&str>| {
             let error = CliError::PerhapsMade {
                 place: "the server".to_owned(),
+                cause: "no answer in time".to_owned(),
                 tenant: "111122223333".to_owned(),
                 alias: alias.map(str::to_owned),
             };

@@ -72,7 +72,7 @@ pub fn run_in(
 ) -> u8 {
     let mut output = Output::new(global.output, out);
     let done = done(command, global, environment, &mut output).and_then(|()| output.flush());
-    if let Some(told) = output.told_beside() {
+    for told in output.told_beside() {
         let _ = writeln!(err, "strongroom: {}", output::safe(&told));
     }
     match done {

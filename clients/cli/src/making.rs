@@ -113,8 +113,9 @@ pub(crate) fn create(
 /// What went wrong, as far as it may be that the key was made all the same: now, or by the same command before.
 fn explained(client: &Client<'_>, tenant: &str, make: &CreateKey, error: CliError) -> CliError {
     match error {
-        CliError::Unanswered { place } => {
-            CliError::PerhapsMade { place, tenant: tenant.to_owned(), alias: make.names.first().cloned() }
+        // A dry run changes nothing, so that no key comes of one.
+        CliError::Unanswered { place, cause, changing: true } => {
+            CliError::PerhapsMade { place, cause, tenant: tenant.to_owned(), alias: make.names.first().cloned() }
         }
         CliError::Refused { status, code, message, remedy, last_use, request_id } if code == "AlreadyExists" => {
             let leads = |alias: &String| {

@@ -13,12 +13,12 @@ pub(crate) struct Output<'a> {
     format: Format,
     out: &'a mut dyn Write,
     /// What people are told beside what programs read.
-    beside: Option<String>,
+    beside: Vec<String>,
 }
 
 impl<'a> Output<'a> {
     pub(crate) fn new(format: Format, out: &'a mut dyn Write) -> Self {
-        Self { format, out, beside: None }
+        Self { format, out, beside: Vec::new() }
     }
 
     pub(crate) const fn format(&self) -> Format {
@@ -77,13 +77,13 @@ impl<'a> Output<'a> {
         if self.format == Format::Table {
             return self.done(&what);
         }
-        self.beside = Some(what);
+        self.beside.push(what);
         Ok(())
     }
 
     /// What is to be told on standard error.
-    pub(crate) fn told_beside(&mut self) -> Option<String> {
-        self.beside.take()
+    pub(crate) fn told_beside(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.beside)
     }
 
     /// That something was done, in words for people and as a value for programs.

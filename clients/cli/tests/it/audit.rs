@@ -77,9 +77,41 @@ fn what_was_done_with_a_key_is_found_by_whatever_leads_to_it_its_making_included
     };
     let by_id = operations(&format!("--key {}", key.row.id));
     assert_eq!(by_id, ["Test", "CreateBinding"]);
-    assert_eq!(operations("--key alias/nothing --tenant 111122223333"), Vec::<String>::new());
     // By the records of the tenant's own callers, with the name of one of its keys.
     assert_eq!(operations("--key alias/app --tenant 111122223333"), ["Test"]);
+}
+
+#[test]
+fn a_key_that_is_looked_for_by_its_name_alone_is_told_and_a_look_up_that_fails_ends_the_search() {
+    let house = House::new();
+    let ran = house.run("audit show --key alias/nothing --tenant 111122223333 --output json");
+    assert_eq!((ran.exit, ran.out.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.err.starts_with("strongroom: alias/nothing leads to no key now; these are"), "{ran:?}");
+    let table = house.done("audit show --key alias/nothing --tenant 111122223333");
+    assert!(table.starts_with("none\nalias/nothing leads to no key now; these are"), "{table}");
+    let arn = |account: &str| format!("arn:aws:kms:{}:{account}:alias/app", strongroom_testkit::engine::REGION);
+    let ran = house.run(&format!("audit show --key {} --output json", arn("999999999999")));
+    assert!(ran.exit == 0 && ran.err.contains("could not be looked up (NotFound); these are"), "{ran:?}");
+    let odd = format!("arn:aws:kms:{}:111122223333:alias/app", "r".repeat(65));
+    let ran = house.run(&format!("audit show --key {odd}"));
+    assert!((ran.exit, ran.out.as_str()) == (1, "") && ran.err.starts_with("strongroom: InvalidRequest: "), "{ran:?}");
+
+    // Whoever may read records need not be one who may look up names.
+    house.done("principal create --tenant 111122223333 --name alice --role auditor");
+    let file = house.test.directory.path().join("policy.json");
+    let document =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"strongroom:ReadBindings","Resource":"*"}]}"#;
+    std::fs::write(&file, document).unwrap();
+    let of = "--tenant 111122223333 --principal alice";
+    house.done(&format!("policy attach {of} --name own --file {}", file.display()));
+    let key: Value = serde_json::from_str(&house.done(&format!("access-key create {of} --output json"))).unwrap();
+    let authority = house.authority.display().to_string();
+    let told = |name: &str| key[name].as_str().unwrap().to_owned();
+    let (id, secret) = (told("access_key_id"), told("secret_access_key"));
+    let variables = [("AWS_ACCESS_KEY_ID", &*id), ("AWS_SECRET_ACCESS_KEY", &*secret), ("AWS_CA_BUNDLE", &*authority)];
+    let line = format!("audit show --key {} --tenant 111122223333 --output json", arn("111122223333"));
+    let ran = house.run_over_https(&line, &variables);
+    assert!(ran.exit == 0 && ran.err.contains("could not be looked up (AccessDenied); these are"), "{ran:?}");
 }
 
 #[test]

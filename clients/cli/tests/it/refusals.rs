@@ -1,6 +1,9 @@
 //! What is refused, and how it is told.
 
 use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use crate::house::{House, command};
 
@@ -23,6 +26,53 @@ fn a_server_that_is_not_there_is_told_and_exits_3() {
     assert_eq!(nobody.exit, 3);
     assert!(nobody.err.contains("/nonexistent/admin.sock does not answer"), "{nobody:?}");
     assert!(nobody.err.contains("--socket PATH or --endpoint"), "{nobody:?}");
+}
+
+/// What comes of a command whose server takes the request, answers so and goes away.
+fn broken_off(socket: &Path, line: &str, answer: &str) -> String {
+    let listener = UnixListener::bind(socket).unwrap();
+    let told = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut seen, mut bytes) = (Vec::new(), [0; 4096]);
+            while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
+                let read = stream.read(&mut bytes).unwrap();
+                assert_ne!(read, 0, "the request ended early");
+                seen.extend_from_slice(&bytes[..read]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let words = line.split(' ').map(str::to_owned).chain(["--socket".to_owned(), socket.display().to_string()]);
+        let ran = command(words.collect(), &HashMap::new(), 0);
+        assert_eq!((ran.exit, ran.out.as_str()), (3, ""), "{line}: {ran:?}");
+        assert!(ran.err.contains("does not answer: "), "{line}: {ran:?}");
+        assert!(!ran.err.contains("start the server") && !ran.err.contains("in time"), "{line}: {ran:?}");
+        ran.err
+    });
+    std::fs::remove_file(socket).unwrap();
+    told
+}
+
+#[test]
+fn what_was_asked_before_the_connection_broke_may_be_done_and_a_key_may_be_made() {
+    let create = "key create --tenant 111122223333 --region us-east-1 --spec SYMMETRIC_DEFAULT --alias alias/app";
+    let house = House::new();
+    let socket = house.test.directory.path().join("breaking.sock");
+    let broken_off = |line: &str, answer: &str| broken_off(&socket, line, answer);
+    for answer in ["", "HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{", "no HTTP"] {
+        let told = broken_off(create, answer);
+        assert!(told.contains("the key may be made, or may yet be"), "{told}");
+        assert!(told.contains("try: see whether it is there: strongroom key show alias/app"), "{told}");
+        let told = broken_off("tenant create --account 123456789012 --name prod", answer);
+        assert!(told.contains("try: see whether it was done before you ask again"), "{told}");
+        for line in [&format!("{create} --dry-run"), "whoami"] {
+            let told = broken_off(line, answer);
+            assert!(!told.contains("may be made") && !told.contains("whether it was done"), "{told}");
+            assert!(told.contains("ask again: what was asked last changes nothing"), "{told}");
+        }
+    }
+    let told = broken_off("tenant create --account 123456789012 --name prod --output json", "");
+    assert!(told.contains(r#""code":"Unanswered""#), "{told}");
 }
 
 #[test]
