@@ -33,6 +33,7 @@ mod wiring;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use strongroom_authentication::chain;
 use strongroom_model::clock::{Clock as _, Timestamp};
 
 #[global_allocator]
@@ -97,21 +98,6 @@ fn now() -> Timestamp {
 /// The threads that serve: one for each core, and no more than are of use.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Threads)
-}
-
-/// An error with everything that caused it, in one line; what an error has said of its cause itself is not said again.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.contains(&told) {
-            text.push_str(": ");
-            text.push_str(&told);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -365,7 +365,7 @@ pub enum PolicyCommand {
         /// The role whose document is shown.
         name: Option<String>,
     },
-    /// Say whether a request would be allowed, and which statements decide.
+    /// Say whether policies would allow a request, and which statements decide; suspensions and the states of keys are not looked at.
     #[command(
         after_help = "Examples:\n  strongroom policy explain --tenant 123456789012 --principal alice --action kms:Decrypt \\\n    \
                       --key 0123456789abcdef0123456789abcdef --context department=hr\n  \

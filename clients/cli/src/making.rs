@@ -73,6 +73,7 @@ pub(crate) fn create(
         description,
         tag: tags,
         policy,
+        bypass_lockout,
         region,
         dry_run,
     } = options;
@@ -92,7 +93,7 @@ pub(crate) fn create(
         policy: policy.as_deref().map(policies::read).transpose()?,
         tags: tags.iter().map(tag).collect::<Result<_, CliError>>()?,
         rotation_period_days: None,
-        bypass_lockout: false,
+        bypass_lockout,
         key_store,
     };
     let asked = match dry_run {

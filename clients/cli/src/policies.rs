@@ -94,7 +94,9 @@ fn explained(output: &mut Output<'_>, explanation: &Explanation) -> Result<(), C
         let mark = if *decided { "*" } else { "" };
         let place = format!("{policy}[{index}]");
         vec![mark.to_owned(), effect.clone(), place, sid.clone().unwrap_or_default(), because.clone()]
-    })
+    })?;
+    output.text("\n")?;
+    output.beside("by policies alone: suspensions and the states of keys are not looked at".to_owned())
 }
 
 /// The policy that a command names, with the name that it has by itself.

@@ -279,7 +279,7 @@ pub enum Unavailable {
     #[error("the server is sealed")]
     Sealed,
     /// Too late.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {} ms", .0.as_millis())]
     Deadline(Duration),
     /// The change is committed and recorded as done; what was permitted before it has not ended in all this time.
     #[error("the change is made, but what was permitted before it has not ended within {0:?}; look again what holds")]

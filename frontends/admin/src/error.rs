@@ -301,9 +301,13 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
              which its last name may go"
         }
         EngineError::InvalidInput(InputFault::NameNeeded) => {
-            "bind a front end's own name of the key before any other, and remove it after them"
+            "bind a front end's own name of the key before any other, and remove it after them: for AWS KMS the key id, of kind \
+             aws-kms-key-id"
         }
-        EngineError::InvalidInput(InputFault::Nameless) => "bind a name to it first: strongroom binding create",
+        EngineError::InvalidInput(InputFault::Nameless) => {
+            "bind a name to it first, the one by which its front end knew it: strongroom binding create NAME --kind KIND --key \
+             KEY; for AWS KMS its key id, of kind aws-kms-key-id, which the records of its uses tell"
+        }
         EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => {
             "see who uses it: strongroom key usage; then say when it was last used, as acknowledged_last_use"
         }

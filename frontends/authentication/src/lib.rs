@@ -24,7 +24,7 @@ use strongroom_sigv4::{Expectation, ParsedAuthorization, SigV4Error, SigningKey,
 
 pub use identity::{hyphenated, random_id, request_id, uuid};
 pub use origin::{Origins, user_agent};
-pub use report::report;
+pub use report::{chain, report};
 
 /// Proves callers by the signatures of their requests.
 pub struct Authenticator {

@@ -14,8 +14,11 @@ pub fn report(error: &EngineError, front_end: &'static str, operation: &'static 
         EngineError::Unavailable(Unavailable::Busy) => {
             tracing::debug!(request_id, front_end, operation, "a request was refused: the server is busy");
         }
+        EngineError::Unavailable(unwritten @ Unavailable::Log { cause }) => {
+            tracing::warn!(request_id, front_end, operation, "a request could not be served: {unwritten}: {cause}");
+        }
         EngineError::Unavailable(cause) => {
-            tracing::warn!(request_id, front_end, operation, ?cause, "a request could not be served: {cause}");
+            tracing::warn!(request_id, front_end, operation, "a request could not be served: {}", chain(cause));
         }
         // A manager's own refusals are between it and the tenant, who is told of them.
         EngineError::External(cause @ (ExternalError::Busy | ExternalError::Refused(_))) => {
@@ -26,6 +29,22 @@ pub fn report(error: &EngineError, front_end: &'static str, operation: &'static 
         }
         _ => {}
     }
+}
+
+/// What an error says, and whatever caused it that it does not say itself.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.contains(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -65,7 +84,7 @@ mod tests {
         for (error, level, cause) in [
             (EngineError::Internal(InternalFault::Crypto("inside")), "ERROR", "inside"),
             (EngineError::Unavailable(Unavailable::Log { cause: Arc::from("disk full") }), "WARN", "disk full"),
-            (EngineError::Unavailable(Unavailable::Store(StoreError::Busy)), "WARN", "Busy"),
+            (EngineError::Unavailable(Unavailable::Store(StoreError::Busy)), "WARN", "more work than it takes"),
             (EngineError::External(ExternalError::Tls { cause: "expired".to_owned() }), "WARN", "expired"),
         ] {
             let line = reported(&error);

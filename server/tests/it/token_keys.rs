@@ -244,6 +244,20 @@ fn without_a_key_store_a_key_is_wrapped_and_of_every_spec_that_aws_has() {
 }
 
 #[test]
+fn a_policy_that_nobody_could_change_again_is_taken_where_that_is_meant() {
+    let rig = Rig::new();
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "kms:Encrypt", "Resource": "*",
+    }]});
+    let file = rig.house.path("locked.json");
+    std::fs::write(&file, policy.to_string()).unwrap();
+    let create = format!("key create --tenant {ACCOUNT} --policy {}", file.display());
+    let said = rig.house.refused(&create);
+    assert!(said.contains("Lockout") && said.contains("--bypass-lockout"), "{said}");
+    rig.house.done(&format!("{create} --bypass-lockout"));
+}
+
+#[test]
 fn a_key_is_tried_first_made_once_under_its_alias_and_found_in_its_token_and_in_the_log() {
     let rig = Rig::new();
     let create = format!("key create --tenant {ACCOUNT} --key-store hsm --spec ECC_NIST_P256 --alias alias/release");

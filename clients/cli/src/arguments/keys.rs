@@ -154,6 +154,9 @@ pub struct CreateKeyOptions {
     /// Its policy: a file, - is standard input; without it, the account decides by its own policies, as AWS has it.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Take a policy that nobody could change again where the key is used.
+    #[arg(long)]
+    pub bypass_lockout: bool,
     /// The region that it is in; the only one that the server serves if absent.
     #[arg(long, env = "AWS_REGION", value_name = "REGION")]
     pub region: Option<String>,
