@@ -52,6 +52,7 @@ mod tokens;
 mod unknown;
 mod usage;
 mod vault;
+mod wear;
 mod workers;
 
 use std::sync::Arc;
@@ -110,7 +111,7 @@ pub struct Engine {
     workers: workers::Workers,
     key_stores: resident::KeyStores,
     externals: external::Externals,
-    uses: resident::Uses,
+    uses: wear::Uses,
     pairs: pairs::Pairs,
     operator_policy: CompiledPolicy,
     /// Grows with every change that may take a use away.

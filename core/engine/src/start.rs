@@ -31,7 +31,7 @@ use crate::pairs::Pairs;
 use crate::passage::Passage;
 use crate::quotas::Counted;
 use crate::rates::Rates;
-use crate::resident::{KeyStores, Uses};
+use crate::resident::KeyStores;
 use crate::rollback::RolledBack;
 use crate::rows::{self, DomainKeyRow, HeadRow, InstallationRow, OutboxRow, RootRow, RootWrap, TenantRow};
 use crate::scheduler::Memory;
@@ -39,7 +39,7 @@ use crate::sweep::Sweeps;
 use crate::usage::Ledger;
 use crate::vault::Vault;
 use crate::workers::{Ground, Workers};
-use crate::{Engine, changes, keys, limits, planned};
+use crate::{Engine, changes, keys, limits, planned, wear};
 
 const INSTALLATION: &[u8] = b"installation";
 
@@ -301,7 +301,7 @@ impl Engine {
             workers,
             key_stores,
             externals: Externals::new(parts.external),
-            uses: Uses::default(),
+            uses: wear::Uses::default(),
             pairs,
             operator_policy,
             epoch: AtomicU64::new(0),

@@ -305,8 +305,9 @@ fn remedy(error: &EngineError) -> Option<&'static str> {
              aws-kms-key-id"
         }
         EngineError::InvalidInput(InputFault::Nameless) => {
-            "bind a name to it first, the one by which its front end knew it: strongroom binding create NAME --kind KIND --key \
-             KEY; for AWS KMS its key id, of kind aws-kms-key-id, which the records of its uses tell"
+            "bind a name to it first, the one by which its front end knew it: strongroom binding create NAME --kind KIND \
+             --tenant ACCOUNT --region REGION --key KEY; for AWS KMS its key id, of kind aws-kms-key-id, which strongroom \
+             audit show --key KEY tells"
         }
         EngineError::InvalidInput(InputFault::RecentlyUsed { .. }) => {
             "see who uses it: strongroom key usage; then say when it was last used, as acknowledged_last_use"

@@ -32,12 +32,7 @@ fn the_table_names_the_statement_by_which_a_request_was_denied() {
     std::fs::write(&file, document).unwrap();
     let of = "--tenant 123456789012 --principal alice";
     house.done(&format!("policy attach {of} --name own --file {}", file.display()));
-    let key: Value = serde_json::from_str(&house.done(&format!("access-key create {of} --output json"))).unwrap();
-    let authority = house.authority.display().to_string();
-    let told = |name: &str| key[name].as_str().unwrap().to_owned();
-    let (id, secret) = (told("access_key_id"), told("secret_access_key"));
-    let variables = [("AWS_ACCESS_KEY_ID", &*id), ("AWS_SECRET_ACCESS_KEY", &*secret), ("AWS_CA_BUNDLE", &*authority)];
-    assert_eq!(house.run_over_https("principal list --tenant 123456789012", &variables).exit, 1);
+    assert_eq!(house.run_as(of, "principal list --tenant 123456789012").exit, 1);
     let table = house.done("audit show --outcome denied");
     let lines: Vec<_> = table.lines().collect();
     assert!(lines[0].contains("DECIDED BY"), "{table}");
@@ -104,13 +99,8 @@ fn a_key_that_is_looked_for_by_its_name_alone_is_told_and_a_look_up_that_fails_e
     std::fs::write(&file, document).unwrap();
     let of = "--tenant 111122223333 --principal alice";
     house.done(&format!("policy attach {of} --name own --file {}", file.display()));
-    let key: Value = serde_json::from_str(&house.done(&format!("access-key create {of} --output json"))).unwrap();
-    let authority = house.authority.display().to_string();
-    let told = |name: &str| key[name].as_str().unwrap().to_owned();
-    let (id, secret) = (told("access_key_id"), told("secret_access_key"));
-    let variables = [("AWS_ACCESS_KEY_ID", &*id), ("AWS_SECRET_ACCESS_KEY", &*secret), ("AWS_CA_BUNDLE", &*authority)];
     let line = format!("audit show --key {} --tenant 111122223333 --output json", arn("111122223333"));
-    let ran = house.run_over_https(&line, &variables);
+    let ran = house.run_as(of, &line);
     assert!(ran.exit == 0 && ran.err.contains("could not be looked up (AccessDenied); these are"), "{ran:?}");
 }
 

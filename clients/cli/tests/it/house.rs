@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use serde_json::Value;
 use strongroom_admin::Admin;
 use strongroom_cli::{AdminCommand, Environment, GlobalOptions};
 use strongroom_engine::{Engine, Options};
@@ -150,6 +151,16 @@ impl House {
         let endpoint = ["--endpoint".to_owned(), format!("https://localhost:{}", self.port)];
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.command(words.chain(endpoint).collect(), &variables)
+    }
+
+    /// Runs one over HTTPS with a new access key; `of` names the tenant, and the principal or its root.
+    pub(crate) fn run_as(&self, of: &str, line: &str) -> Ran {
+        let made: Value = serde_json::from_str(&self.done(&format!("access-key create {of} --output json"))).unwrap();
+        let told = |name: &str| made[name].as_str().unwrap();
+        let (id, secret) = (told("access_key_id"), told("secret_access_key"));
+        let authority = self.authority.to_str().unwrap();
+        let variables = [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_CA_BUNDLE", authority)];
+        self.run_over_https(line, &variables)
     }
 
     fn command(&self, words: Vec<String>, variables: &HashMap<String, String>) -> Ran {
